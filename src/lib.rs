@@ -1,0 +1,24 @@
+//! Expressway runs Amazon States Language state machines, Express style, straight off a stream.
+//!
+//! ```text
+//! Source::poll -> Record -> Tracker::track -> shard inbox -> value index -> Execution
+//!   -> machine::run -> Outcome -> Sink::write -> Receipt -> Tracker::settle -> Source::commit
+//! ```
+//!
+//! Storeys; a module may import the ones below it (held by `tests/storeys.rs`):
+//!
+//! ```text
+//! 6 engine < load < api < cli
+//! 5 config, shard
+//! 4 tasks, sources, sinks
+//! 3 step < states < program < machine
+//! 2 expr < asl
+//! 1 intrinsics, kafka
+//! 0 value, fault, record, ack, metrics
+//! ```
+#![warn(missing_docs)]
+
+pub mod fault;
+pub mod record;
+pub mod sinks;
+pub mod sources;

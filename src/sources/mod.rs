@@ -1,0 +1,63 @@
+//! Where records come from. A [`Source`] is one shard's end: it hands over batches and never blocks.
+
+use std::fmt;
+
+use crate::record::{Assignment, AssignmentId, Record};
+
+/// What a source hands to its shard.
+#[derive(Debug)]
+pub enum Arrival<'a> {
+    /// A partition is this shard's from now on; its records follow.
+    Assigned(Assignment),
+    /// The partition is being taken away: drain what is in flight within the bound, then answer with
+    /// [`Source::release`]. No record of it follows.
+    Revoking(AssignmentId),
+    /// The partition is gone already: drop what is in flight, commit nothing.
+    Lost(AssignmentId),
+    /// A record.
+    Record(Record<'a>),
+    /// The source has ended for good (a file; never Kafka).
+    End,
+}
+
+/// One shard's end of a source.
+pub trait Source: Send {
+    /// Hands over at most `limit` records (and whatever else has arrived) and returns how many
+    /// records there were. Never waits; the shard's `Wake` is called when there is more.
+    /// What an `Arrival` borrows lives until `take` returns.
+    fn poll(
+        &mut self,
+        limit: usize,
+        take: &mut dyn FnMut(Arrival<'_>),
+    ) -> Result<usize, SourceError>;
+
+    /// Stops (`true`) or resumes the flow of one partition, whose window is full; the next record
+    /// handed over after resuming is the first one not handed over before.
+    fn pause(&mut self, assignment: AssignmentId, paused: bool);
+
+    /// Notes that everything below `offset` is settled; committed on the source's interval.
+    fn commit(&mut self, assignment: AssignmentId, offset: i64);
+
+    /// The highest offset known to be committed for the assignment, where the source can tell.
+    fn committed(&self, assignment: AssignmentId) -> Option<i64>;
+
+    /// Answers [`Arrival::Revoking`]: all that will ever be settled is settled and noted.
+    fn release(&mut self, assignment: AssignmentId);
+}
+
+/// Why a source could not go on, for the operator.
+#[derive(Debug)]
+pub struct SourceError {
+    /// What was attempted, on what, and what to do.
+    pub message: String,
+    /// Will trying again help?
+    pub retriable: bool,
+}
+
+impl fmt::Display for SourceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for SourceError {}
