@@ -22,3 +22,4 @@ pub mod fault;
 pub mod record;
 pub mod sinks;
 pub mod sources;
+pub mod value;

@@ -1,0 +1,60 @@
+//! The indexer for any CPU: a table look-up per byte.
+
+use super::blocks::{Block, scan};
+use super::walk::walk;
+use super::{Indexed, Job, ParseError, Workspace};
+use crate::value::value::Value;
+
+const QUOTE: u8 = 1;
+const BACKSLASH: u8 = 2;
+const STRUCTURAL: u8 = 4;
+const SPACE: u8 = 8;
+const CONTROL: u8 = 16;
+const WIDE: u8 = 32;
+
+const CLASSES: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = match byte as u8 {
+            b'"' => QUOTE,
+            b'\\' => BACKSLASH,
+            b'{' | b'}' | b'[' | b']' | b':' | b',' => STRUCTURAL,
+            b' ' => SPACE,
+            b'\t' | b'\n' | b'\r' => SPACE | CONTROL,
+            0..0x20 => CONTROL,
+            0x80.. => WIDE,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    table
+};
+
+pub(super) fn index(
+    job: &Job<'_>,
+    workspace: &mut Workspace,
+    tape: &mut Vec<Value>,
+) -> Result<Indexed, ParseError> {
+    let traits = scan(job, workspace, |from| classify(&job.bytes[from..from + 64]), prefix_xor)?;
+    walk(job, traits, workspace, tape)
+}
+
+fn classify(bytes: &[u8]) -> Block {
+    let mut masks = [0u64; 6];
+    for (at, &byte) in bytes.iter().enumerate() {
+        let class = CLASSES[usize::from(byte)];
+        for (bit, mask) in masks.iter_mut().enumerate() {
+            *mask |= u64::from(class >> bit & 1) << at;
+        }
+    }
+    let [quotes, backslashes, structurals, spaces, controls, wide] = masks;
+    Block { quotes, backslashes, structurals, spaces, controls, wide }
+}
+
+fn prefix_xor(mut bits: u64) -> u64 {
+    for shift in [1, 2, 4, 8, 16, 32] {
+        bits ^= bits << shift;
+    }
+    bits
+}

@@ -1,0 +1,251 @@
+//! Reading values: members, items, text. Iteration is by cursor, so that a caller may build values
+//! while it walks.
+
+use std::borrow::Cow;
+
+use super::number::{f64_of, i64_of};
+use super::scratch::Scratch;
+use super::text::{decode, decoded_equals};
+use super::value::{ESCAPED, Shape, Value};
+
+/// A key to look up, made once when compiling.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Key(Box<str>);
+
+impl Key {
+    /// The key `name`.
+    pub fn new(name: &str) -> Key {
+        Key(name.into())
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A cursor over an array's items.
+#[derive(Clone, Copy, Debug)]
+pub struct Items {
+    at: u32,
+    end: u32,
+    is_raw: bool,
+}
+
+/// A cursor over an object's members.
+#[derive(Clone, Copy, Debug)]
+pub struct Members {
+    at: u32,
+    end: u32,
+    is_raw: bool,
+    /// Of an overlay: its base, still to come, and its own pairs, which win.
+    base: Option<(Value, u32, u32)>,
+}
+
+impl Scratch {
+    /// The handle of the value at a tape entry.
+    #[inline]
+    fn handle(&self, entry: u32) -> Value {
+        Value { link: entry, ..self.tape[entry as usize] }
+    }
+
+    /// The value of `key`, where `object` is an object that has it.
+    #[inline]
+    pub fn get(&self, object: Value, key: &Key) -> Option<Value> {
+        self.member(object, key.name())
+    }
+
+    /// As [`Scratch::get`], by name.
+    #[inline]
+    pub fn member(&self, object: Value, name: &str) -> Option<Value> {
+        match object.shape {
+            Shape::RawObject => self.raw_member(object, name),
+            Shape::Object => self.pair(object.offset, object.len, name),
+            Shape::Overlay => {
+                let base = self.nodes[object.offset as usize];
+                let over = self.pair(object.offset + 1, object.len, name);
+                over.or_else(|| self.raw_member(base, name))
+            }
+            _ => None,
+        }
+    }
+
+    #[inline]
+    fn raw_member(&self, object: Value, name: &str) -> Option<Value> {
+        let end = self.tape[object.link as usize].link - 1;
+        let mut at = object.link + 1;
+        while at < end {
+            let key = self.tape[at as usize];
+            if self.says(key, name) {
+                return Some(self.handle(at + 1));
+            }
+            at = self.tape[at as usize + 1].link;
+        }
+        None
+    }
+
+    fn pair(&self, offset: u32, len: u32, name: &str) -> Option<Value> {
+        let pairs = &self.nodes[offset as usize..(offset + 2 * len) as usize];
+        let found = pairs.chunks_exact(2).find(|pair| self.says(pair[0], name));
+        found.map(|pair| pair[1])
+    }
+
+    /// Does the string `value` say `plain`?
+    #[inline]
+    pub fn says(&self, value: Value, plain: &str) -> bool {
+        if value.flags & ESCAPED != 0 {
+            return decoded_equals(self.inner(value), plain);
+        }
+        value.len as usize == plain.len() + 2 && self.inner(value) == plain
+    }
+
+    /// The item at `index`, where `array` is an array that has it.
+    pub fn item(&self, array: Value, index: usize) -> Option<Value> {
+        match array.shape {
+            Shape::Array if index < array.len as usize => {
+                Some(self.nodes[array.offset as usize + index])
+            }
+            Shape::RawArray => {
+                let mut items = self.items(array);
+                for _ in 0..index {
+                    self.next_item(&mut items)?;
+                }
+                self.next_item(&mut items)
+            }
+            _ => None,
+        }
+    }
+
+    /// How many items or members there are; 0 for a scalar.
+    pub fn count(&self, value: Value) -> usize {
+        match value.shape {
+            Shape::Array | Shape::Object => value.len as usize,
+            Shape::RawArray => {
+                let mut items = self.items(value);
+                std::iter::from_fn(|| self.next_item(&mut items)).count()
+            }
+            Shape::RawObject | Shape::Overlay => {
+                let mut members = self.members(value);
+                std::iter::from_fn(|| self.next_member(&mut members)).count()
+            }
+            _ => 0,
+        }
+    }
+
+    /// A cursor over an array's items; empty for anything else.
+    pub fn items(&self, array: Value) -> Items {
+        let (at, end) = match array.shape {
+            Shape::RawArray => (array.link + 1, self.tape[array.link as usize].link - 1),
+            Shape::Array => (array.offset, array.offset + array.len),
+            _ => (0, 0),
+        };
+        Items { at, end, is_raw: array.shape == Shape::RawArray }
+    }
+
+    /// The next item.
+    pub fn next_item(&self, items: &mut Items) -> Option<Value> {
+        if items.at >= items.end {
+            return None;
+        }
+        let at = items.at;
+        if items.is_raw {
+            let entry = self.tape[at as usize];
+            items.at = entry.link;
+            return Some(Value { link: at, ..entry });
+        }
+        items.at += 1;
+        Some(self.nodes[at as usize])
+    }
+
+    /// A cursor over an object's members; empty for anything else.
+    pub fn members(&self, object: Value) -> Members {
+        let (at, end, is_raw, base) = match object.shape {
+            Shape::RawObject => {
+                (object.link + 1, self.tape[object.link as usize].link - 1, true, None)
+            }
+            Shape::Object => (object.offset, object.offset + 2 * object.len, false, None),
+            Shape::Overlay => {
+                let base = self.nodes[object.offset as usize];
+                let (from, to) = (object.offset + 1, object.offset + 1 + 2 * object.len);
+                let raw = self.members(base);
+                (raw.at, raw.end, true, Some((base, from, to)))
+            }
+            _ => (0, 0, false, None),
+        };
+        Members { at, end, is_raw, base }
+    }
+
+    /// The next member's key (a string) and value.
+    pub fn next_member(&self, members: &mut Members) -> Option<(Value, Value)> {
+        loop {
+            if members.at >= members.end {
+                let (_, from, to) = members.base.take()?;
+                *members = Members { at: from, end: to, is_raw: false, base: None };
+                continue;
+            }
+            let at = members.at;
+            if !members.is_raw {
+                members.at += 2;
+                return Some((self.nodes[at as usize], self.nodes[at as usize + 1]));
+            }
+            let (key, value) = (self.tape[at as usize], self.handle(at + 1));
+            members.at = self.tape[at as usize + 1].link;
+            let is_covered = members.base.is_some_and(|(_, from, to)| {
+                self.pair(from, (to - from) / 2, &self.str(key)).is_some()
+            });
+            if !is_covered {
+                return Some((key, value));
+            }
+        }
+    }
+
+    /// The JSON text of a scalar, or of a raw container as it came.
+    #[inline]
+    pub fn raw(&self, value: Value) -> &str {
+        match value.shape {
+            Shape::Null => "null",
+            Shape::True => "true",
+            Shape::False => "false",
+            Shape::Array | Shape::Object | Shape::Overlay => "",
+            _ => self.slice(value.offset, value.offset + value.len),
+        }
+    }
+
+    /// A string's text between the quotes, escapes as they stand; empty for anything else.
+    #[inline]
+    pub fn inner(&self, value: Value) -> &str {
+        match value.shape {
+            Shape::String => self.slice(value.offset + 1, value.offset + value.len - 1),
+            _ => "",
+        }
+    }
+
+    #[inline]
+    fn slice(&self, from: u32, to: u32) -> &str {
+        let bytes = &self.bytes[from as usize..to as usize];
+        // SAFETY: handles point at text that the indexer checked or that was made from `str`s, and
+        // begin and end at quotes, digits or brackets, which are character boundaries.
+        unsafe { std::str::from_utf8_unchecked(bytes) }
+    }
+
+    /// What a string says; empty for anything else.
+    pub fn str(&self, value: Value) -> Cow<'_, str> {
+        match value.flags & ESCAPED {
+            0 => Cow::Borrowed(self.inner(value)),
+            _ => decode(self.inner(value)),
+        }
+    }
+
+    /// A number's value; `None` for anything else.
+    pub fn f64(&self, value: Value) -> Option<f64> {
+        (value.shape == Shape::Number).then(|| f64_of(self.raw(value)))
+    }
+
+    /// A number's value where it is an integer that fits; `None` for anything else.
+    pub fn i64(&self, value: Value) -> Option<i64> {
+        if value.shape != Shape::Number {
+            return None;
+        }
+        i64_of(self.raw(value))
+    }
+}

@@ -1,0 +1,299 @@
+//! A shard's working memory: text, tape and nodes of the executions that run in it, reset and
+//! reused, never freed. A program's constants lie at the bottom and survive every reset.
+
+use super::block::Block;
+use super::index::{self, Implementation, Job, PADDING, ParseError, ParseReason, Workspace};
+use super::text::{encode_into, escape_into};
+use super::value::{ESCAPED, SPACED, Shape, Value};
+
+/// What a document may measure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of a document; 256 KiB as in Step Functions.
+    pub bytes_max: usize,
+    /// Levels of containers in a document.
+    pub height_max: u16,
+}
+
+impl Limits {
+    /// No configuration may ask for larger documents: positions are `u32`.
+    pub const BYTES_CEILING: usize = 64 << 20;
+    /// Levels in a computed value, and the most a configuration may ask for in a document: writing
+    /// and comparing recurse.
+    pub const HEIGHT_CEILING: u16 = 512;
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { bytes_max: 256 << 10, height_max: 127 }
+    }
+}
+
+/// A computed value would be nested deeper than [`Limits::HEIGHT_CEILING`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooDeep;
+
+/// A position in the stack of values that [`Scratch::array`] and [`Scratch::object`] take from.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark(usize);
+
+/// Working memory for values. Cloning one that holds only constants gives a shard its own.
+#[derive(Default)]
+pub struct Scratch {
+    pub(super) bytes: Vec<u8>,
+    pub(super) tape: Vec<Value>,
+    pub(super) nodes: Vec<Value>,
+    pending: Vec<Value>,
+    sealed: [usize; 3],
+    limits: Limits,
+    implementation: Option<Implementation>,
+    workspace: Workspace,
+    block: Block,
+}
+
+impl Clone for Scratch {
+    fn clone(&self) -> Scratch {
+        Scratch {
+            bytes: self.bytes.clone(),
+            tape: self.tape.clone(),
+            nodes: self.nodes.clone(),
+            sealed: self.sealed,
+            limits: self.limits,
+            implementation: self.implementation,
+            ..Scratch::default()
+        }
+    }
+}
+
+impl Scratch {
+    /// Empty memory.
+    pub fn new(limits: Limits) -> Scratch {
+        Scratch { limits, implementation: Some(Implementation::best()), ..Scratch::default() }
+    }
+
+    /// The limits in force.
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// Puts other limits in force, for what comes.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
+    /// Indexes with `implementation` from now on, for tests and benches.
+    ///
+    /// # Panics
+    /// Where this CPU does not run it.
+    pub fn set_implementation(&mut self, implementation: Implementation) {
+        assert!(implementation.is_available(), "{implementation:?} does not run on this CPU");
+        self.implementation = Some(implementation);
+    }
+
+    /// Makes all that is here now constant: it survives [`Scratch::reset`].
+    pub fn seal(&mut self) {
+        self.sealed = [self.bytes.len(), self.tape.len(), self.nodes.len()];
+    }
+
+    /// Forgets everything but the constants; gives no memory back.
+    pub fn reset(&mut self) {
+        let [bytes, tape, nodes] = self.sealed;
+        self.bytes.truncate(bytes);
+        self.tape.truncate(tape);
+        self.nodes.truncate(nodes);
+        self.pending.clear();
+    }
+
+    /// Bytes in use above the constants: what [`Scratch::compact`] could free at most.
+    pub fn used(&self) -> usize {
+        let [bytes, tape, nodes] = self.sealed;
+        let values = self.tape.len() - tape + self.nodes.len() - nodes;
+        self.bytes.len() - bytes + values * size_of::<Value>()
+    }
+
+    /// Bytes held, in use or not.
+    pub fn capacity(&self) -> usize {
+        let values = self.tape.capacity() + self.nodes.capacity();
+        self.bytes.capacity() + values * size_of::<Value>()
+    }
+
+    /// Gives memory back that an oversized document made it take.
+    pub fn shrink_to(&mut self, capacity: usize) {
+        if self.capacity() > capacity {
+            self.bytes.shrink_to(capacity / 2);
+            self.tape.shrink_to(capacity / 64);
+            self.nodes.shrink_to(capacity / 64);
+        }
+    }
+
+    /// Copies a document in, checks and indexes it.
+    pub fn parse(&mut self, text: &[u8]) -> Result<Value, ParseError> {
+        if text.len() > self.limits.bytes_max {
+            return Err(index::error(ParseReason::TooLarge, self.limits.bytes_max));
+        }
+        self.parse_within(text, self.limits.height_max)
+    }
+
+    /// As [`Scratch::parse`], with no limit on bytes.
+    pub(super) fn parse_within(
+        &mut self,
+        text: &[u8],
+        height_max: u16,
+    ) -> Result<Value, ParseError> {
+        let (start, entries) = (self.bytes.len(), self.tape.len());
+        let end = start + text.len();
+        self.bytes.reserve(text.len() + PADDING);
+        self.bytes.extend_from_slice(text);
+        self.bytes.extend_from_slice(&[0; PADDING]);
+        let job = Job { bytes: &self.bytes, start, end, height_max };
+        let with = self.implementation.unwrap_or(Implementation::Portable);
+        match index::index(with, &job, &mut self.workspace, &mut self.tape) {
+            Ok(indexed) if indexed.has_duplicates => {
+                let mut unique = Vec::with_capacity(text.len());
+                self.write_unique(indexed.root, &mut unique);
+                self.truncate(start, entries);
+                self.parse_within(&unique, height_max)
+            }
+            Ok(indexed) => Ok(indexed.root),
+            Err(e) => {
+                self.truncate(start, entries);
+                Err(e)
+            }
+        }
+    }
+
+    fn truncate(&mut self, bytes: usize, entries: usize) {
+        self.bytes.truncate(bytes);
+        self.tape.truncate(entries);
+    }
+
+    /// A string.
+    pub fn string(&mut self, plain: &str) -> Value {
+        let start = self.bytes.len();
+        encode_into(plain, &mut self.bytes);
+        self.string_from(start)
+    }
+
+    /// Starts a string whose text is pushed piece by piece; nothing else may be made meanwhile.
+    pub fn open_string(&mut self) -> Mark {
+        self.bytes.push(b'"');
+        Mark(self.bytes.len() - 1)
+    }
+
+    /// Appends plain text to the open string.
+    pub fn push_plain(&mut self, plain: &str) {
+        escape_into(plain, &mut self.bytes);
+    }
+
+    /// Appends what the string `value` says, or the text of another scalar, to the open string.
+    pub fn push_scalar(&mut self, value: Value) {
+        let (from, to) = (value.offset as usize, (value.offset + value.len) as usize);
+        match value.shape {
+            Shape::Null => self.bytes.extend_from_slice(b"null"),
+            Shape::True => self.bytes.extend_from_slice(b"true"),
+            Shape::False => self.bytes.extend_from_slice(b"false"),
+            Shape::String => self.bytes.extend_from_within(from + 1..to - 1),
+            Shape::Number => self.bytes.extend_from_within(from..to),
+            _ => debug_assert!(false, "a container is no scalar"),
+        }
+    }
+
+    /// Ends the open string.
+    pub fn close_string(&mut self, mark: Mark) -> Value {
+        self.bytes.push(b'"');
+        self.string_from(mark.0)
+    }
+
+    fn string_from(&mut self, start: usize) -> Value {
+        let text = &self.bytes[start..];
+        let flags = if text.contains(&b'\\') { ESCAPED } else { 0 };
+        self.scalar_from(start, Shape::String, flags)
+    }
+
+    fn scalar_from(&self, start: usize, shape: Shape, flags: u8) -> Value {
+        let len = (self.bytes.len() - start) as u32;
+        Value { offset: start as u32, len, link: 0, shape, flags, height: 0 }
+    }
+
+    /// An integer.
+    pub fn integer(&mut self, value: i64) -> Value {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+        self.scalar_from(start, Shape::Number, 0)
+    }
+
+    /// A number; an integral one is written without a fraction, one JSON can't write as `null`.
+    pub fn float(&mut self, value: f64) -> Value {
+        if value.fract() == 0.0 && value.abs() < 1e15 {
+            return self.integer(value as i64);
+        }
+        if !value.is_finite() {
+            return Value::NULL;
+        }
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(zmij::Buffer::new().format(value).as_bytes());
+        self.scalar_from(start, Shape::Number, 0)
+    }
+
+    /// Where the values of the next array or object will start.
+    pub fn mark(&self) -> Mark {
+        Mark(self.pending.len())
+    }
+
+    /// Pushes an item, or a key or value in turn.
+    pub fn push(&mut self, value: Value) {
+        self.pending.push(value);
+    }
+
+    /// Drops what was pushed since `mark`, after a failure half way.
+    pub fn abandon(&mut self, mark: Mark) {
+        self.pending.truncate(mark.0);
+    }
+
+    /// An array of what was pushed since `mark`.
+    pub fn array(&mut self, mark: Mark) -> Result<Value, TooDeep> {
+        let len = self.pending.len() - mark.0;
+        self.container(mark, len, Shape::Array, len.saturating_sub(1) + 2)
+    }
+
+    /// An object of the keys and values that were pushed in turn since `mark`; no key occurs twice.
+    pub fn object(&mut self, mark: Mark) -> Result<Value, TooDeep> {
+        let len = (self.pending.len() - mark.0) / 2;
+        self.container(mark, len, Shape::Object, len.saturating_sub(1) + 2 + len)
+    }
+
+    /// `extra` counts the brackets, commas and colons.
+    pub(super) fn container(
+        &mut self,
+        mark: Mark,
+        len: usize,
+        shape: Shape,
+        extra: usize,
+    ) -> Result<Value, TooDeep> {
+        let parts = &self.pending[mark.0..];
+        let (mut size, mut height, mut flags) = (extra as u32, 0, 0);
+        for part in parts {
+            size = size.saturating_add(part.size_max() as u32);
+            height = height.max(part.height);
+            flags |= part.flags & (ESCAPED | SPACED);
+        }
+        if height >= Limits::HEIGHT_CEILING {
+            self.abandon(mark);
+            return Err(TooDeep);
+        }
+        let offset = self.nodes.len() as u32;
+        self.nodes.extend_from_slice(parts);
+        self.abandon(mark);
+        Ok(Value { offset, len: len as u32, link: size, shape, flags, height: height + 1 })
+    }
+
+    /// Moves what `roots` reach to the bottom and forgets the rest. Handles other than these are
+    /// void afterwards.
+    pub fn compact(&mut self, roots: &mut [Value]) {
+        let mut block = std::mem::take(&mut self.block);
+        self.park(roots, &mut block);
+        self.reset();
+        self.resume(&block, roots);
+        self.block = block;
+    }
+}

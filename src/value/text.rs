@@ -1,0 +1,156 @@
+//! Strings: decoding, encoding and comparing JSON string text.
+
+use std::borrow::Cow;
+
+/// What a string's text (without quotes) says, escapes decoded. The text is known to be valid.
+pub(super) fn decode(text: &str) -> Cow<'_, str> {
+    if !text.as_bytes().contains(&b'\\') {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    decode_into(text, &mut out);
+    Cow::Owned(out)
+}
+
+/// Appends what `text` says to `out`.
+pub(super) fn decode_into(text: &str, out: &mut String) {
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        out.push_str(&rest[..at]);
+        let (c, used) = escape(&rest.as_bytes()[at..]);
+        out.push(c);
+        rest = &rest[at + used..];
+    }
+    out.push_str(rest);
+}
+
+/// Does the text, decoded, equal `plain`? Allocates nothing.
+pub(super) fn decoded_equals(text: &str, plain: &str) -> bool {
+    let (mut rest, mut want) = (text, plain);
+    let mut buffer = [0; 4];
+    while let Some(at) = rest.find('\\') {
+        let Some(tail) = want.strip_prefix(&rest[..at]) else { return false };
+        let (c, used) = escape(&rest.as_bytes()[at..]);
+        let Some(tail) = tail.strip_prefix(&*c.encode_utf8(&mut buffer)) else { return false };
+        (rest, want) = (&rest[at + used..], tail);
+    }
+    rest == want
+}
+
+/// The character that the escape at the start of `bytes` stands for, and the escape's length.
+fn escape(bytes: &[u8]) -> (char, usize) {
+    match bytes[1] {
+        b'b' => ('\u{8}', 2),
+        b'f' => ('\u{c}', 2),
+        b'n' => ('\n', 2),
+        b'r' => ('\r', 2),
+        b't' => ('\t', 2),
+        b'u' => {
+            let high = hex4(&bytes[2..6]);
+            if (0xd800..0xdc00).contains(&high) {
+                let low = hex4(&bytes[8..12]);
+                let code = 0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00);
+                (char::from_u32(code).unwrap_or('\u{fffd}'), 12)
+            } else {
+                (char::from_u32(high).unwrap_or('\u{fffd}'), 6)
+            }
+        }
+        other => (other as char, 2),
+    }
+}
+
+fn hex4(digits: &[u8]) -> u32 {
+    digits.iter().fold(0, |sum, &d| sum * 16 + (d as char).to_digit(16).unwrap_or(0))
+}
+
+/// Checks the escapes of a string's text: form, and surrogates in pairs. The offset of the first bad
+/// one otherwise.
+pub(super) fn check_escapes(text: &[u8]) -> Result<(), usize> {
+    let mut at = 0;
+    while let Some(found) = text[at..].iter().position(|&b| b == b'\\') {
+        at += found;
+        let used = match text.get(at + 1) {
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => 2,
+            Some(b'u') => check_unicode(&text[at..]).ok_or(at)?,
+            _ => return Err(at),
+        };
+        at += used;
+    }
+    Ok(())
+}
+
+/// The length of the `\uXXXX` (or pair of them) at the start of `text`.
+fn check_unicode(text: &[u8]) -> Option<usize> {
+    let code = |at: usize| {
+        let digits = text.get(at..at + 6).filter(|d| d.starts_with(b"\\u"))?;
+        digits[2..].iter().all(u8::is_ascii_hexdigit).then(|| hex4(&digits[2..]))
+    };
+    match code(0)? {
+        0xdc00..0xe000 => None,
+        0xd800..0xdc00 => matches!(code(6)?, 0xdc00..0xe000).then_some(12),
+        _ => Some(6),
+    }
+}
+
+/// Appends `plain` as JSON string text with quotes, escaping what must be.
+pub(super) fn encode_into(plain: &str, out: &mut Vec<u8>) {
+    out.push(b'"');
+    escape_into(plain, out);
+    out.push(b'"');
+}
+
+/// Appends `plain` as JSON string text without quotes.
+pub(super) fn escape_into(plain: &str, out: &mut Vec<u8>) {
+    let bytes = plain.as_bytes();
+    let mut from = 0;
+    for (at, &byte) in bytes.iter().enumerate() {
+        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
+            continue;
+        }
+        out.extend_from_slice(&bytes[from..at]);
+        from = at + 1;
+        let short = match byte {
+            b'"' | b'\\' => byte,
+            0x08 => b'b',
+            0x0c => b'f',
+            b'\n' => b'n',
+            b'\r' => b'r',
+            b'\t' => b't',
+            _ => {
+                const HEX: &[u8; 16] = b"0123456789abcdef";
+                out.extend_from_slice(b"\\u00");
+                out.push(HEX[usize::from(byte >> 4)]);
+                out.push(HEX[usize::from(byte & 15)]);
+                continue;
+            }
+        };
+        out.extend_from_slice(&[b'\\', short]);
+    }
+    out.extend_from_slice(&bytes[from..]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_decode_and_compare() {
+        for (text, plain) in [
+            (r"a\u0062c", "abc"),
+            (r"\ud83d\ude00!", "😀!"),
+            (r#"\"\\\/\b\f\n\r\t"#, "\"\\/\u{8}\u{c}\n\r\t"),
+        ] {
+            assert_eq!(decode(text), plain);
+            assert!(decoded_equals(text, plain), "{text}");
+            assert!(!decoded_equals(text, "other"));
+            assert!(check_escapes(text.as_bytes()).is_ok());
+        }
+    }
+
+    #[test]
+    fn bad_escapes_are_found() {
+        for text in [r"\ud800", r"\ud800\u0041", r"\udc00", r"\x", r"\u12g4", r"\u12", "\\"] {
+            assert!(check_escapes(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! The handle itself.
+
+/// What a JSON value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// `null`
+    Null,
+    /// `true`, `false`
+    Bool,
+    /// `1.5e3`, spelled as it came
+    Number,
+    /// `"text"`
+    String,
+    /// `[...]`
+    Array,
+    /// `{...}`
+    Object,
+}
+
+/// How a value's bytes are found; the layout of the other fields follows from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Shape {
+    Null,
+    False,
+    True,
+    /// `offset..offset + len` is the number's text.
+    Number,
+    /// `offset..offset + len` is the string's text, quotes included.
+    String,
+    /// Raw text; `link` is the value's own entry in the tape.
+    RawArray,
+    /// Raw text; `link` is the value's own entry in the tape.
+    RawObject,
+    /// `nodes[offset..offset + len]` are the items; `link` is the text's size in bytes.
+    Array,
+    /// `nodes[offset..offset + 2 * len]` are keys and values in turn; `link` is the text's size.
+    Object,
+    /// `nodes[offset]` is a raw object, `len` pairs laid over it follow; `link` is the text's size.
+    Overlay,
+}
+
+/// The text holds an escape, so it can't be compared or written byte for byte.
+pub(super) const ESCAPED: u8 = 1;
+/// The raw text holds whitespace between tokens.
+pub(super) const SPACED: u8 = 2;
+/// No key of the overlay occurs in its base.
+pub(super) const DISJOINT: u8 = 4;
+
+/// A JSON value in a [`super::Scratch`]: 16 bytes, `Copy`, meaningless without its scratch.
+#[derive(Clone, Copy, Debug)]
+pub struct Value {
+    pub(super) offset: u32,
+    pub(super) len: u32,
+    pub(super) link: u32,
+    pub(super) shape: Shape,
+    pub(super) flags: u8,
+    /// Levels of containers in here: 0 for a scalar.
+    pub(super) height: u16,
+}
+
+impl Value {
+    /// `null`
+    pub const NULL: Value = Value::constant(Shape::Null, 4);
+    /// `true`
+    pub const TRUE: Value = Value::constant(Shape::True, 4);
+    /// `false`
+    pub const FALSE: Value = Value::constant(Shape::False, 5);
+
+    const fn constant(shape: Shape, len: u32) -> Value {
+        Value { offset: 0, len, link: 0, shape, flags: 0, height: 0 }
+    }
+
+    /// `true` or `false`
+    pub const fn bool(value: bool) -> Value {
+        if value { Value::TRUE } else { Value::FALSE }
+    }
+
+    /// What kind of JSON value this is.
+    pub const fn kind(self) -> Kind {
+        match self.shape {
+            Shape::Null => Kind::Null,
+            Shape::False | Shape::True => Kind::Bool,
+            Shape::Number => Kind::Number,
+            Shape::String => Kind::String,
+            Shape::RawArray | Shape::Array => Kind::Array,
+            Shape::RawObject | Shape::Object | Shape::Overlay => Kind::Object,
+        }
+    }
+
+    /// The boolean, where it is one.
+    pub const fn as_bool(self) -> Option<bool> {
+        match self.shape {
+            Shape::True => Some(true),
+            Shape::False => Some(false),
+            _ => None,
+        }
+    }
+
+    /// Is it `null`?
+    pub const fn is_null(self) -> bool {
+        matches!(self.shape, Shape::Null)
+    }
+
+    /// An upper bound of the bytes its compact JSON text takes; exact where the text holds neither
+    /// escapes nor whitespace.
+    pub const fn size_max(self) -> usize {
+        match self.shape {
+            Shape::Array | Shape::Object | Shape::Overlay => self.link as usize,
+            _ => self.len as usize,
+        }
+    }
+
+    /// Is [`Value::size_max`] the exact size?
+    pub(super) const fn size_is_exact(self) -> bool {
+        self.flags & (ESCAPED | SPACED) == 0
+    }
+
+    /// The same handle (not: an equal value).
+    pub const fn is_same(self, other: Value) -> bool {
+        self.offset == other.offset
+            && self.len == other.len
+            && self.shape as u8 == other.shape as u8
+    }
+}
