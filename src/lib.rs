@@ -19,6 +19,7 @@
 #![warn(missing_docs)]
 
 pub mod ack;
+pub mod asl;
 pub mod fault;
 pub mod record;
 pub mod sinks;

@@ -1,0 +1,422 @@
+//! JSON (RFC 8259) into the tree, by recursive descent: no extensions, and every error with its place.
+
+use std::iter::Peekable;
+use std::str::Chars;
+
+use crate::asl::codes;
+use crate::asl::source::tree::{
+    Broken, Builder, Member, Members, Node, NodeKind, Span, pointer_token,
+};
+
+/// Reads one value and nothing after it.
+pub(super) fn read(text: &str, builder: Builder<'_>) -> Result<Node, Broken> {
+    let mut reader = Reader { rest: text.chars().peekable(), line: 1, column: 1, builder };
+    reader.skip_space();
+    let node = reader.value()?;
+    reader.skip_space();
+    match reader.peek() {
+        None => Ok(node),
+        Some(found) => Err(reader.unexpected(Some(found), "nothing more after the definition")),
+    }
+}
+
+struct Reader<'t, 'd> {
+    rest: Peekable<Chars<'t>>,
+    line: u32,
+    column: u32,
+    builder: Builder<'d>,
+}
+
+impl Reader<'_, '_> {
+    fn peek(&mut self) -> Option<char> {
+        self.rest.peek().copied()
+    }
+
+    fn next(&mut self) -> Option<char> {
+        let next = self.rest.next()?;
+        if next == '\n' {
+            (self.line, self.column) = (self.line + 1, 1);
+        } else {
+            self.column += 1;
+        }
+        Some(next)
+    }
+
+    fn here(&self) -> Span {
+        Span { line: self.line, column: self.column, width: 1 }
+    }
+
+    /// From where `start` was taken to here.
+    fn since(&self, start: Span) -> Span {
+        Span { width: (self.column - start.column).max(1), ..start }
+    }
+
+    fn skip_space(&mut self) {
+        while matches!(self.peek(), Some(' ' | '\t' | '\r' | '\n')) {
+            self.next();
+        }
+    }
+
+    fn broken(&self, message: String) -> Broken {
+        self.builder.broken(codes::INVALID_JSON, message, self.here())
+    }
+
+    /// `found` stands here, `wanted` should.
+    fn unexpected(&self, found: Option<char>, wanted: &str) -> Broken {
+        self.broken(match found {
+            Some('\'') => format!("Expected {wanted}, found '; JSON's strings stand in \"…\"."),
+            Some('/' | '#') => format!("Expected {wanted}; JSON has no comments, use \"Comment\"."),
+            Some(found) => format!("Expected {wanted}, found {found:?}."),
+            None => format!("Expected {wanted}, found the end of the text."),
+        })
+    }
+
+    fn value(&mut self) -> Result<Node, Broken> {
+        let start = self.here();
+        let kind = match self.peek() {
+            Some('{') => return self.object(start),
+            Some('[') => return self.array(start),
+            Some('"') => NodeKind::String(self.string()?),
+            Some('-' | '0'..='9') => NodeKind::Number(self.number()?),
+            Some('a'..='z' | 'A'..='Z') => self.word(start)?,
+            other => return Err(self.unexpected(other, "a value")),
+        };
+        Ok(Node { kind, span: self.since(start) })
+    }
+
+    fn word(&mut self, start: Span) -> Result<NodeKind, Broken> {
+        let mut word = String::new();
+        while let Some(letter) = self.peek().filter(|c| c.is_alphanumeric() || *c == '_') {
+            word.push(letter);
+            self.next();
+        }
+        match word.as_str() {
+            "null" => Ok(NodeKind::Null),
+            "true" => Ok(NodeKind::Bool(true)),
+            "false" => Ok(NodeKind::Bool(false)),
+            _ => {
+                let message = format!(
+                    "Unknown word {word:?}: expected a string in quotes, a number, an array, an \
+                     object, true, false or null."
+                );
+                Err(self.builder.broken(codes::INVALID_JSON, message, self.since(start)))
+            }
+        }
+    }
+
+    fn object(&mut self, span: Span) -> Result<Node, Broken> {
+        self.builder.enter(span)?;
+        self.next();
+        let mut members = Members::default();
+        self.skip_space();
+        while self.peek() != Some('}') {
+            let member = self.member()?;
+            members.add(member, &self.builder);
+            if !self.another('}')? {
+                break;
+            }
+        }
+        self.next();
+        self.builder.leave();
+        Ok(Node { kind: NodeKind::Object(members.into_list()), span })
+    }
+
+    fn member(&mut self) -> Result<Member, Broken> {
+        let start = self.here();
+        match self.peek() {
+            Some('"') => {}
+            other => return Err(self.unexpected(other, "a field's name in quotes")),
+        }
+        let name = self.string()?;
+        let name_span = self.since(start);
+        self.skip_space();
+        match self.peek() {
+            Some(':') => self.next(),
+            other => return Err(self.unexpected(other, &format!("':' after the name {name:?}"))),
+        };
+        self.skip_space();
+        let back = self.builder.step(&pointer_token(&name));
+        let value = self.value()?;
+        self.builder.step_back(back);
+        Ok(Member { name, name_span, value })
+    }
+
+    fn array(&mut self, span: Span) -> Result<Node, Broken> {
+        self.builder.enter(span)?;
+        self.next();
+        let mut elements = Vec::new();
+        self.skip_space();
+        while self.peek() != Some(']') {
+            let back = self.builder.step(&elements.len().to_string());
+            elements.push(self.value()?);
+            self.builder.step_back(back);
+            if !self.another(']')? {
+                break;
+            }
+        }
+        self.next();
+        self.builder.leave();
+        Ok(Node { kind: NodeKind::Array(elements), span })
+    }
+
+    /// After a member or element: is there another one, or is `end` next?
+    fn another(&mut self, end: char) -> Result<bool, Broken> {
+        self.skip_space();
+        match self.peek() {
+            Some(',') => {}
+            Some(found) if found == end => return Ok(false),
+            other => return Err(self.unexpected(other, &format!("',' or {end:?}"))),
+        }
+        self.next();
+        self.skip_space();
+        match self.peek() {
+            Some(found) if found == end => {
+                Err(self.broken(format!("There is a comma too much before {end:?}; remove it.")))
+            }
+            _ => Ok(true),
+        }
+    }
+
+    fn number(&mut self) -> Result<String, Broken> {
+        let mut text = String::new();
+        self.take_if('-', &mut text);
+        if self.peek() == Some('0') {
+            self.take_if('0', &mut text);
+            if let Some(digit @ '0'..='9') = self.peek() {
+                return Err(self.unexpected(Some(digit), "no digit after a leading 0"));
+            }
+        } else {
+            self.digits(&mut text)?;
+        }
+        if self.take_if('.', &mut text) {
+            self.digits(&mut text)?;
+        }
+        if self.take_if('e', &mut text) || self.take_if('E', &mut text) {
+            let _ = self.take_if('+', &mut text) || self.take_if('-', &mut text);
+            self.digits(&mut text)?;
+        }
+        Ok(text)
+    }
+
+    fn take_if(&mut self, wanted: char, text: &mut String) -> bool {
+        let found = self.peek() == Some(wanted);
+        if found {
+            text.push(wanted);
+            self.next();
+        }
+        found
+    }
+
+    fn digits(&mut self, text: &mut String) -> Result<(), Broken> {
+        let before = text.len();
+        while let Some(digit @ '0'..='9') = self.peek() {
+            text.push(digit);
+            self.next();
+        }
+        if text.len() > before {
+            return Ok(());
+        }
+        let found = self.peek();
+        Err(self.unexpected(found, "a digit"))
+    }
+
+    fn string(&mut self) -> Result<String, Broken> {
+        self.next();
+        let mut text = String::new();
+        loop {
+            match self.peek() {
+                Some('"') => break,
+                Some('\\') => text.push(self.escape()?),
+                Some('\u{0}'..='\u{1f}') => {
+                    return Err(self.broken(
+                        "A string is not closed on its line; close it with '\"', or write \\n for a \
+                         line break and \\t for a tab."
+                            .to_owned(),
+                    ));
+                }
+                Some(character) => {
+                    text.push(character);
+                    self.next();
+                }
+                None => return Err(self.unexpected(None, "'\"' at the string's end")),
+            }
+        }
+        self.next();
+        Ok(text)
+    }
+
+    fn escape(&mut self) -> Result<char, Broken> {
+        self.next();
+        let character = match self.peek() {
+            Some(same @ ('"' | '\\' | '/')) => same,
+            Some('b') => '\u{8}',
+            Some('f') => '\u{c}',
+            Some('n') => '\n',
+            Some('r') => '\r',
+            Some('t') => '\t',
+            Some('u') => return self.unicode_escape(),
+            other => return Err(self.unexpected(other, "one of \" \\ / b f n r t u after '\\'")),
+        };
+        self.next();
+        Ok(character)
+    }
+
+    fn unicode_escape(&mut self) -> Result<char, Broken> {
+        let first = self.four_digits()?;
+        let code = match first {
+            0xD800..=0xDBFF if self.peek() == Some('\\') => {
+                self.next();
+                let second = if self.peek() == Some('u') { self.four_digits()? } else { 0 };
+                match second {
+                    0xDC00..=0xDFFF => 0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00),
+                    _ => first,
+                }
+            }
+            _ => first,
+        };
+        char::from_u32(code).ok_or_else(|| {
+            self.broken(format!("\\u{first:04x} is half of a surrogate pair; write both halves."))
+        })
+    }
+
+    fn four_digits(&mut self) -> Result<u32, Broken> {
+        self.next();
+        let mut code = 0;
+        for _ in 0..4 {
+            let found = self.peek();
+            let Some(digit) = found.and_then(|digit| digit.to_digit(16)) else {
+                return Err(self.unexpected(found, "four hexadecimal digits after \\u"));
+            };
+            code = code * 16 + digit;
+            self.next();
+        }
+        Ok(code)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Format, Limits, Node, read};
+    use crate::asl::codes;
+    use crate::asl::diagnostics::Diagnostics;
+
+    fn reads(text: &str) -> Node {
+        let diagnostics = Diagnostics::new();
+        let node = read(text.as_bytes(), Format::Json, Limits::default(), &diagnostics);
+        assert!(diagnostics.is_empty(), "{:?}", diagnostics.into_vec());
+        node.expect("no finding")
+    }
+
+    fn rejects(text: &str, pointer: &str, line: u32, column: u32, part: &str) {
+        let diagnostics = Diagnostics::new();
+        assert!(read(text.as_bytes(), Format::Json, Limits::default(), &diagnostics).is_none());
+        let found = diagnostics.into_vec().remove(0);
+        let at = (found.location.pointer.as_str(), found.location.line, found.location.column);
+        assert_eq!(at, (pointer, line, column), "{}", found.message);
+        assert!(found.message.contains(part), "{}", found.message);
+    }
+
+    #[test]
+    fn agrees_with_serde_json() {
+        for text in [
+            r#"{"a": [1, 2.50, -0, 1E+2, true, false, null], "b": {"c": "d\n\"\\\/\u00e9\ud83d\ude00"}}"#,
+            "  [ ] ",
+            "{}",
+            "\"\"",
+            "0",
+            "[[],{}]",
+            "123456789012345678901234567890",
+        ] {
+            let ours: serde_json::Value =
+                serde_json::from_str(&reads(text).to_json_text()).expect("we write JSON");
+            assert_eq!(ours, serde_json::from_str::<serde_json::Value>(text).expect("valid"));
+        }
+        for text in [
+            "",
+            "{",
+            "[1,]",
+            "{\"a\":1,}",
+            "{\"a\" 1}",
+            "{a:1}",
+            "01",
+            "1.",
+            "1e",
+            "-",
+            "+1",
+            ".5",
+            "nul",
+            "True",
+            "\"\\x\"",
+            "\"\\u12g4\"",
+            "\"\\ud800\"",
+            "\"a\nb\"",
+            "1 2",
+            "'a'",
+            "// x",
+            "\"\\ud800\\u0041\"",
+            "NaN",
+        ] {
+            assert!(serde_json::from_str::<serde_json::Value>(text).is_err(), "{text}");
+            let diagnostics = Diagnostics::new();
+            let node = read(text.as_bytes(), Format::Json, Limits::default(), &diagnostics);
+            assert!(node.is_none() && diagnostics.has_errors(), "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_keep_their_spelling() {
+        let text = r#"{"a":[1.50,1E2,-0.0,123456789012345678901234567890]}"#;
+        assert_eq!(reads(text).to_json_text(), text);
+    }
+
+    #[test]
+    fn knows_where_everything_stands() {
+        let root = reads("{\n  \"États\": \"x\",\n\t\"n\": [10, {}]\n}");
+        let members = root.as_object().expect("object");
+        let spans = [members[0].name_span, members[0].value.span, members[1].value.span];
+        let places = spans.map(|span| (span.line, span.column, span.width));
+        assert_eq!(places, [(2, 3, 7), (2, 12, 3), (3, 7, 1)]);
+        let elements = members[1].value.as_array().expect("array");
+        assert_eq!((elements[0].span.column, elements[0].span.width), (8, 2));
+    }
+
+    #[test]
+    fn syntax_errors_say_where_and_what() {
+        rejects("not a definition", "", 1, 1, "\"not\"");
+        rejects("{\"States\": {\"A\": {\"End\": yes}}}", "/States/A/End", 1, 26, "\"yes\"");
+        rejects("{\n \"a/b\": [1,\n 2,]}", "/a~1b", 3, 4, "comma too much");
+        rejects("{\"a\": 1 \"b\"}", "", 1, 9, "',' or '}'");
+        rejects("{'a': 1}", "", 1, 2, "\"…\"");
+        rejects("{} x", "", 1, 4, "nothing more");
+        rejects("{\"a\": \"b\nc\"}", "/a", 1, 9, "not closed");
+        rejects("{\"a\": ", "/a", 1, 7, "end of the text");
+        rejects("{ // c\n}", "", 1, 3, "comments");
+    }
+
+    #[test]
+    fn the_last_duplicate_counts_and_is_warned_about() {
+        let diagnostics = Diagnostics::new();
+        let text = b"{\"a\": {\"x\": 1,\n \"x\": 2, \"y\": 3}}";
+        let node = read(text, Format::Json, Limits::default(), &diagnostics).expect("a tree");
+        assert_eq!(node.to_json_text(), r#"{"a":{"x":2,"y":3}}"#);
+        let found = diagnostics.into_vec().remove(0);
+        assert_eq!((found.code, found.is_error()), (codes::DUPLICATE_FIELD, false));
+        assert_eq!((found.location.pointer.as_str(), found.location.line), ("/a/x", 2));
+    }
+
+    #[test]
+    fn nesting_is_bounded() {
+        let limits = Limits { depth: 3, ..Limits::default() };
+        let diagnostics = Diagnostics::new();
+        assert!(read(b"[[[1]]]", Format::Json, limits, &diagnostics).is_some());
+        assert!(read(b"[[{\"a\":[]}]]", Format::Json, limits, &diagnostics).is_none());
+        let found = diagnostics.into_vec().remove(0);
+        assert_eq!(
+            (found.code, found.location.pointer.as_str()),
+            (codes::NESTED_TOO_DEEP, "/0/0/a")
+        );
+        let deep = "[".repeat(100_000);
+        let diagnostics = Diagnostics::new();
+        assert!(read(deep.as_bytes(), Format::Json, Limits::default(), &diagnostics).is_none());
+    }
+}

@@ -1,0 +1,337 @@
+//! The tree, and what both readers build it with.
+
+use std::collections::HashMap;
+use std::fmt::Write;
+
+use crate::asl::codes;
+use crate::asl::diagnostics::Diagnostics;
+use crate::asl::source::Limits;
+use crate::fault::Location;
+
+/// Where something stands in the text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Span {
+    /// From 1.
+    pub line: u32,
+    /// From 1, in characters.
+    pub column: u32,
+    /// In characters, on that line; an object or array counts its first character only.
+    pub width: u32,
+}
+
+impl Span {
+    /// The location of what stands here and has this pointer.
+    pub fn at(self, pointer: impl Into<String>) -> Location {
+        let Span { line, column, width } = self;
+        Location { pointer: pointer.into(), line, column, width }
+    }
+}
+
+/// A value and where it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    /// The value.
+    pub kind: NodeKind,
+    /// Where it starts.
+    pub span: Span,
+}
+
+/// A JSON value.
+#[derive(Clone, Debug, PartialEq)]
+pub enum NodeKind {
+    /// `null`
+    Null,
+    /// `true`, `false`
+    Bool(bool),
+    /// `1.50`, spelled as it was (from YAML: as JSON spells it)
+    Number(String),
+    /// `"text"`, unescaped
+    String(String),
+    /// `[1, 2]`
+    Array(Vec<Node>),
+    /// `{"name": 1}`, in the order of the text; no name stands twice
+    Object(Vec<Member>),
+}
+
+/// A member of an object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Member {
+    /// Its name, unescaped.
+    pub name: String,
+    /// Where the name stands.
+    pub name_span: Span,
+    /// Its value.
+    pub value: Node,
+}
+
+/// How much of a value a message shows.
+const SHOWN_CHARS_MAX: usize = 60;
+
+impl Node {
+    /// `a string`, `an object`: for messages.
+    pub fn kind_name(&self) -> &'static str {
+        match self.kind {
+            NodeKind::Null => "null",
+            NodeKind::Bool(_) => "a boolean",
+            NodeKind::Number(_) => "a number",
+            NodeKind::String(_) => "a string",
+            NodeKind::Array(_) => "an array",
+            NodeKind::Object(_) => "an object",
+        }
+    }
+
+    /// The text of a string.
+    pub fn as_str(&self) -> Option<&str> {
+        match &self.kind {
+            NodeKind::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The elements of an array.
+    pub fn as_array(&self) -> Option<&[Node]> {
+        match &self.kind {
+            NodeKind::Array(elements) => Some(elements),
+            _ => None,
+        }
+    }
+
+    /// The members of an object.
+    pub fn as_object(&self) -> Option<&[Member]> {
+        match &self.kind {
+            NodeKind::Object(members) => Some(members),
+            _ => None,
+        }
+    }
+
+    /// A member's value, in an object that has it.
+    pub fn get(&self, name: &str) -> Option<&Node> {
+        self.as_object()?.iter().find(|member| member.name == name).map(|member| &member.value)
+    }
+
+    /// The value as compact JSON.
+    pub fn to_json_text(&self) -> String {
+        let mut text = String::new();
+        self.write_json(&mut text);
+        text
+    }
+
+    /// The value as compact JSON, shortened for a message.
+    pub fn shown(&self) -> String {
+        let text = match &self.kind {
+            NodeKind::Array(elements) if !elements.is_empty() => "[…]".to_owned(),
+            NodeKind::Object(members) if !members.is_empty() => "{…}".to_owned(),
+            _ => self.to_json_text(),
+        };
+        match text.char_indices().nth(SHOWN_CHARS_MAX) {
+            Some((end, _)) => format!("{}…", &text[..end]),
+            None => text,
+        }
+    }
+
+    fn write_json(&self, out: &mut String) {
+        match &self.kind {
+            NodeKind::Null => out.push_str("null"),
+            NodeKind::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
+            NodeKind::Number(text) => out.push_str(text),
+            NodeKind::String(text) => write_json_string(text, out),
+            NodeKind::Array(elements) => {
+                out.push('[');
+                for (at, element) in elements.iter().enumerate() {
+                    out.push_str(if at > 0 { "," } else { "" });
+                    element.write_json(out);
+                }
+                out.push(']');
+            }
+            NodeKind::Object(members) => {
+                out.push('{');
+                for (at, member) in members.iter().enumerate() {
+                    out.push_str(if at > 0 { "," } else { "" });
+                    write_json_string(&member.name, out);
+                    out.push(':');
+                    member.value.write_json(out);
+                }
+                out.push('}');
+            }
+        }
+    }
+
+    /// Roughly the memory it takes, in bytes.
+    pub(super) fn weight(&self) -> usize {
+        size_of::<Node>()
+            + match &self.kind {
+                NodeKind::Null | NodeKind::Bool(_) => 0,
+                NodeKind::Number(text) | NodeKind::String(text) => text.len(),
+                NodeKind::Array(elements) => elements.iter().map(Node::weight).sum(),
+                NodeKind::Object(members) => members
+                    .iter()
+                    .map(|m| size_of::<Member>() + m.name.len() + m.value.weight())
+                    .sum(),
+            }
+    }
+}
+
+fn write_json_string(text: &str, out: &mut String) {
+    out.push('"');
+    for character in text.chars() {
+        match character {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\u{0}'..='\u{1f}' => {
+                write!(out, "\\u{:04x}", character as u32).expect("a String takes everything");
+            }
+            _ => out.push(character),
+        }
+    }
+    out.push('"');
+}
+
+/// A member's name as a token of a JSON pointer (RFC 6901).
+pub fn pointer_token(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
+/// A value in the tree together with its JSON pointer.
+#[derive(Clone, Debug)]
+pub struct Place<'a> {
+    /// The value.
+    pub node: &'a Node,
+    /// Its pointer.
+    pub pointer: String,
+}
+
+impl<'a> Place<'a> {
+    /// The root of a tree.
+    pub fn root(node: &'a Node) -> Place<'a> {
+        Place { node, pointer: String::new() }
+    }
+
+    /// Its location, for a diagnostic.
+    pub fn location(&self) -> Location {
+        self.node.span.at(self.pointer.clone())
+    }
+
+    /// The member of that name, in an object that has it.
+    pub fn member(&self, name: &str) -> Option<Place<'a>> {
+        let node = self.node.get(name)?;
+        Some(Place { node, pointer: format!("{}/{}", self.pointer, pointer_token(name)) })
+    }
+
+    /// The element at that index, in an array that has it.
+    pub fn element(&self, index: usize) -> Option<Place<'a>> {
+        let node = self.node.as_array()?.get(index)?;
+        Some(Place { node, pointer: format!("{}/{index}", self.pointer) })
+    }
+
+    /// The location of what a pointer relative to this place leads to, as far as it leads.
+    pub fn locate(&self, relative: &str) -> Location {
+        let mut place = self.clone();
+        for token in relative.split('/').skip(1) {
+            let name = token.replace("~1", "/").replace("~0", "~");
+            let next = place.member(&name);
+            let next = next.or_else(|| name.parse().ok().and_then(|index| place.element(index)));
+            match next {
+                Some(next) => place = next,
+                None => break,
+            }
+        }
+        place.location()
+    }
+}
+
+/// A finding that leaves no tree has been reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Broken;
+
+/// What both readers share: where they are in the tree, its limits, and the findings.
+pub(super) struct Builder<'d> {
+    limits: Limits,
+    diagnostics: &'d Diagnostics,
+    pointer: String,
+    depth: usize,
+    expanded: usize,
+}
+
+impl<'d> Builder<'d> {
+    pub(super) fn new(limits: Limits, diagnostics: &'d Diagnostics) -> Builder<'d> {
+        Builder { limits, diagnostics, pointer: String::new(), depth: 0, expanded: 0 }
+    }
+
+    /// Reports what ends the reading.
+    pub(super) fn broken(&self, code: &'static str, message: String, span: Span) -> Broken {
+        self.diagnostics.error(code, message, span.at(self.pointer.clone()));
+        Broken
+    }
+
+    /// Goes into an object or array; [`Builder::leave`] comes out.
+    pub(super) fn enter(&mut self, span: Span) -> Result<(), Broken> {
+        if self.depth == self.limits.depth {
+            let message = format!("Values are nested more than {} deep here.", self.limits.depth);
+            return Err(self.broken(codes::NESTED_TOO_DEEP, message, span));
+        }
+        self.depth += 1;
+        Ok(())
+    }
+
+    pub(super) fn leave(&mut self) {
+        self.depth -= 1;
+    }
+
+    /// Goes on with a member or element; `truncate` with what it returned comes back.
+    pub(super) fn step(&mut self, token: &str) -> usize {
+        let length = self.pointer.len();
+        self.pointer.push('/');
+        self.pointer.push_str(token);
+        length
+    }
+
+    pub(super) fn step_back(&mut self, length: usize) {
+        self.pointer.truncate(length);
+    }
+
+    /// Accounts for a copy that a YAML alias makes.
+    pub(super) fn expand(&mut self, node: &Node, span: Span) -> Result<(), Broken> {
+        self.expanded = self.expanded.saturating_add(node.weight());
+        if self.expanded <= self.limits.expanded_bytes {
+            return Ok(());
+        }
+        let limit = self.limits.expanded_bytes;
+        let message = format!("Anchors and aliases expand to more than {limit} bytes here.");
+        Err(self.broken(codes::DEFINITION_TOO_LARGE, message, span))
+    }
+}
+
+/// The members of an object while it is read: the last of several with one name counts.
+#[derive(Default)]
+pub(super) struct Members {
+    list: Vec<Member>,
+    by_name: HashMap<String, usize>,
+}
+
+impl Members {
+    pub(super) fn add(&mut self, member: Member, builder: &Builder<'_>) {
+        let Some(&earlier) = self.by_name.get(&member.name) else {
+            self.by_name.insert(member.name.clone(), self.list.len());
+            return self.list.push(member);
+        };
+        let message = format!(
+            "Field {:?} stands twice in this object (first on line {}); the last one counts. \
+             Remove one of them.",
+            member.name, self.list[earlier].name_span.line
+        );
+        let pointer = format!("{}/{}", builder.pointer, pointer_token(&member.name));
+        builder.diagnostics.warning(codes::DUPLICATE_FIELD, message, member.name_span.at(pointer));
+        self.list[earlier] = member;
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.by_name.contains_key(name)
+    }
+
+    pub(super) fn into_list(self) -> Vec<Member> {
+        self.list
+    }
+}
