@@ -1,6 +1,6 @@
 //! Tickets and commit points: what has been taken from a source, what has been settled, and so what
-//! may be acknowledged there. [`ordered`] is for offsets, [`unordered`] for receipts; both are plain
-//! data owned by one shard, with no lock and no allocation in steady state.
+//! may be acknowledged there. [`ordered`] is for offsets, [`unordered`] for receipts; both are
+//! plain data owned by one shard, with no lock and no allocation in steady state.
 //!
 //! On the event's path: after `Source::poll`, before the shard's inbox; and again at the end,
 //! between the sink's receipt and `Source::commit`.
@@ -34,12 +34,14 @@ impl Settlement {
     }
 }
 
-/// How much may be in a tracker's window at once. The caps are the bound on duplicates after a crash.
+/// How much may be in a tracker's window at once. The caps are the bound on duplicates after a
+/// crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Records.
     pub records: usize,
-    /// Bytes of keys, values and headers; a single record larger than this has the window to itself.
+    /// Bytes of keys, values and headers; a single record larger than this has the window to
+    /// itself.
     pub bytes: u64,
 }
 

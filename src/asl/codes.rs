@@ -17,6 +17,8 @@ codes! {
     INVALID_JSON
     /// The text is not YAML, or YAML that JSON can't express.
     INVALID_YAML
+    /// Plain YAML text that is a number to YAML 1.2 and may be meant as text.
+    AMBIGUOUS_SCALAR
     /// The definition is larger than the limit.
     DEFINITION_TOO_LARGE
     /// Values are nested deeper than the limit.

@@ -1,4 +1,5 @@
-//! Findings for people (the line they are about, with a caret) and for tools (one JSON line a file).
+//! Findings for people (the line they are about, with a caret) and for tools (one JSON line a
+//! file).
 
 use std::fmt::Write;
 
@@ -77,8 +78,8 @@ fn excerpt(line: &str, column: usize, width: usize) -> (String, String) {
     (shown.trim_end().to_owned(), " ".repeat(indent) + &"^".repeat(width.clamp(1, room)))
 }
 
-/// `{"file", "diagnostics": [{"severity", "code", "message", "pointer", "line", "column"}]}`, without
-/// a line break.
+/// `{"file", "diagnostics": [{"severity", "code", "message", "pointer", "line", "column"}]}`,
+/// without a line break.
 pub fn json_line(file: &str, diagnostics: &[Diagnostic]) -> String {
     let rows = diagnostics.iter().map(|diagnostic| {
         json!({
@@ -107,10 +108,16 @@ mod tests {
     #[test]
     fn points_at_the_place() {
         let text = "{\n\t\"A\": {\"Nxet\": 1}\n}";
-        let expected = "error[UNKNOWN_FIELD]: State \"A\" has no field \"Nxet\".\n  \
-                        --> a.json:2:8 at /States/A/Nxet\n   |\n 2 |  \"A\": {\"Nxet\": 1}\n   |        \
-                        ^^^^^^\n\n";
-        assert_eq!(render("a.json", text, &[found(2, 8, 6)]), expected);
+        let expected = [
+            r#"error[UNKNOWN_FIELD]: State "A" has no field "Nxet"."#,
+            "  --> a.json:2:8 at /States/A/Nxet",
+            "   |",
+            r#" 2 |  "A": {"Nxet": 1}"#,
+            "   |        ^^^^^^",
+            "",
+        ];
+        let rendered = render("a.json", text, &[found(2, 8, 6)]);
+        assert_eq!(rendered.lines().collect::<Vec<_>>(), expected);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Reading definitions: text into a located tree ([`source`]), the tree into typed fields
-//! ([`fields`]), and everything that is wrong with it into diagnostics ([`diagnostics`]), all at once.
-//! What a state's fields mean is the state's own business; retriers, catchers and resources, which
-//! several states share, are here.
+//! ([`fields`]), and everything that is wrong with it into diagnostics ([`diagnostics`]), all at
+//! once. What a state's fields mean is the state's own business; retriers, catchers and resources,
+//! which several states share, are here.
 
 pub mod codes;
 pub mod diagnostics;

@@ -123,7 +123,10 @@ impl Resource {
 
     /// Is it this integration, `("kafka", "produce")` say, whatever the pattern?
     pub fn is_integration(&self, service: &str, action: &str) -> bool {
-        matches!(self, Resource::Integration(call) if call.service == service && call.action == action)
+        let Resource::Integration(call) = self else {
+            return false;
+        };
+        call.service == service && call.action == action
     }
 }
 
@@ -155,8 +158,8 @@ fn parse_arn(text: &str) -> Result<Resource, String> {
 /// `service:action`, with a pattern's suffix.
 fn parse_call(text: &str) -> Result<Call, String> {
     let complaint = || {
-        "names no action; write \"arn:aws:states:::service:action\", with \".sync\", \".sync:2\" or \
-         \".waitForTaskToken\" at its end where the service has that."
+        "names no action; write \"arn:aws:states:::service:action\", with \".sync\", \".sync:2\" \
+         or \".waitForTaskToken\" at its end where the service has that."
             .to_owned()
     };
     let (service, action) = text.split_once(':').ok_or_else(complaint)?;
@@ -171,7 +174,8 @@ fn parse_call(text: &str) -> Result<Call, String> {
         }
         Some(_) => Err(complaint()),
         None => Err(format!(
-            "ends with {suffix:?}, which is none of \".sync\", \".sync:2\" and \".waitForTaskToken\"."
+            "ends with {suffix:?}, which is none of \".sync\", \".sync:2\" and \
+             \".waitForTaskToken\"."
         )),
     }
 }

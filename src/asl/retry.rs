@@ -123,8 +123,8 @@ pub enum Raised {
 /// When `States.DataLimitExceeded` ends the execution at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DataLimitRule {
-    /// As the service was seen to do: a task's oversized result can be retried and caught, a state's
-    /// oversized input or output can't.
+    /// As the service was seen to do: a task's oversized result can be retried and caught, a
+    /// state's oversized input or output can't.
     #[default]
     Observed,
     /// As its documentation says: it is always terminal.
@@ -161,7 +161,7 @@ pub struct Retrier {
 }
 
 impl Retrier {
-    /// Reads `Retry`; those with findings are left out.
+    /// Reads `Retry`; those whose `ErrorEquals` can't be read are left out.
     pub fn parse_all(fields: &mut Fields<'_>) -> Vec<Retrier> {
         let list = fields.objects(names::RETRY).unwrap_or_default();
         let last = list.len().saturating_sub(1);
@@ -207,13 +207,14 @@ impl Retrier {
         let longest = Duration::from_secs(RETRIER_INTEGER_MAX.unsigned_abs());
         let longest = self.max_delay.unwrap_or(longest).as_secs_f64();
         // `min` also takes care of an infinite product.
-        let seconds = seconds.min(longest) * if self.full_jitter { unit } else { 1.0 };
+        let seconds =
+            seconds.min(longest) * if self.full_jitter { unit.clamp(0.0, 1.0) } else { 1.0 };
         Duration::try_from_secs_f64(seconds).unwrap_or_default()
     }
 }
 
-/// `{"ErrorEquals": ["States.ALL"], "Next": "Recover"}`; `ResultPath`, `Output` and `Assign` are the
-/// caller's to read.
+/// `{"ErrorEquals": ["States.ALL"], "Next": "Recover"}`; `ResultPath`, `Output` and `Assign` are
+/// the caller's to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Catcher {
     /// `ErrorEquals`
@@ -367,7 +368,8 @@ mod tests {
 
     #[test]
     fn catchers_leave_their_other_fields_to_the_state() {
-        let text = br#"{"Catch": [{"ErrorEquals": ["E"], "Next": "B", "ResultPath": "$.e"}, {"Next": "B"}]}"#;
+        let text = br#"{"Catch": [{"ErrorEquals": ["E"], "Next": "B", "ResultPath": "$.e"},
+            {"Next": "B"}]}"#;
         let diagnostics = Diagnostics::new();
         let root = read(text, Format::Json, Limits::default(), &diagnostics).expect("valid");
         let fields = Fields::new(&Place::root(&root), "State \"S\"", &diagnostics);

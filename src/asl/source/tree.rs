@@ -88,6 +88,12 @@ impl Node {
         }
     }
 
+    /// The JSONata between `{%` and `%}`, in a string that is exactly that: a space before or after
+    /// makes it plain text.
+    pub fn as_expression(&self) -> Option<&str> {
+        self.as_str()?.strip_prefix("{%")?.strip_suffix("%}")
+    }
+
     /// The elements of an array.
     pub fn as_array(&self) -> Option<&[Node]> {
         match &self.kind {
@@ -264,6 +270,11 @@ impl<'d> Builder<'d> {
     pub(super) fn broken(&self, code: &'static str, message: String, span: Span) -> Broken {
         self.diagnostics.error(code, message, span.at(self.pointer.clone()));
         Broken
+    }
+
+    /// Reports what does not.
+    pub(super) fn warning(&self, code: &'static str, message: String, span: Span) {
+        self.diagnostics.warning(code, message, span.at(self.pointer.clone()));
     }
 
     /// Goes into an object or array; [`Builder::leave`] comes out.

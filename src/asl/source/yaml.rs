@@ -1,5 +1,5 @@
-//! YAML 1.2 into the tree: the core schema decides what a plain scalar is; anchors, aliases and `<<`
-//! merges are resolved. What JSON can't express (infinities, keys that are no scalars, several
+//! YAML 1.2 into the tree: the core schema decides what a plain scalar is; anchors, aliases and
+//! `<<` merges are resolved. What JSON can't express (infinities, keys that are no scalars, several
 //! documents, application tags such as `!Sub`) is refused with its place.
 
 use std::collections::HashMap;
@@ -71,6 +71,7 @@ impl<'t> Reader<'t, '_> {
             Event::Scalar(text, style, anchor, tag) => {
                 let kind = scalar(&text, style, tag.as_deref());
                 let kind = kind.map_err(|message| self.broken(&message, span))?;
+                self.warn_of_zeros(&text, &kind, span);
                 (anchor, kind, span)
             }
             Event::SequenceStart(anchor, tag) => {
@@ -90,6 +91,18 @@ impl<'t> Reader<'t, '_> {
             self.anchors.insert(anchor, node.clone());
         }
         Ok(node)
+    }
+
+    /// `0123` was octal in YAML 1.1, is 123 in 1.2, and is mostly meant as text.
+    fn warn_of_zeros(&self, text: &str, kind: &NodeKind, span: Span) {
+        if let NodeKind::Number(number) = kind
+            && text.starts_with('0')
+            && text.bytes().all(|byte| byte.is_ascii_digit())
+            && text != number
+        {
+            let message = format!("{text} is the number {number}; quote it if text is meant.");
+            self.builder.warning(codes::AMBIGUOUS_SCALAR, message, span);
+        }
     }
 
     fn alias(&mut self, anchor: usize, span: Span) -> Result<Node, Broken> {
@@ -293,9 +306,12 @@ mod tests {
     #[test]
     fn reads_a_definition() {
         let text = "StartAt: A\nStates:\n  A:\n    Type: Task # fast\n    Resource: arn:aws:x\n    \
-                    End: true\n    Comment: >-\n      two\n      lines\n    Retry:\n    - \
+                    End: true\n    Comment: >-\n      2\n      lines\n    Retry:\n    - \
                     {ErrorEquals: [States.ALL], BackoffRate: 1.50}\n";
-        let json = r#"{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"arn:aws:x","End":true,"Comment":"two lines","Retry":[{"ErrorEquals":["States.ALL"],"BackoffRate":1.50}]}}}"#;
+        let json = concat!(
+            r#"{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"arn:aws:x","End":true,"#,
+            r#""Comment":"2 lines","Retry":[{"ErrorEquals":["States.ALL"],"BackoffRate":1.50}]}}}"#
+        );
         reads(text, json);
         reads(json, json);
         reads("", "null");
@@ -312,6 +328,17 @@ mod tests {
         );
         reads("[!!str 1, !!int '7', ! 2, !!str , 0x, 0x+1]", r#"["1",7,"2","","0x","0x+1"]"#);
         reads("1: a\ntrue: b\n", r#"{"1":"a","true":"b"}"#);
+    }
+
+    #[test]
+    fn leading_zeros_are_warned_about() {
+        let diagnostics = Diagnostics::new();
+        let text = b"a: 012345678901\nb: '012'\nc: 0\nd: 0x1F\ne: 0.50";
+        let root = read(text, Format::Yaml, Limits::default(), &diagnostics).expect("valid");
+        assert_eq!(root.to_json_text(), r#"{"a":12345678901,"b":"012","c":0,"d":31,"e":0.50}"#);
+        let found = diagnostics.into_vec();
+        assert_eq!((found.len(), found[0].code), (1, codes::AMBIGUOUS_SCALAR));
+        assert_eq!(found[0].location.pointer, "/a");
     }
 
     #[test]

@@ -1,5 +1,7 @@
-//! An object's fields, read by name: whoever reads takes what it knows, each wrong value is reported
-//! where it stands, and [`Fields::finish`] reports what nobody took.
+//! An object's fields, read by name: whoever reads takes what it knows, each wrong value is
+//! reported where it stands, and [`Fields::finish`] reports what nobody took.
+
+mod complaint;
 
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
@@ -8,7 +10,7 @@ use crate::asl::diagnostics::Diagnostics;
 use crate::asl::names;
 use crate::asl::source::{Member, Node, NodeKind, Place, Span, pointer_token};
 use crate::asl::{codes, suggest};
-use crate::fault::{Diagnostic, Location};
+use crate::fault::Location;
 
 /// The name of a state that a field leads to; whether it exists is known once all states are read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +26,7 @@ pub struct Target {
 /// The fields of one object. Reading a field takes it; a field that is absent, or whose value is
 /// wrong (and so reported), reads as `None`.
 #[derive(Debug)]
+#[must_use = "call finish, which reports the fields that nobody took"]
 pub struct Fields<'a> {
     owner: String,
     pointer: String,
@@ -37,8 +40,8 @@ pub struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// The fields of the object at `place`. `owner` starts every message: `State "A"`. `None`, and a
-    /// finding, if it is no object.
+    /// The fields of the object at `place`. `owner` starts every message: `State "A"`. `None`, and
+    /// a finding, if it is no object.
     pub fn new(
         place: &Place<'a>,
         owner: impl Into<String>,
@@ -72,8 +75,8 @@ impl<'a> Fields<'a> {
         self.diagnostics
     }
 
-    /// All members, taken or not, with their names. Members whose names are not ASL's (the states of
-    /// `States`) are read through this and [`Fields::take_rest`].
+    /// All members, taken or not, with their names. Members whose names are not ASL's (the states
+    /// of `States`) are read through this and [`Fields::take_rest`].
     pub fn members(&self) -> &'a [Member] {
         self.members
     }
@@ -221,111 +224,9 @@ impl<'a> Fields<'a> {
         Some(read.filter_map(|(at, e)| Fields::new(e, owner(at), self.diagnostics)).collect())
     }
 
-    /// Reports the field if it is missing.
-    pub fn required(&mut self, name: &'static str) -> bool {
-        self.known.insert(name);
-        let here = self.has(name);
-        if !here {
-            let others = self.unknown().map(|member| member.name.as_str());
-            let near = match suggest::nearest(name, others) {
-                Some(near) => format!(" Is {near:?} meant to be it?"),
-                None => String::new(),
-            };
-            let message = format!("{} has no field {name:?}; it is required.{near}", self.owner);
-            self.diagnostics.error(codes::MISSING_FIELD, message, self.here());
-        }
-        here
-    }
-
-    /// Reports fields that exclude each other: at most one of `names` may be there.
-    pub fn at_most_one(&mut self, names: &[&'static str]) -> bool {
-        let here: Vec<_> = names.iter().copied().filter(|name| self.has(name)).collect();
-        if let [_, second, ..] = here[..] {
-            let message = format!(
-                "{} has {}, which exclude each other; keep one of them.",
-                self.owner,
-                quoted(&here, "and")
-            );
-            let at = self.name_location(second);
-            self.diagnostics.error(codes::EXCLUSIVE_FIELDS, message, at);
-        }
-        here.len() < 2
-    }
-
-    /// The one of `names` that is there; none, or several, are reported.
-    pub fn exactly_one(&mut self, names: &[&'static str]) -> Option<&'static str> {
-        self.known.extend(names);
-        if !self.at_most_one(names) {
-            return None;
-        }
-        let here = names.iter().copied().find(|name| self.has(name));
-        if here.is_none() {
-            let message = format!("{} needs one of {}.", self.owner, quoted(names, "or"));
-            self.diagnostics.error(codes::MISSING_FIELD, message, self.here());
-        }
-        here
-    }
-
-    /// Takes a field that may not stand here, if it does, and says why: `reason` goes on after
-    /// `State "A" field "Next"`.
-    pub fn refuse(&mut self, name: &'static str, code: &'static str, reason: &str) -> bool {
-        self.known.insert(name);
-        let here = self.has(name);
-        if here {
-            let message = format!("{} {reason}", self.subject(name));
-            self.diagnostics.error(code, message, self.name_location(name));
-        }
-        here
-    }
-
     /// Takes `Comment`, which says nothing to us.
     pub fn comment(&mut self) {
         self.string(names::COMMENT);
-    }
-
-    /// Reports the field's value: `complaint` goes on after `State "A" field "Next" value "B"`.
-    pub fn invalid(&self, name: &str, code: &'static str, complaint: impl AsRef<str>) {
-        let shown = self.member(name).map(|member| member.value.shown()).unwrap_or_default();
-        let message = format!("{} value {shown} {}", self.subject(name), complaint.as_ref());
-        self.diagnostics.error(code, message, self.location(name));
-    }
-
-    /// Reports something about the object as a whole: `complaint` goes on after `State "A"`.
-    pub fn error(&self, code: &'static str, complaint: impl AsRef<str>) {
-        let message = format!("{} {}", self.owner, complaint.as_ref());
-        self.diagnostics.error(code, message, self.here());
-    }
-
-    /// Warns about the field: `complaint` goes on after `State "A" field "Next"`.
-    pub fn warning(&self, name: &str, code: &'static str, complaint: impl AsRef<str>) {
-        let message = format!("{} {}", self.subject(name), complaint.as_ref());
-        self.diagnostics.report(Diagnostic::warning(code, message, self.location(name)));
-    }
-
-    /// Where the object stands.
-    pub fn here(&self) -> Location {
-        self.span.at(self.pointer.clone())
-    }
-
-    /// Where the field's value stands; where the object does, if the field is absent.
-    pub fn location(&self, name: &str) -> Location {
-        match self.member(name) {
-            Some(member) => member.value.span.at(self.pointer_to(name)),
-            None => self.here(),
-        }
-    }
-
-    /// Where the field's name stands; where the object does, if the field is absent.
-    pub fn name_location(&self, name: &str) -> Location {
-        match self.member(name) {
-            Some(member) => member.name_span.at(self.pointer_to(name)),
-            None => self.here(),
-        }
-    }
-
-    /// `State "A" field "Next"`: how a message about the field starts.
-    pub fn subject(&self, name: &str) -> String {
-        format!("{} field {name:?}", self.owner)
     }
 
     /// Takes all members that nobody took: objects whose member names are the user's.
@@ -339,68 +240,12 @@ impl<'a> Fields<'a> {
         rest.map(|(_, m)| (m, Place { node: &m.value, pointer: place(&m.name) })).collect()
     }
 
-    /// Reports the fields that nobody took.
-    pub fn finish(self) {
-        for member in self.unknown() {
-            // Only what is missing can have been meant.
-            let missing = self.known.iter().copied().filter(|name| !self.has(name));
-            let near = suggest::sentence(&member.name, missing);
-            let message = format!("{} has no field {:?}.{near}", self.owner, member.name);
-            let at = self.name_location(&member.name);
-            self.diagnostics.error(codes::UNKNOWN_FIELD, message, at);
-        }
-    }
-
-    /// Gives up on the rest without a word: something worse has been reported.
-    pub fn abandon(self) {}
-
-    fn unknown(&self) -> impl Iterator<Item = &'a Member> {
-        let members = self.members.iter().enumerate();
-        let unknown = members
-            .filter(|(at, m)| !self.known.contains(m.name.as_str()) && !self.taken.contains(at));
-        unknown.map(|(_, member)| member)
-    }
-
     fn member(&self, name: &str) -> Option<&'a Member> {
         self.members.iter().find(|member| member.name == name)
     }
 
     fn pointer_to(&self, name: &str) -> String {
         format!("{}/{}", self.pointer, pointer_token(name))
-    }
-
-    fn wrong_type<T>(&self, name: &str, node: &Node, wanted: &str) -> Option<T> {
-        let message = format!("{} must be {wanted}, not {}.", self.subject(name), describe(node));
-        self.diagnostics.error(codes::WRONG_TYPE, message, self.location(name));
-        None
-    }
-
-    fn out_of_range<T>(
-        &self,
-        name: &str,
-        low: &impl std::fmt::Display,
-        high: &impl std::fmt::Display,
-    ) -> Option<T> {
-        self.invalid(name, codes::OUT_OF_RANGE, format!("is not within {low} to {high}."));
-        None
-    }
-}
-
-/// `the number 1.5`, `an object`.
-fn describe(node: &Node) -> String {
-    match node.kind {
-        NodeKind::String(_) => format!("the string {}", node.shown()),
-        NodeKind::Number(_) | NodeKind::Bool(_) => node.shown(),
-        _ => node.kind_name().to_owned(),
-    }
-}
-
-/// `"a", "b" and "c"`
-fn quoted(names: &[&str], joint: &str) -> String {
-    let quoted: Vec<_> = names.iter().map(|name| format!("{name:?}")).collect();
-    match quoted.split_last() {
-        Some((last, rest)) if !rest.is_empty() => format!("{} {joint} {last}", rest.join(", ")),
-        _ => quoted.concat(),
     }
 }
 
@@ -424,9 +269,9 @@ mod tests {
 
     #[test]
     fn reads_what_is_right() {
-        let text = r#"{"S": {"Comment": "c", "Next": "B", "End": true, "Seconds": 5, "BackoffRate": 1.5,
-            "InputPath": null, "JitterStrategy": "FULL", "Retry": [{}], "Credentials": {"RoleArn": "r"},
-            "ErrorEquals": ["a"], "x/y": 1}}"#;
+        let text = r#"{"S": {"Comment": "c", "Next": "B", "End": true, "Seconds": 5,
+            "BackoffRate": 1.5, "InputPath": null, "JitterStrategy": "FULL", "Retry": [{}],
+            "Credentials": {"RoleArn": "r"}, "ErrorEquals": ["a"], "x/y": 1}}"#;
         let found = findings(text, |mut fields| {
             fields.comment();
             let next = fields.required_target("Next").expect("there");
@@ -452,8 +297,8 @@ mod tests {
 
     #[test]
     fn wrong_values_are_named_with_their_place() {
-        let text = r#"{"S": {"Next": 1, "End": "yes", "Seconds": 1.5, "MaxAttempts": -1, "Mode": "Full",
-            "Retry": [1], "ErrorEquals": ["a", null], "Credentials": []}}"#;
+        let text = r#"{"S": {"Next": 1, "End": "yes", "Seconds": 1.5, "MaxAttempts": -1,
+            "Mode": "Full", "Retry": [1], "ErrorEquals": ["a", null], "Credentials": []}}"#;
         let found = findings(text, |mut fields| {
             fields.string("Next");
             fields.bool("End");
@@ -469,13 +314,18 @@ mod tests {
             found,
             [
                 r#"WRONG_TYPE /S/Next: State "S" field "Next" must be a string, not 1."#,
-                r#"WRONG_TYPE /S/End: State "S" field "End" must be true or false, not the string "yes"."#,
+                "WRONG_TYPE /S/End: State \"S\" field \"End\" must be true or false, not the \
+                 string \"yes\".",
                 r#"WRONG_TYPE /S/Seconds: State "S" field "Seconds" must be an integer, not 1.5."#,
-                r#"OUT_OF_RANGE /S/MaxAttempts: State "S" field "MaxAttempts" value -1 is not within 0 to 9."#,
-                r#"INVALID_VALUE /S/Mode: State "S" field "Mode" value "Full" is none of ["FULL", "NONE"]. Did you mean "FULL"?"#,
+                "OUT_OF_RANGE /S/MaxAttempts: State \"S\" field \"MaxAttempts\" value -1 is not \
+                 within 0 to 9.",
+                "INVALID_VALUE /S/Mode: State \"S\" field \"Mode\" value \"Full\" is none of \
+                 [\"FULL\", \"NONE\"]. Did you mean \"FULL\"?",
                 r#"WRONG_TYPE /S/Retry/0: State "S" Retry[0] must be an object, not a number."#,
-                r#"WRONG_TYPE /S/ErrorEquals/1: State "S" field "ErrorEquals" element 1 must be a string, not null."#,
-                r#"WRONG_TYPE /S/Credentials: State "S" field "Credentials" must be an object, not an array."#,
+                "WRONG_TYPE /S/ErrorEquals/1: State \"S\" field \"ErrorEquals\" element 1 must be \
+                 a string, not null.",
+                "WRONG_TYPE /S/Credentials: State \"S\" field \"Credentials\" must be an object, \
+                 not an array.",
             ]
         );
     }
@@ -496,12 +346,16 @@ mod tests {
         assert_eq!(
             found,
             [
-                r#"MISSING_FIELD /S: State "S" has no field "Next"; it is required. Is "Nxet" meant to be it?"#,
-                r#"MISSING_FIELD /S: State "S" needs one of "Seconds", "SecondsPath" or "Timestamp"."#,
+                "MISSING_FIELD /S: State \"S\" has no field \"Next\"; it is required. Is \"Nxet\" \
+                 meant to be it?",
+                "MISSING_FIELD /S: State \"S\" needs one of \"Seconds\", \"SecondsPath\" or \
+                 \"Timestamp\".",
                 r#"UNKNOWN_FIELD /S/Nxet: State "S" has no field "Nxet". Did you mean "Next"?"#,
                 r#"UNKNOWN_FIELD /S/Owner: State "S" has no field "Owner"."#,
-                r#"EXCLUSIVE_FIELDS /S/ErrorPath: State "S" has "Error" and "ErrorPath", which exclude each other; keep one of them."#,
-                r#"FIELD_NOT_ALLOWED /S/Result: State "S" field "Result" belongs to Pass states; remove it."#,
+                "EXCLUSIVE_FIELDS /S/ErrorPath: State \"S\" has \"Error\" and \"ErrorPath\", \
+                 which exclude each other; keep one of them.",
+                "FIELD_NOT_ALLOWED /S/Result: State \"S\" field \"Result\" belongs to Pass \
+                 states; remove it.",
             ]
         );
     }
@@ -521,5 +375,17 @@ mod tests {
         let at = place.locate("/a~1b.$/1");
         assert_eq!((at.pointer.as_str(), at.line, at.column), ("/P/a~1b.$/1", 2, 6));
         assert_eq!(place.locate("/gone/1").pointer, "/P");
+    }
+
+    #[test]
+    fn an_expression_is_exactly_wrapped() {
+        let expression = |text: &str| {
+            let node = Node { kind: NodeKind::String(text.to_owned()), span: Span::default() };
+            node.as_expression().map(str::to_owned)
+        };
+        assert_eq!(expression("{% $x %}").as_deref(), Some(" $x "));
+        for text in [" {% $x %}", "{% $x %} ", "{%}", "{% $x"] {
+            assert_eq!(expression(text), None);
+        }
     }
 }
