@@ -18,6 +18,7 @@
 //! ```
 #![warn(missing_docs)]
 
+pub mod config;
 pub mod fault;
 pub mod record;
 pub mod sinks;
