@@ -18,8 +18,10 @@
 //! ```
 #![warn(missing_docs)]
 
+pub mod api;
 pub mod config;
 pub mod fault;
+pub mod metrics;
 pub mod record;
 pub mod sinks;
 pub mod sources;
