@@ -60,27 +60,39 @@ impl Check for Config {
 
     fn check(&self, node: &tree::Node, findings: &mut Findings<'_>) {
         for (index, pipeline) in self.pipeline.iter().enumerate() {
-            if self.pipeline[..index].iter().any(|other| other.name == pipeline.name) {
+            let before = &self.pipeline[..index];
+            if before.iter().any(|other| other.name == pipeline.name) {
                 let message = format!(
                     "Two pipelines are named {:?}; names of executions and metrics derive from it, so \
                      give each its own.",
                     pipeline.name
                 );
-                let at = pipeline_name(node, index);
+                let at = place(node, &["pipeline", &index.to_string(), "name"]);
                 findings.error("DUPLICATE_NAME", &at, message);
+            }
+            let Some(group) = &pipeline.source.group else { continue };
+            if before.iter().any(|other| other.source.group.as_ref() == Some(group)) {
+                let message = format!(
+                    "Two pipelines share the consumer group {group:?}, so that each would see only a \
+                     part of the records; give each its own."
+                );
+                let at = place(node, &["pipeline", &index.to_string(), "source", "group"]);
+                findings.error("SHARED_GROUP", &at, message);
             }
         }
     }
 }
 
-fn pipeline_name(root: &tree::Node, index: usize) -> Location {
-    let table = root.table();
-    let list =
-        table.as_ref().and_then(|entries| entries.get("pipeline")).and_then(tree::Node::list);
-    let pipeline = list.as_ref().and_then(|pipelines| pipelines.get(index));
-    let entries = pipeline.and_then(tree::Node::table);
-    let name = entries.as_ref().and_then(|entries| entries.get("name"));
-    name.map(|name| name.value.clone()).unwrap_or_default()
+/// Where the value stands that these keys lead to; as near to it as there is anything.
+fn place(node: &tree::Node, keys: &[&str]) -> Location {
+    let Some((key, rest)) = keys.split_first() else { return node.value.clone() };
+    let (table, list) = (node.table(), node.list());
+    let in_table = table.as_ref().and_then(|entries| entries.get(*key));
+    let in_list = || list.as_ref().and_then(|elements| elements.get(key.parse::<usize>().ok()?));
+    match in_table.or_else(in_list) {
+        Some(child) => place(child, rest),
+        None => node.value.clone(),
+    }
 }
 
 /// Where a configuration's text stands, and what it may refer to.

@@ -38,7 +38,7 @@ section! {
         /// Failed share of the records of the window, from 0 to 1, above which the pipeline pauses
         /// until it is restarted. Guards the dead-letter topic against a bad deployment.
         failure_ratio_max: Option<f64> = None, example "0.5";
-        /// That window.
+        /// The window that failure_ratio_max looks back over, a duration. Longer where records are few.
         failure_ratio_window: Duration = Duration::from_secs(60);
         /// Answers for tasks instead of calling them: a file in Step Functions Local's MockConfigFile
         /// format. For trying a definition out.

@@ -55,13 +55,7 @@ impl Setting for Secret {
 }
 
 fn wrong_form<T>(node: &Node, findings: &mut Findings<'_>) -> Option<T> {
-    let message = format!(
-        "{} must be {{ file = \"...\" }}, {{ env = \"...\" }} or a string, not {}.",
-        super::section::dotted(&node.value.pointer),
-        node.kind()
-    );
-    findings.error("INVALID_VALUE", &node.value, message);
-    None
+    findings.expected_kind(node, "{ file = \"...\" }, { env = \"...\" } or a string")
 }
 
 /// A secret that stands elsewhere.
@@ -115,7 +109,7 @@ pub(super) fn read_map<T: Setting>(
     findings: &mut Findings<'_>,
 ) -> Option<BTreeMap<String, T>> {
     let Some(table) = node.table() else {
-        return findings.expected(node, "a table");
+        return findings.expected_kind(node, "a table");
     };
     let read = |(key, child): (&String, &Node)| Some((key.clone(), T::read(child, findings)?));
     let read: Vec<Option<(String, T)>> = table.iter().map(read).collect();

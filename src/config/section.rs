@@ -23,14 +23,21 @@ impl Findings<'_> {
         self.list.push(Diagnostic::error(code, message, at.clone()));
     }
 
-    /// Notes that a value is not what it should be. Shows what stands there only where it can't be
-    /// a secret.
+    /// Notes that a value is not what it should be, and shows it: not for what may be a secret.
     pub(super) fn expected<T>(&mut self, node: &Node, what: &str) -> Option<T> {
-        let found = match (node.text(), node.integer()) {
-            (Some(text), _) => format!("{text:?}"),
-            (None, Some(integer)) => integer.to_string(),
-            (None, None) => node.kind(),
-        };
+        match (node.text(), node.integer()) {
+            (Some(text), _) => self.expected_not(node, what, &format!("{text:?}")),
+            (None, Some(integer)) => self.expected_not(node, what, &integer.to_string()),
+            (None, None) => self.expected_kind(node, what),
+        }
+    }
+
+    /// The same without showing what stands there.
+    pub(super) fn expected_kind<T>(&mut self, node: &Node, what: &str) -> Option<T> {
+        self.expected_not(node, what, &node.kind())
+    }
+
+    fn expected_not<T>(&mut self, node: &Node, what: &str, found: &str) -> Option<T> {
         let key = dotted(&node.value.pointer);
         self.error("INVALID_VALUE", &node.value, format!("{key} must be {what}, not {found}."));
         None
@@ -52,7 +59,7 @@ impl Findings<'_> {
         later: &[(&str, &str)],
     ) -> Option<std::borrow::Cow<'a, Table>> {
         let Some(table) = node.table() else {
-            return self.expected(node, "a table");
+            return self.expected_kind(node, "a table");
         };
         for (key, child) in table.iter().filter(|(key, _)| !known.contains(&key.as_str())) {
             if let Some((_, reason)) = later.iter().find(|(name, _)| name == key) {

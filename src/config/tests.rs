@@ -33,6 +33,17 @@ fn nothing_is_all_defaults() {
 }
 
 #[test]
+fn files_are_relative_to_the_configuration() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let file = folder.path().join("pipeline.toml");
+    std::fs::write(&file, PIPELINE).expect("the file can be written");
+    let config = load(&file).expect("the configuration is valid");
+    assert_eq!(config.pipeline[0].definition, folder.path().join("iot.asl.json"));
+    let findings = load(&folder.path().join("none.toml")).expect_err("there is no such file");
+    assert_eq!(findings[0].code, "UNREADABLE_FILE");
+}
+
+#[test]
 fn a_pipeline_reads_into_its_kinds() {
     let config = reads(PIPELINE);
     let pipeline = &config.pipeline[0];
@@ -129,7 +140,8 @@ fn limits_are_held() {
 #[test]
 fn names_are_used_once() {
     let twice = format!("{PIPELINE}{PIPELINE}");
-    rejects(&twice, &[("DUPLICATE_NAME", "/pipeline/1/name", 10)]);
+    let group = ("SHARED_GROUP", "/pipeline/1/source/group", 13);
+    rejects(&twice, &[("DUPLICATE_NAME", "/pipeline/1/name", 10), group]);
 }
 
 #[test]
@@ -186,6 +198,29 @@ fn secrets_come_from_elsewhere_and_stay_hidden() {
     assert_eq!(connections["billing"].headers.0["token"].expose(), "hunter1");
     let shown = format!("{config:?} {}", config.resolved());
     assert!(!shown.contains("hunter") && shown.contains("\"me\""), "{shown}");
+}
+
+#[test]
+fn secrets_in_the_wrong_place_stay_hidden() {
+    let misplaced = [
+        ("http.connections", "\"hunter1\""),
+        ("http.connections.x", "\"hunter1\""),
+        ("http.connections.x.headers", "\"hunter1\""),
+        ("http.connections.x.headers.y", "[\"hunter1\"]"),
+        ("http.connections.x.headers.y", "{ vault = \"hunter1\" }"),
+    ];
+    for (key, value) in misplaced {
+        let findings =
+            parsed(&format!("{PIPELINE}{key} = {value}\n"), &[]).expect_err("wrong form");
+        assert!(!format!("{findings:?}").contains("hunter"), "{findings:?}");
+    }
+}
+
+#[test]
+fn a_group_serves_one_pipeline() {
+    let other = PIPELINE.replace("\"iot\"", "\"other\"");
+    let at = "/pipeline/1/source/group";
+    rejects(&format!("{PIPELINE}{other}"), &[("SHARED_GROUP", at, 13)]);
 }
 
 #[test]
