@@ -141,7 +141,7 @@ fn explain(listen: SocketAddr, error: &io::Error) -> String {
             "Another process has the port: stop it, or set http.listen to a free one (or \"off\")."
         }
         io::ErrorKind::AddrNotAvailable => {
-            "This machine has no such address: set http.listen to one it has, \"127.0.0.1:9644\" say."
+            "This machine has no such address: set http.listen to one it has (127.0.0.1:9644, say)."
         }
         io::ErrorKind::PermissionDenied => {
             "Ports below 1024 need privileges: set http.listen to a higher one."

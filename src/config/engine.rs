@@ -1,6 +1,6 @@
 //! `[engine]`, `[http]`, `[log]`: the process and its limits.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use super::section::{Check, Findings, Setting, Written, choice, section};
@@ -15,17 +15,18 @@ pub const DOCUMENT_DEPTH_LIMIT: u32 = 1024;
 pub const SHARDS_LIMIT: u32 = 1024;
 /// Where the operator's HTTP endpoint listens by default.
 pub const HTTP_PORT: u16 = 9644;
+const DEFAULT_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), HTTP_PORT);
 
 section! {
     /// The engine: how much it takes on, and when it lets go.
     default Engine {
-        /// Shards, each a thread that owns its partitions: a number, or "cores" for one a core. Lower
-        /// it to leave cores to others.
+        /// Shards, each a thread that owns its partitions: a number, or "cores" for one a core.
+        /// Lower it to leave cores to others.
         shards: Shards = Shards::Cores;
         /// Pin each shard to a core: true or false. Helps only where nothing else runs.
         pin_shards: bool = false;
-        /// Bytes that queues, executions and sinks may hold together. Raise it when the budget metric
-        /// stays near its limit while cores idle; what the process needs beyond it is small.
+        /// Bytes that queues, executions and sinks may hold together. Raise it when the budget
+        /// metric stays near its limit while cores idle; what the process needs beyond it is small.
         byte_budget: ByteSize = ByteSize::mib(512);
         /// Largest document of a record, a task or a state, in bytes; larger ones fail with
         /// States.DataLimitExceeded. 256KiB as AWS has it, up to 64MiB.
@@ -35,8 +36,8 @@ section! {
         /// Largest input or output of a state, in bytes; a larger one fails with
         /// States.DataLimitExceeded. 256KiB as AWS has it; raise it along with document_size_max.
         state_data_max: ByteSize = ByteSize::kib(256);
-        /// Steps an execution may take before its shard turns to others. Lower it if long loops delay
-        /// other records.
+        /// Steps an execution may take before its shard turns to others. Lower it if long loops
+        /// delay other records.
         work_budget_steps: u32 = 10_000;
         /// Longest any execution may take, whatever its definition's TimeoutSeconds says. 5m as AWS
         /// has it for Express.
@@ -46,8 +47,8 @@ section! {
         parked_executions_max: u32 = 100_000;
         /// Records a shard takes from a source before it looks at anything else.
         batch_records_max: u32 = 1_000;
-        /// Records of one partition that may be ahead of its last confirmed commit: the most that can
-        /// be processed twice after a crash. Raise it where slow tasks leave cores idle.
+        /// Records of one partition that may be ahead of its last confirmed commit: the most that
+        /// can be processed twice after a crash. Raise it where slow tasks leave cores idle.
         window_records_max: u32 = 100_000;
         /// The same bound in bytes of those records' keys, values and headers.
         window_bytes_max: ByteSize = ByteSize::mib(64);
@@ -143,9 +144,9 @@ impl Setting for Shards {
 section! {
     /// The operator's HTTP endpoint: /metrics, /livez, /readyz.
     default Http {
-        /// Address and port to listen on, or "off". It has no authentication: keep it on loopback or
-        /// behind something that has. Use "0.0.0.0:9644" where a scraper must reach it.
-        listen: Listen = Listen::At(SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), HTTP_PORT));
+        /// Address and port to listen on, or "off". It has no authentication: keep it on loopback
+        /// or behind something that has. Use "0.0.0.0:9644" where a scraper must reach it.
+        listen: Listen = Listen::At(DEFAULT_ADDRESS);
     }
 }
 

@@ -33,7 +33,7 @@ section! {
         /// Properties for every client, passed to librdkafka as they are; they win over what the
         /// engine ships. A value may be { file = "..." } or { env = "..." }.
         properties: Properties = Properties::default(),
-            example r#"{ "security.protocol" = "SASL_SSL", "sasl.password" = { env = "KAFKA_PASSWORD" } }"#;
+            example r#"{ "client.id" = "a", "sasl.password" = { env = "PASSWORD" } }"#;
         /// The same for consumers alone.
         consumer: Properties = Properties::default(), example r#"{ "fetch.max.bytes" = 10485760 }"#;
         /// The same for producers alone.

@@ -63,8 +63,8 @@ impl Check for Config {
             let before = &self.pipeline[..index];
             if before.iter().any(|other| other.name == pipeline.name) {
                 let message = format!(
-                    "Two pipelines are named {:?}; names of executions and metrics derive from it, so \
-                     give each its own.",
+                    "Two pipelines are named {:?}; names of executions and metrics derive from it, \
+                     so give each its own.",
                     pipeline.name
                 );
                 let at = place(node, &["pipeline", &index.to_string(), "name"]);
@@ -73,8 +73,8 @@ impl Check for Config {
             let Some(group) = &pipeline.source.group else { continue };
             if before.iter().any(|other| other.source.group.as_ref() == Some(group)) {
                 let message = format!(
-                    "Two pipelines share the consumer group {group:?}, so that each would see only a \
-                     part of the records; give each its own."
+                    "Two pipelines share the consumer group {group:?}, so that each would see only \
+                     a part of the records; give each its own."
                 );
                 let at = place(node, &["pipeline", &index.to_string(), "source", "group"]);
                 findings.error("SHARED_GROUP", &at, message);

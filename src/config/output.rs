@@ -15,7 +15,8 @@ section! {
         file: Option<StreamFile> = None, example r#""-""#;
         /// Or nowhere, for definitions whose tasks do all there is to do: true.
         discard: bool = false;
-        /// The output record's key: "source" (the source record's), "none", or a path into the output.
+        /// The output record's key: "source" (the source record's), "none", or a path into the
+        /// output.
         key: Key = Key::Source;
         /// Its headers: "source" (the source record's, plus the definition's name and version) or
         /// "none".

@@ -21,11 +21,11 @@ section! {
         name: String;
         /// The state machine: a file in Amazon States Language, JSON or YAML.
         definition: PathBuf;
-        /// What becomes of a record whose execution failed: "dead_letter", "stop" or "drop". There is
-        /// no default.
+        /// What becomes of a record whose execution failed: "dead_letter", "stop" or "drop". There
+        /// is no default.
         on_failure: OnFailure;
-        /// What an execution's input is: "value" (the record's value) or "record" ({Topic, Partition,
-        /// Offset, Timestamp, Key, Headers, Value}).
+        /// What an execution's input is: "value" (the record's value) or "record" ({Topic,
+        /// Partition, Offset, Timestamp, Key, Headers, Value}).
         input: Input = Input::Value;
         /// How a value is read: "json", "string" or "bytes" (as base64).
         decode: Decode = Decode::Json;
@@ -38,10 +38,11 @@ section! {
         /// Failed share of the records of the window, from 0 to 1, above which the pipeline pauses
         /// until it is restarted. Guards the dead-letter topic against a bad deployment.
         failure_ratio_max: Option<f64> = None, example "0.5";
-        /// The window that failure_ratio_max looks back over, a duration. Longer where records are few.
+        /// The window that failure_ratio_max looks back over, a duration. Longer where records are
+        /// few.
         failure_ratio_window: Duration = Duration::from_secs(60);
-        /// Answers for tasks instead of calling them: a file in Step Functions Local's MockConfigFile
-        /// format. For trying a definition out.
+        /// Answers for tasks instead of calling them: a file in Step Functions Local's
+        /// MockConfigFile format. For trying a definition out.
         mocks: Option<PathBuf> = None, example r#""mocks.json""#;
         /// Where its records come from.
         source: Source;
@@ -160,8 +161,8 @@ choice! {
         /// The record with its metadata.
         Record = "record",
     } later {
-        "pipes": "comes with the delivery features, not in this version; use \"value\" or \"record\".",
-        "lambda": "comes with the delivery features, not in this version; use \"value\" or \"record\".",
+        "pipes": "comes with the delivery features, not in this version; use \"record\".",
+        "lambda": "comes with the delivery features, not in this version; use \"record\".",
     }
 }
 
@@ -194,8 +195,8 @@ section! {
     default HttpTasks {
         /// How long connecting may take.
         connect_timeout: Duration = Duration::from_secs(5);
-        /// How long a call may take, connecting included. 60s as AWS has it; a state's TimeoutSeconds
-        /// may end it sooner.
+        /// How long a call may take, connecting included. 60s as AWS has it; a state's
+        /// TimeoutSeconds may end it sooner.
         request_timeout: Duration = Duration::from_secs(60);
         /// Calls of one shard under way at the same time; more wait.
         calls_max: u32 = 256;
@@ -205,9 +206,10 @@ section! {
         idle_timeout: Duration = Duration::from_secs(30);
         /// Largest answer read; a larger one fails the task.
         response_size_max: ByteSize = ByteSize::kib(256);
-        /// What to send along, by the ConnectionArn (or any name) that a task's Authentication names.
+        /// What to send along, by the ConnectionArn (or any name) that a task's Authentication
+        /// names.
         connections: Connections = Connections::default(),
-            example r#"{ "billing" = { headers = { "Authorization" = { env = "BILLING_TOKEN" } } } }"#;
+            example r#"{ "billing" = { headers = { "X-Token" = { env = "BILLING_TOKEN" } } } }"#;
     }
 }
 
@@ -268,8 +270,8 @@ section! {
     default ProduceTasks {
         /// How long the broker's acknowledgement may take before the task fails.
         timeout: Duration = Duration::from_secs(30);
-        /// The only topics that tasks may write to; all where none are named. Name them where topics
-        /// come from events.
+        /// The only topics that tasks may write to; all where none are named. Name them where
+        /// topics come from events.
         topics: Vec<String> = Vec::new(), example r#"["notifications"]"#;
     }
 }

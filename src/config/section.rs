@@ -153,7 +153,8 @@ pub(super) struct Entry {
 /// `, example "text"` where the default is absent. `default Name { .. }` also implements `Default`.
 macro_rules! section {
     ($(#[doc = $about:literal])* default $name:ident { $(
-        $(#[doc = $doc:literal])* $field:ident : $type:ty = $default:expr $(, example $example:literal)?;
+        $(#[doc = $doc:literal])*
+        $field:ident : $type:ty = $default:expr $(, example $example:literal)?;
     )* }) => {
         section! { $(#[doc = $about])* $name { $(
             $(#[doc = $doc])* $field : $type = $default $(, example $example)?;
@@ -166,7 +167,8 @@ macro_rules! section {
         }
     };
     ($(#[doc = $about:literal])* $name:ident { $(
-        $(#[doc = $doc:literal])* $field:ident : $type:ty $(= $default:expr)? $(, example $example:literal)?;
+        $(#[doc = $doc:literal])*
+        $field:ident : $type:ty $(= $default:expr)? $(, example $example:literal)?;
     )* }) => {
         $(#[doc = $about])*
         #[derive(Clone, Debug, PartialEq)]
@@ -233,7 +235,10 @@ macro_rules! choice {
                         findings.error("NOT_IN_THIS_VERSION", &node.value, message);
                         None
                     } )* )?
-                    _ => findings.expected(node, &["one of", $( concat!("\"", $word, "\"") ),*].join(" ")),
+                    _ => {
+                        let words = ["one of", $( concat!("\"", $word, "\"") ),*];
+                        findings.expected(node, &words.join(" "))
+                    }
                 }
             }
 

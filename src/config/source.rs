@@ -126,7 +126,8 @@ pub enum Start {
 
 impl Setting for Start {
     fn read(node: &Node, findings: &mut Findings<'_>) -> Option<Start> {
-        let wanted = "\"committed\", \"earliest\", \"latest\", { timestamp = \"2026-01-31T00:00:00Z\" } \
+        let wanted = "\"committed\", \"earliest\", \"latest\", \
+                      { timestamp = \"2026-01-31T00:00:00Z\" } \
                       or { offset = 0 }";
         let table = node.table();
         let start = match (node.text(), table.as_ref().map(|entries| entries.iter().next())) {

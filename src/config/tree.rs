@@ -1,4 +1,5 @@
-//! A configuration file as a tree that remembers where everything stood, before anything has a type.
+//! A configuration file as a tree that remembers where everything stood, before anything has a
+//! type.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -1,8 +1,8 @@
 //! What the process counts: the [`CATALOG`], each shard's plain counters, and their exposition.
 //!
-//! A shard counts in fields of its own [`ShardCounters`] and flushes them on an interval, so that an
-//! event costs additions and no shared memory. `/metrics`, the demo and the summary read what was
-//! flushed.
+//! A shard counts in fields of its own [`ShardCounters`] and flushes them on an interval, so that
+//! an event costs additions and no shared memory. `/metrics`, the demo and the summary read what
+//! was flushed.
 
 mod catalog;
 mod health;
