@@ -19,8 +19,11 @@
 #![warn(missing_docs)]
 
 pub mod ack;
+pub mod api;
 pub mod asl;
+pub mod config;
 pub mod fault;
+pub mod metrics;
 pub mod record;
 pub mod sinks;
 pub mod sources;

@@ -1,0 +1,133 @@
+//! The whole configuration, its defaults and its checks. A setting is declared once, with its
+//! comment and default, by [`section`]'s macros; [`reference`] makes `config/engine.toml` of them.
+
+mod engine;
+mod environment;
+mod kafka;
+mod output;
+mod pipeline;
+mod reference;
+mod secret;
+mod section;
+mod source;
+mod tree;
+mod units;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::fault::{Diagnostic, Location};
+use section::{Check, Findings, Setting, section};
+
+pub use engine::{
+    DOCUMENT_DEPTH_LIMIT, DOCUMENT_SIZE_LIMIT, Engine, Format, HTTP_PORT, Http, Level, Listen, Log,
+    Shards,
+};
+pub use environment::PREFIX as ENVIRONMENT_PREFIX;
+pub use kafka::{Kafka, Properties, Property};
+pub use output::{DeadLetter, DeadLetterTarget, Headers, Key, Output, OutputValue, Place, Target};
+pub use pipeline::{
+    Connection, Connections, Decode, FailurePolicy, HttpTasks, Input, NullValue, OnFailure,
+    Pipeline, ProduceTasks,
+};
+pub use reference::reference;
+pub use secret::{Secret, Secrets};
+pub use source::{Source, SourceKind, Start, StreamFile, Topics};
+pub use units::ByteSize;
+
+section! {
+    /// Everything that can be set.
+    default Config {
+        /// The process and its limits.
+        engine: Engine = Engine::default();
+        /// The operator's HTTP endpoint: /metrics, /livez, /readyz.
+        http: Http = Http::default();
+        /// The log, on standard error.
+        log: Log = Log::default();
+        /// Kafka: one cluster for all pipelines.
+        kafka: Kafka = Kafka::default();
+        /// A pipeline: source, definition, output, failure policy. Write as many as you like.
+        pipeline: Vec<Pipeline> = Vec::new();
+    }
+}
+
+impl Check for Config {
+    const LATER: &'static [(&'static str, &'static str)] =
+        &[("pipelines", "is written [[pipeline]], once for each.")];
+
+    fn check(&self, node: &tree::Node, findings: &mut Findings<'_>) {
+        for (index, pipeline) in self.pipeline.iter().enumerate() {
+            let before = &self.pipeline[..index];
+            if before.iter().any(|other| other.name == pipeline.name) {
+                let message = format!(
+                    "Two pipelines are named {:?}; names of executions and metrics derive from it, \
+                     so give each its own.",
+                    pipeline.name
+                );
+                let at = place(node, &["pipeline", &index.to_string(), "name"]);
+                findings.error("DUPLICATE_NAME", &at, message);
+            }
+            let Some(group) = &pipeline.source.group else { continue };
+            if before.iter().any(|other| other.source.group.as_ref() == Some(group)) {
+                let message = format!(
+                    "Two pipelines share the consumer group {group:?}, so that each would see only \
+                     a part of the records; give each its own."
+                );
+                let at = place(node, &["pipeline", &index.to_string(), "source", "group"]);
+                findings.error("SHARED_GROUP", &at, message);
+            }
+        }
+    }
+}
+
+/// Where the value stands that these keys lead to; as near to it as there is anything.
+fn place(node: &tree::Node, keys: &[&str]) -> Location {
+    let Some((key, rest)) = keys.split_first() else { return node.value.clone() };
+    let (table, list) = (node.table(), node.list());
+    let in_table = table.as_ref().and_then(|entries| entries.get(*key));
+    let in_list = || list.as_ref().and_then(|elements| elements.get(key.parse::<usize>().ok()?));
+    match in_table.or_else(in_list) {
+        Some(child) => place(child, rest),
+        None => node.value.clone(),
+    }
+}
+
+/// Where a configuration's text stands, and what it may refer to.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin<'a> {
+    /// Its files are relative to this folder.
+    pub folder: &'a Path,
+    /// The environment's variables: overrides, and secrets by name.
+    pub environment: &'a BTreeMap<String, String>,
+}
+
+/// Reads the file, with this process's environment over it.
+pub fn load(file: &Path) -> Result<Config, Vec<Diagnostic>> {
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        let message = format!("Could not read the configuration {}: {error}.", file.display());
+        vec![Diagnostic::error("UNREADABLE_FILE", message, Location::default())]
+    })?;
+    let unicode = |(name, text): (std::ffi::OsString, std::ffi::OsString)| {
+        Some((name.into_string().ok()?, text.into_string().ok()?))
+    };
+    let environment = std::env::vars_os().filter_map(unicode).collect();
+    let folder = file.parent().unwrap_or(Path::new(""));
+    parse(&text, &Origin { folder, environment: &environment })
+}
+
+/// Reads a configuration's text; all that is wrong with it comes back at once, by place.
+pub fn parse(text: &str, origin: &Origin<'_>) -> Result<Config, Vec<Diagnostic>> {
+    let mut root = tree::read(text)?;
+    let mut findings =
+        Findings { list: Vec::new(), folder: origin.folder, environment: origin.environment };
+    environment::apply(&mut root, origin.environment, &mut findings.list);
+    let config = Config::read(&root, &mut findings);
+    findings.list.sort_by_key(|finding| (finding.location.line, finding.location.column));
+    match (config, findings.list) {
+        (Some(config), found) if found.is_empty() => Ok(config),
+        (_, found) => Err(found),
+    }
+}

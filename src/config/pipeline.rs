@@ -1,0 +1,285 @@
+//! `[[pipeline]]`: from a source through a definition to an output.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::output::{DeadLetter, Output};
+use super::secret::{Secret, Secrets, read_map, write_map};
+use super::section::{Check, Findings, Setting, Written, choice, section};
+use super::source::Source;
+use super::tree::Node;
+use super::units::ByteSize;
+
+/// The longest name: it is part of every execution's name, which has 80 characters.
+const NAME_CHARACTERS_MAX: usize = 40;
+
+section! {
+    /// A pipeline; write as many as you like. They share shards and the byte budget.
+    Pipeline {
+        /// Its name in metrics, logs, dead letters and executions' names: letters, digits, "_" and
+        /// "-". Keep it: names of executions derive from it.
+        name: String;
+        /// The state machine: a file in Amazon States Language, JSON or YAML.
+        definition: PathBuf;
+        /// What becomes of a record whose execution failed: "dead_letter", "stop" or "drop". There
+        /// is no default.
+        on_failure: OnFailure;
+        /// What an execution's input is: "value" (the record's value) or "record" ({Topic,
+        /// Partition, Offset, Timestamp, Key, Headers, Value}).
+        input: Input = Input::Value;
+        /// How a value is read: "json", "string" or "bytes" (as base64).
+        decode: Decode = Decode::Json;
+        /// What becomes of a record without a value (a tombstone): "skip" it, run it with "null" as
+        /// its value, or "dead_letter" it.
+        null_value: NullValue = NullValue::Skip;
+        /// Longest an execution of this pipeline may take, where that is less than the definition's
+        /// TimeoutSeconds and engine.machine_timeout_max.
+        timeout: Option<Duration> = None, example r#""30s""#;
+        /// Failed share of the records of the window, from 0 to 1, above which the pipeline pauses
+        /// until it is restarted. Guards the dead-letter topic against a bad deployment.
+        failure_ratio_max: Option<f64> = None, example "0.5";
+        /// The window that failure_ratio_max looks back over, a duration. Longer where records are
+        /// few.
+        failure_ratio_window: Duration = Duration::from_secs(60);
+        /// Answers for tasks instead of calling them: a file in Step Functions Local's
+        /// MockConfigFile format. For trying a definition out.
+        mocks: Option<PathBuf> = None, example r#""mocks.json""#;
+        /// Where its records come from.
+        source: Source;
+        /// Where its outputs go.
+        output: Output;
+        /// Where failed records go.
+        dead_letter: Option<DeadLetter> = None,
+            example r#"{ topic = "orders.dead", fallback_file = "dead.ndjson" }"#;
+        /// Tasks with the resource http:invoke.
+        http: HttpTasks = HttpTasks::default();
+        /// Tasks with the resource kafka:produce.
+        produce: ProduceTasks = ProduceTasks::default();
+    }
+}
+
+/// What becomes of a record that failed, with all that needs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum FailurePolicy<'a> {
+    /// It is written there, then settled.
+    DeadLetter(&'a DeadLetter),
+    /// The pipeline stops; the record stays unsettled.
+    Stop,
+    /// It is counted and settled.
+    Drop,
+}
+
+impl Pipeline {
+    /// The failure policy; [`Check`] has seen to it that dead letters have a place to go.
+    pub fn failure_policy(&self) -> FailurePolicy<'_> {
+        match (self.on_failure, &self.dead_letter) {
+            (OnFailure::DeadLetter, Some(dead_letter)) => FailurePolicy::DeadLetter(dead_letter),
+            (OnFailure::Drop, _) => FailurePolicy::Drop,
+            // Never a record lost, whatever else is wrong.
+            (OnFailure::Stop | OnFailure::DeadLetter, _) => FailurePolicy::Stop,
+        }
+    }
+}
+
+impl Check for Pipeline {
+    const LATER: &'static [(&'static str, &'static str)] =
+        &[("route", "comes with the delivery features, not in this version; name one definition.")];
+
+    fn check(&self, node: &Node, findings: &mut Findings<'_>) {
+        let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+        if self.name.len() > NAME_CHARACTERS_MAX || !self.name.chars().all(legal) {
+            let message = format!(
+                "A pipeline's name has at most {NAME_CHARACTERS_MAX} letters, digits, \"_\" and \
+                 \"-\"; {:?} does not.",
+                self.name
+            );
+            findings.refuse(node, "name", message);
+        }
+        if self.failure_ratio_max.is_some_and(|ratio| !(ratio > 0.0 && ratio <= 1.0)) {
+            let message = "failure_ratio_max must be above 0 and at most 1.";
+            findings.refuse(node, "failure_ratio_max", message);
+        }
+        if self.failure_ratio_window.is_zero() {
+            findings.refuse(node, "failure_ratio_window", "failure_ratio_window must be above 0.");
+        }
+        if self.timeout.is_some_and(|timeout| timeout.is_zero()) {
+            findings.refuse(node, "timeout", "timeout must be above 0.");
+        }
+        self.check_dead_letter(node, findings);
+    }
+}
+
+impl Pipeline {
+    fn check_dead_letter(&self, node: &Node, findings: &mut Findings<'_>) {
+        let write_it = "write dead_letter = { topic = \"...\" } or { file = \"...\" }.";
+        match (self.on_failure, self.null_value, &self.dead_letter) {
+            (OnFailure::DeadLetter, _, None) => {
+                let message =
+                    format!("on_failure = \"dead_letter\" needs a place for them: {write_it}");
+                findings.refuse(node, "on_failure", message);
+            }
+            (_, NullValue::DeadLetter, None) => {
+                let message =
+                    format!("null_value = \"dead_letter\" needs a place for them: {write_it}");
+                findings.refuse(node, "null_value", message);
+            }
+            (OnFailure::Stop | OnFailure::Drop, NullValue::Skip | NullValue::Null, Some(_)) => {
+                let message = format!(
+                    "dead_letter is never used with on_failure = {:?}; write on_failure = \
+                     \"dead_letter\" or remove dead_letter.",
+                    self.on_failure.as_str()
+                );
+                findings.refuse(node, "dead_letter", message);
+            }
+            _ => {}
+        }
+    }
+}
+
+choice! {
+    /// What becomes of a record whose execution failed.
+    OnFailure {
+        /// It is written to `dead_letter` with all that is known about it.
+        DeadLetter = "dead_letter",
+        /// The pipeline stops before it.
+        Stop = "stop",
+        /// It is counted and forgotten.
+        Drop = "drop",
+    } missing {
+        "A pipeline must say what becomes of records that fail; write one of these lines:\n  \
+         on_failure = \"dead_letter\"  # to a topic or file of their own (set dead_letter too)\n  \
+         on_failure = \"stop\"         # stop the pipeline at the first one, losing nothing\n  \
+         on_failure = \"drop\"         # count them and go on without them".to_owned()
+    }
+}
+
+choice! {
+    /// What an execution's input is.
+    Input {
+        /// The record's value.
+        Value = "value",
+        /// The record with its metadata.
+        Record = "record",
+    } later {
+        "pipes": "comes with the delivery features, not in this version; use \"record\".",
+        "lambda": "comes with the delivery features, not in this version; use \"record\".",
+    }
+}
+
+choice! {
+    /// How a record's value is read.
+    Decode {
+        /// As JSON.
+        Json = "json",
+        /// As text, which becomes a JSON string.
+        String = "string",
+        /// As bytes, which become a JSON string of base64.
+        Bytes = "bytes",
+    }
+}
+
+choice! {
+    /// What becomes of a record without a value.
+    NullValue {
+        /// It is settled unseen.
+        Skip = "skip",
+        /// It runs, with null as its value.
+        Null = "null",
+        /// It goes where failed records go.
+        DeadLetter = "dead_letter",
+    }
+}
+
+section! {
+    /// Tasks with the resource http:invoke.
+    default HttpTasks {
+        /// How long connecting may take.
+        connect_timeout: Duration = Duration::from_secs(5);
+        /// How long a call may take, connecting included. 60s as AWS has it; a state's
+        /// TimeoutSeconds may end it sooner.
+        request_timeout: Duration = Duration::from_secs(60);
+        /// Calls of one shard under way at the same time; more wait.
+        calls_max: u32 = 256;
+        /// Idle connections kept for each host.
+        idle_connections_max: u32 = 32;
+        /// How long an idle connection is kept.
+        idle_timeout: Duration = Duration::from_secs(30);
+        /// Largest answer read; a larger one fails the task.
+        response_size_max: ByteSize = ByteSize::kib(256);
+        /// What to send along, by the ConnectionArn (or any name) that a task's Authentication
+        /// names.
+        connections: Connections = Connections::default(),
+            example r#"{ "billing" = { headers = { "X-Token" = { env = "BILLING_TOKEN" } } } }"#;
+    }
+}
+
+impl Check for HttpTasks {
+    fn check(&self, node: &Node, findings: &mut Findings<'_>) {
+        for (name, is_zero) in [
+            ("connect_timeout", self.connect_timeout.is_zero()),
+            ("request_timeout", self.request_timeout.is_zero()),
+            ("calls_max", self.calls_max == 0),
+            ("response_size_max", self.response_size_max.bytes() == 0),
+        ] {
+            if is_zero {
+                findings.refuse(node, name, format!("http.{name} must be above 0."));
+            }
+        }
+    }
+}
+
+section! {
+    /// What is sent along with every call that names this connection.
+    default Connection {
+        /// Headers.
+        headers: Secrets = Secrets::default();
+        /// Query parameters.
+        query: Secrets = Secrets::default();
+        /// The user of basic authentication.
+        username: Option<String> = None;
+        /// Its password.
+        password: Option<Secret> = None;
+    }
+}
+
+impl Check for Connection {
+    fn check(&self, node: &Node, findings: &mut Findings<'_>) {
+        if self.username.is_some() != self.password.is_some() {
+            let message = "Basic authentication needs both username and password.";
+            findings.error("CONNECTION", &node.key, message);
+        }
+    }
+}
+
+/// Connections by the name that tasks give.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Connections(pub std::collections::BTreeMap<String, Connection>);
+
+impl Setting for Connections {
+    fn read(node: &Node, findings: &mut Findings<'_>) -> Option<Connections> {
+        read_map(node, findings).map(Connections)
+    }
+
+    fn write(&self) -> Written {
+        write_map(&self.0)
+    }
+}
+
+section! {
+    /// Tasks with the resource kafka:produce.
+    default ProduceTasks {
+        /// How long the broker's acknowledgement may take before the task fails.
+        timeout: Duration = Duration::from_secs(30);
+        /// The only topics that tasks may write to; all where none are named. Name them where
+        /// topics come from events.
+        topics: Vec<String> = Vec::new(), example r#"["notifications"]"#;
+    }
+}
+
+impl Check for ProduceTasks {
+    fn check(&self, node: &Node, findings: &mut Findings<'_>) {
+        if self.timeout.is_zero() {
+            findings.refuse(node, "timeout", "produce.timeout must be above 0.");
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! `[pipeline.source]`: where a pipeline's records come from.
+
+use std::path::{Path, PathBuf};
+
+use super::section::{Check, Findings, Setting, Written, quoted, section};
+use super::tree::Node;
+use super::units::timestamp_ms;
+
+/// What a file is called that is standard input or standard output.
+const STANDARD: &str = "-";
+
+section! {
+    /// Where the pipeline's records come from: Kafka topics, or a file.
+    Source {
+        /// Kafka topics to read, a list of names.
+        topics: Vec<String> = Vec::new(), example r#"["orders"]"#;
+        /// Or a regular expression that topics' names match; it begins with ^. New topics are found
+        /// as metadata is refreshed.
+        topic_pattern: Option<String> = None, example r#""^orders\\..*""#;
+        /// The consumer group. Give each pipeline its own.
+        group: Option<String> = None, example r#""expressway-orders""#;
+        /// Where to begin: "committed" (the earliest where nothing is committed), "earliest",
+        /// "latest", { timestamp = "2026-01-31T00:00:00Z" } or { offset = 0 }. All but "committed"
+        /// begin there at every start.
+        start: Start = Start::Committed;
+        /// Or a file of one document a line; "-" for standard input.
+        file: Option<StreamFile> = None, example r#""-""#;
+    }
+}
+
+/// A [`Source`] by its kind.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum SourceKind<'a> {
+    /// Kafka topics.
+    Kafka {
+        /// Which.
+        topics: Topics<'a>,
+        /// The consumer group.
+        group: &'a str,
+        /// Where to begin.
+        start: Start,
+    },
+    /// A file.
+    File(&'a StreamFile),
+}
+
+/// Which topics.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Topics<'a> {
+    /// These.
+    List(&'a [String]),
+    /// All whose names match; begins with `^`, as librdkafka wants it.
+    Pattern(&'a str),
+}
+
+impl Source {
+    /// What it is; [`Check`] has seen to it that it is one thing only.
+    pub fn kind(&self) -> SourceKind<'_> {
+        if let Some(file) = &self.file {
+            return SourceKind::File(file);
+        }
+        let topics = match &self.topic_pattern {
+            Some(pattern) => Topics::Pattern(pattern),
+            None => Topics::List(&self.topics),
+        };
+        SourceKind::Kafka {
+            topics,
+            group: self.group.as_deref().unwrap_or_default(),
+            start: self.start,
+        }
+    }
+}
+
+impl Check for Source {
+    const LATER: &'static [(&'static str, &'static str)] =
+        &[("queue_url", "comes with the SQS source, not in this version.")];
+
+    fn check(&self, node: &Node, findings: &mut Findings<'_>) {
+        let given = [!self.topics.is_empty(), self.topic_pattern.is_some(), self.file.is_some()];
+        let is_kafka = self.file.is_none();
+        if given.iter().filter(|given| **given).count() != 1 {
+            let message = "A source needs exactly one of topics = [\"...\"], topic_pattern = \
+                           \"^...\" and file = \"...\".";
+            findings.error("SOURCE", &node.key, message);
+        } else if is_kafka && self.group.is_none() {
+            let message = "A Kafka source needs its consumer group: write group = \"...\".";
+            findings.error("MISSING_KEY", &node.key, message);
+        } else if !is_kafka && (self.group.is_some() || self.start != Start::Committed) {
+            findings.error("SOURCE", &node.key, "group and start are for Kafka, not for a file.");
+        }
+        if self.topic_pattern.as_ref().is_some_and(|pattern| !pattern.starts_with('^')) {
+            let message = "topic_pattern must begin with ^, as librdkafka tells patterns by it.";
+            findings.refuse(node, "topic_pattern", message);
+        }
+        for topic in &self.topics {
+            check_topic(topic, "topics", node, findings);
+        }
+    }
+}
+
+/// Refuses names that no broker takes.
+pub(super) fn check_topic(topic: &str, key: &str, node: &Node, findings: &mut Findings<'_>) {
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if topic.is_empty() || topic.len() > 249 || !topic.chars().all(legal) {
+        let message = format!(
+            "{topic:?} is no topic's name: 1 to 249 of the letters, digits, \".\", \"_\" and \"-\"."
+        );
+        findings.refuse(node, key, message);
+    }
+}
+
+/// Where reading begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// `"committed"`: behind the last commit; at the earliest record where there is none.
+    Committed,
+    /// `"earliest"`
+    Earliest,
+    /// `"latest"`: what arrives from now on.
+    Latest,
+    /// `{ timestamp = ... }`: the first record at or after it, in milliseconds since 1970.
+    Timestamp(i64),
+    /// `{ offset = 0 }`, in every partition.
+    Offset(i64),
+}
+
+impl Setting for Start {
+    fn read(node: &Node, findings: &mut Findings<'_>) -> Option<Start> {
+        let wanted = "\"committed\", \"earliest\", \"latest\", \
+                      { timestamp = \"2026-01-31T00:00:00Z\" } \
+                      or { offset = 0 }";
+        let table = node.table();
+        let start = match (node.text(), table.as_ref().map(|entries| entries.iter().next())) {
+            (_, Some(Some((key, value)))) => match key.as_str() {
+                "timestamp" => timestamp_ms(value).map(Start::Timestamp),
+                "offset" => value.integer().filter(|offset| *offset >= 0).map(Start::Offset),
+                _ => None,
+            }
+            .filter(|_| table.as_ref().is_some_and(|entries| entries.len() == 1)),
+            (Some("committed"), None) => Some(Start::Committed),
+            (Some("earliest"), None) => Some(Start::Earliest),
+            (Some("latest"), None) => Some(Start::Latest),
+            _ => None,
+        };
+        start.or_else(|| findings.expected(node, wanted))
+    }
+
+    fn write(&self) -> Written {
+        Written::Value(match self {
+            Start::Committed => "\"committed\"".to_owned(),
+            Start::Earliest => "\"earliest\"".to_owned(),
+            Start::Latest => "\"latest\"".to_owned(),
+            Start::Timestamp(ms) => format!("{{ timestamp = {ms} }}"),
+            Start::Offset(offset) => format!("{{ offset = {offset} }}"),
+        })
+    }
+}
+
+/// A file that is read or written as it goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StreamFile {
+    /// `"-"`: standard input, or output.
+    Standard,
+    /// This one.
+    At(PathBuf),
+}
+
+impl StreamFile {
+    /// The file, where it is not standard input or output.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            StreamFile::Standard => None,
+            StreamFile::At(file) => Some(file),
+        }
+    }
+}
+
+impl Setting for StreamFile {
+    fn read(node: &Node, findings: &mut Findings<'_>) -> Option<StreamFile> {
+        match node.text() {
+            Some(STANDARD) => Some(StreamFile::Standard),
+            _ => PathBuf::read(node, findings).map(StreamFile::At),
+        }
+    }
+
+    fn write(&self) -> Written {
+        Written::Value(quoted(&self.file().map_or(STANDARD.into(), Path::to_string_lossy)))
+    }
+}

@@ -1,0 +1,107 @@
+//! The files of `config/` say what the code does: options and their defaults, metrics, examples.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use expressway::config::{self, Config, Origin, SourceKind};
+use expressway::metrics::CATALOG;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("config")
+}
+
+fn read(file: &Path) -> String {
+    std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
+
+fn parse(text: &str, folder: &Path) -> Config {
+    let environment = BTreeMap::new();
+    config::parse(text, &Origin { folder, environment: &environment })
+        .unwrap_or_else(|findings| panic!("{findings:#?}"))
+}
+
+#[test]
+fn the_reference_file_is_what_the_code_declares() {
+    let file = folder().join("engine.toml");
+    if std::env::var_os("UPDATE_REFERENCE").is_some() {
+        std::fs::write(&file, config::reference()).expect("config/ can be written");
+    }
+    let hint = "run the tests with UPDATE_REFERENCE=1 to write config/engine.toml anew";
+    assert!(read(&file) == config::reference(), "{hint}");
+}
+
+#[test]
+fn the_reference_file_holds_the_defaults() {
+    let written = parse(&read(&folder().join("engine.toml")), &folder());
+    let pipeline = &written.pipeline[0];
+    assert_eq!(pipeline.http, config::HttpTasks::default());
+    assert_eq!(pipeline.produce, config::ProduceTasks::default());
+    let defaults = Config { pipeline: written.pipeline.clone(), ..Config::default() };
+    assert_eq!(written, defaults);
+}
+
+#[test]
+fn the_examples_are_complete() {
+    for name in ["iot-ingestion", "event-fan-out", "benchmark"] {
+        let folder = folder().join("examples").join(name);
+        let config = parse(&read(&folder.join("pipeline.toml")), &folder);
+        assert_eq!(config.pipeline.len(), 1, "{name}");
+        let pipeline = &config.pipeline[0];
+        assert_eq!(pipeline.name, name);
+        assert!(matches!(pipeline.source.kind(), SourceKind::Kafka { .. }));
+        let definition = json(&pipeline.definition);
+        check_states(&definition, name);
+        assert!(json(&folder.join("input.json")).is_object(), "{name}");
+        if let Some(mocks) = &pipeline.mocks {
+            check_mocks(&definition, &json(mocks), name);
+        }
+    }
+}
+
+fn json(file: &Path) -> serde_json::Value {
+    serde_json::from_str(&read(file)).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
+
+/// Every state is named by another or by StartAt, and every name is a state's.
+fn check_states(definition: &serde_json::Value, example: &str) {
+    let states = definition["States"].as_object().expect("a definition has States");
+    let mut named = BTreeSet::from([definition["StartAt"].as_str().expect("it has StartAt")]);
+    for state in states.values() {
+        collect_targets(state, &mut named);
+    }
+    let present: BTreeSet<&str> = states.keys().map(String::as_str).collect();
+    assert_eq!(named, present, "{example}");
+}
+
+fn collect_targets<'a>(value: &'a serde_json::Value, named: &mut BTreeSet<&'a str>) {
+    if let Some(list) = value.as_array() {
+        list.iter().for_each(|element| collect_targets(element, named));
+    }
+    for (key, value) in value.as_object().into_iter().flatten() {
+        match (key.as_str(), value.as_str()) {
+            ("Next" | "Default", Some(target)) => drop(named.insert(target)),
+            _ => collect_targets(value, named),
+        }
+    }
+}
+
+/// Every task has a mocked response in every test case.
+fn check_mocks(definition: &serde_json::Value, mocks: &serde_json::Value, example: &str) {
+    let states = definition["States"].as_object().expect("a definition has States");
+    let cases = mocks["StateMachines"][example]["TestCases"].as_object().expect("test cases");
+    for (case, answers) in cases {
+        for (name, _) in states.iter().filter(|(_, state)| state["Type"] == "Task") {
+            let answer = answers[name].as_str().unwrap_or_else(|| panic!("{case} mocks {name}"));
+            assert!(mocks["MockedResponses"][answer].is_object(), "{case}: {answer}");
+        }
+    }
+}
+
+#[test]
+fn metrics_are_named_once_and_alike() {
+    let names: BTreeSet<&str> = CATALOG.iter().map(|metric| metric.name).collect();
+    assert_eq!(names.len(), CATALOG.len());
+    for name in names {
+        assert!(name.starts_with("expressway_"), "{name}");
+    }
+}
