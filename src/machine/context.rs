@@ -1,0 +1,110 @@
+//! The context object, `$$`: made from what the machine knows, and only when something reads it.
+
+use crate::expr::{Context, timestamp};
+use crate::value::{Scratch, Value};
+
+/// Who an execution is. Asked only by expressions that read `$$`, so that names cost nothing
+/// otherwise.
+pub trait Identity {
+    /// `$$.Execution.Id`
+    fn id(&self) -> String;
+    /// `$$.Execution.Name`
+    fn name(&self) -> String;
+    /// `$$.Execution.RoleArn`
+    fn role_arn(&self) -> String;
+    /// `$$.StateMachine.Id`
+    fn machine_id(&self) -> String;
+    /// `$$.StateMachine.Name`
+    fn machine_name(&self) -> String;
+    /// `$$.Execution.RedriveCount`, which Standard executions have.
+    fn redrive_count(&self) -> Option<i64> {
+        None
+    }
+    /// `$$.Source`: where the record stood. `None` without a stream.
+    fn source(&self, scratch: &mut Scratch) -> Option<Value> {
+        let _ = scratch;
+        None
+    }
+}
+
+pub(super) struct ContextObject<'a> {
+    pub identity: &'a dyn Identity,
+    pub input: Value,
+    pub started_ms: i64,
+    pub state: &'a str,
+    pub entered_ms: i64,
+    pub retry_count: Option<u32>,
+    pub token: Option<u32>,
+}
+
+/// The groups of the object and their fields, in the order in which it is written.
+const GROUPS: [(&str, &[&str]); 4] = [
+    ("Execution", &["Id", "Input", "StartTime", "Name", "RoleArn", "RedriveCount"]),
+    ("StateMachine", &["Id", "Name"]),
+    ("State", &["Name", "EnteredTime", "RetryCount"]),
+    ("Task", &["Token"]),
+];
+
+impl ContextObject<'_> {
+    fn make(&self, scratch: &mut Scratch, group: &str, field: &str) -> Option<Value> {
+        let text = match (group, field) {
+            ("Execution", "Input") => return Some(self.input),
+            ("Execution", "Id") => self.identity.id(),
+            ("Execution", "StartTime") => timestamp::format(self.started_ms),
+            ("Execution", "Name") => self.identity.name(),
+            ("Execution", "RoleArn") => self.identity.role_arn(),
+            ("Execution", "RedriveCount") => {
+                return self.identity.redrive_count().map(|count| scratch.integer(count));
+            }
+            ("StateMachine", "Id") => self.identity.machine_id(),
+            ("StateMachine", "Name") => self.identity.machine_name(),
+            ("State", "Name") => return Some(scratch.string(self.state)),
+            ("State", "EnteredTime") => timestamp::format(self.entered_ms),
+            ("State", "RetryCount") => {
+                return self.retry_count.map(|count| scratch.integer(count.into()));
+            }
+            ("Task", "Token") => format!("{}.{}", self.identity.name(), self.token?),
+            _ => return None,
+        };
+        Some(scratch.string(&text))
+    }
+
+    fn group(&self, scratch: &mut Scratch, name: &str, fields: &[&str]) -> Option<Value> {
+        if name == "Task" && self.token.is_none() {
+            return None;
+        }
+        let mark = scratch.mark();
+        for field in fields {
+            if let Some(value) = self.make(scratch, name, field) {
+                let key = scratch.string(field);
+                scratch.push(key);
+                scratch.push(value);
+            }
+        }
+        scratch.object(mark).ok()
+    }
+}
+
+impl Context for ContextObject<'_> {
+    fn object(&mut self, scratch: &mut Scratch) -> Value {
+        let mark = scratch.mark();
+        let groups = GROUPS.map(|(name, fields)| (name, self.group(scratch, name, fields)));
+        let source = [("Source", self.identity.source(scratch))];
+        for (name, value) in groups.into_iter().chain(source) {
+            if let Some(value) = value {
+                let key = scratch.string(name);
+                scratch.push(key);
+                scratch.push(value);
+            }
+        }
+        scratch.object(mark).unwrap_or(Value::NULL)
+    }
+
+    fn field(&mut self, scratch: &mut Scratch, group: &str, field: &str) -> Option<Value> {
+        if group == "Source" {
+            let source = self.identity.source(scratch)?;
+            return scratch.member(source, field);
+        }
+        self.make(scratch, group, field)
+    }
+}

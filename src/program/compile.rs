@@ -1,0 +1,102 @@
+//! From a definition's text to a program, or to all that is wrong with it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::{Constants, Program};
+use crate::asl::diagnostics::Diagnostics;
+use crate::asl::fields::Fields;
+use crate::asl::source::{self, Format, Place};
+use crate::asl::{codes, names};
+use crate::fault::{Diagnostic, Location};
+use crate::states::{Block, Lowering, TIMEOUT_SECONDS_MAX, number};
+use crate::value::{Limits, Scratch};
+
+/// What compiling depends on beside the definition.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Limits of the definition's text.
+    pub source: source::Limits,
+    /// Limits of the documents the program will run on.
+    pub documents: Limits,
+}
+
+/// Compiles a definition in a file, JSON or YAML by its name. The findings are all there are; no
+/// program without errors among them.
+pub fn compile_file(file: &Path, options: &Options) -> std::io::Result<(String, Compiled)> {
+    let text = std::fs::read(file)?;
+    let format = Format::of(&file.to_string_lossy(), &text);
+    let compiled = compile(&text, format, options);
+    Ok((String::from_utf8_lossy(&text).into_owned(), compiled))
+}
+
+/// A program, if there are no errors, and the findings.
+pub type Compiled = (Option<Program>, Vec<Diagnostic>);
+
+/// Compiles a definition.
+pub fn compile(text: &[u8], format: Format, options: &Options) -> Compiled {
+    let diagnostics = Diagnostics::new();
+    let root = source::read(text, format, options.source, &diagnostics);
+    let program = root.and_then(|root| lower(&Place::root(&root), options, &diagnostics));
+    let has_errors = diagnostics.has_errors();
+    let program = program.map(|mut program| {
+        program.version = version(text);
+        program
+    });
+    let findings = diagnostics.into_vec();
+    debug_assert!(program.is_some() || has_errors, "no program, and no reason why");
+    (program.filter(|_| !has_errors), findings)
+}
+
+fn lower(root: &Place<'_>, options: &Options, diagnostics: &Diagnostics) -> Option<Program> {
+    let mut fields = Fields::new(root, "The definition", diagnostics)?;
+    fields.comment();
+    fields.one_of(names::VERSION, &["1.0"]);
+    let language = fields.one_of(names::QUERY_LANGUAGE, &["JSONPath", "JSONata"]);
+    if language == Some("JSONata") {
+        let why = "is JSONata, which is not in this version yet; write the machine in JSONPath.";
+        fields.invalid(names::QUERY_LANGUAGE, codes::NOT_IMPLEMENTED, why);
+        fields.abandon();
+        return None;
+    }
+    let timeout = fields.integer(names::TIMEOUT_SECONDS, 1..=TIMEOUT_SECONDS_MAX);
+    // Constants may be as large as the definition; the documents' limits hold from then on.
+    let mut constants = Scratch::new(Limits {
+        bytes_max: options.source.bytes.max(options.documents.bytes_max),
+        height_max: Limits::HEIGHT_CEILING,
+    });
+    let mut resources = Vec::new();
+    let targets = number(root.node.get(names::STATES));
+    let mut lowering = Lowering {
+        targets: &targets,
+        constants: &mut constants,
+        resources: &mut resources,
+        diagnostics,
+    };
+    let block = Block::parse(&mut fields, &mut lowering);
+    fields.finish();
+    let block = block?;
+    constants.seal();
+    constants.set_limits(options.documents);
+    Some(Program {
+        start: block.start,
+        rows: block.rows.into(),
+        resources: resources.into(),
+        timeout: timeout.map(|seconds| Duration::from_secs(seconds.unsigned_abs())),
+        version: 0,
+        constants: Constants(constants),
+    })
+}
+
+/// FNV-1a of the text: names a version, protects nothing.
+fn version(text: &[u8]) -> u64 {
+    text.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
+    })
+}
+
+/// A finding that a file can't be read.
+pub fn unreadable(file: &Path, e: &std::io::Error) -> Diagnostic {
+    let message = format!("{} can't be read: {e}.", file.display());
+    Diagnostic::error(codes::UNREADABLE_FILE, message, Location::default())
+}

@@ -1,0 +1,288 @@
+//! The fields that shape a state's data: `InputPath`, `OutputPath`, `ResultPath`, texts by path, and
+//! where a state leads (specification, "Input and Output Processing").
+
+use std::fmt;
+use std::time::Duration;
+
+use super::{Listing, Lowering};
+use crate::asl::fields::Fields;
+use crate::asl::{codes, names};
+use crate::expr::{Expression, Path, ReferencePath};
+use crate::fault::{StateError, names as errors};
+use crate::step::{Exit, Frame};
+use crate::value::{PutError, Value};
+
+/// `InputPath` or `OutputPath`.
+#[derive(Debug)]
+enum Selection {
+    /// Absent, or `"$"`.
+    Whole,
+    /// `null`: an empty object.
+    Nothing,
+    /// `"$.a"`, `"$$.Execution.Input"`
+    Path(Path),
+}
+
+impl Selection {
+    fn parse(fields: &mut Fields<'_>, lowering: &mut Lowering<'_>, name: &'static str) -> Selection {
+        match fields.nullable_string(name) {
+            None | Some(Some("$")) => Selection::Whole,
+            Some(None) => Selection::Nothing,
+            Some(Some(_)) => lowering.path(fields, name).map_or(Selection::Whole, Selection::Path),
+        }
+    }
+
+    #[inline]
+    fn select(&self, frame: &mut Frame<'_>, from: Value) -> Result<Value, StateError> {
+        match self {
+            Selection::Whole => Ok(from),
+            Selection::Nothing => Ok(frame.scope.scratch.empty_object()),
+            Selection::Path(path) => frame.with_input(from, |frame| value_at(path, frame)),
+        }
+    }
+
+    fn list(&self, name: &'static str, out: &mut Listing) {
+        match self {
+            Selection::Whole => {}
+            Selection::Nothing => out.line(name, "{}"),
+            Selection::Path(path) => out.line(name, path.text()),
+        }
+    }
+}
+
+/// The value at a path that must lead somewhere; `States.Runtime` otherwise.
+pub(super) fn value_at(path: &Path, frame: &mut Frame<'_>) -> Result<Value, StateError> {
+    match path.evaluate(&mut frame.scope)? {
+        Some(value) => Ok(value),
+        None => {
+            let why = path.missing(&mut frame.scope);
+            Err(StateError::runtime(format!("Invalid path '{}' : {why}", path.text())))
+        }
+    }
+}
+
+/// `InputPath` and `OutputPath`, which every state but Fail has.
+#[derive(Debug)]
+pub(super) struct InputOutput {
+    input: Selection,
+    output: Selection,
+}
+
+impl InputOutput {
+    pub(super) fn parse(fields: &mut Fields<'_>, lowering: &mut Lowering<'_>) -> InputOutput {
+        InputOutput {
+            input: Selection::parse(fields, lowering, names::INPUT_PATH),
+            output: Selection::parse(fields, lowering, names::OUTPUT_PATH),
+        }
+    }
+
+    /// The effective input.
+    #[inline]
+    pub(super) fn enter(&self, frame: &mut Frame<'_>) -> Result<Value, StateError> {
+        self.input.select(frame, frame.scope.input)
+    }
+
+    /// The state's output.
+    #[inline]
+    pub(super) fn leave(&self, frame: &mut Frame<'_>, value: Value) -> Result<Value, StateError> {
+        self.output.select(frame, value)
+    }
+
+    pub(super) fn list_input(&self, out: &mut Listing) {
+        self.input.list("input", out);
+    }
+
+    pub(super) fn list_output(&self, out: &mut Listing) {
+        self.output.list("output", out);
+    }
+}
+
+/// `ResultPath`
+#[derive(Debug)]
+pub(super) enum ResultPath {
+    /// Absent, or `"$"`: the result replaces the input.
+    Whole,
+    /// `null`: the input stays.
+    Discard,
+    /// `"$.a.b"`: the result is put into the input there.
+    At(ReferencePath),
+}
+
+impl ResultPath {
+    pub(super) fn parse(fields: &mut Fields<'_>, lowering: &mut Lowering<'_>) -> ResultPath {
+        match fields.nullable_string(names::RESULT_PATH) {
+            None | Some(Some("$")) => ResultPath::Whole,
+            Some(None) => ResultPath::Discard,
+            Some(Some(_)) => {
+                let path = lowering.reference_path(fields, names::RESULT_PATH);
+                path.map_or(ResultPath::Whole, ResultPath::At)
+            }
+        }
+    }
+
+    /// The state's input, as it came, with the result.
+    #[inline]
+    pub(super) fn put(&self, frame: &mut Frame<'_>, result: Value) -> Result<Value, StateError> {
+        let raw = frame.scope.input;
+        match self {
+            ResultPath::Whole => Ok(result),
+            ResultPath::Discard => Ok(raw),
+            ResultPath::At(path) => {
+                let put = frame.scope.scratch.put(raw, path.segments(), result);
+                put.map_err(|e| put_error(e, path, frame))
+            }
+        }
+    }
+
+    pub(super) fn list(&self, out: &mut Listing) {
+        match self {
+            ResultPath::Whole => {}
+            ResultPath::Discard => out.line("discard", "result"),
+            ResultPath::At(path) => out.line("put", path.text()),
+        }
+    }
+}
+
+fn put_error(e: PutError, path: &ReferencePath, frame: &Frame<'_>) -> StateError {
+    let path = path.text();
+    match e {
+        PutError::Mismatch => StateError::new(
+            errors::RESULT_PATH_MATCH_FAILURE,
+            format!("Unable to apply ReferencePath {path} to input {}", shown(frame.scope.input, frame)),
+        ),
+        PutError::TooDeep => {
+            let cause = format!("The result at {path} would be nested deeper than the limit.");
+            StateError::runtime(cause)
+        }
+    }
+}
+
+/// A value as causes show it: compact JSON.
+pub(super) fn shown(value: Value, frame: &Frame<'_>) -> String {
+    let mut text = Vec::new();
+    frame.scope.scratch.write(value, &mut text);
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+/// `Error` or `ErrorPath`, `Cause` or `CausePath`.
+#[derive(Debug)]
+pub(super) enum Text {
+    /// As written.
+    Fixed(Box<str>),
+    /// A path, or an intrinsic that gives a string.
+    Expression(Expression),
+}
+
+impl Text {
+    pub(super) fn parse(
+        fields: &mut Fields<'_>,
+        lowering: &mut Lowering<'_>,
+        name: &'static str,
+        path_name: &'static str,
+    ) -> Option<Text> {
+        fields.at_most_one(&[name, path_name]);
+        let fixed = fields.string(name).map(|text| Text::Fixed(text.into()));
+        let expression = lowering.expression(fields, path_name).map(Text::Expression);
+        fixed.or(expression)
+    }
+
+    pub(super) fn evaluate(&self, frame: &mut Frame<'_>) -> Result<String, StateError> {
+        let expression = match self {
+            Text::Fixed(text) => return Ok(text.to_string()),
+            Text::Expression(expression) => expression,
+        };
+        let value = expression.evaluate(&mut frame.scope)?;
+        if value.kind() != crate::value::Kind::String {
+            let shown = shown(value, frame);
+            let cause = format!("{} must give a string, not {shown}", expression.text());
+            return Err(StateError::runtime(cause));
+        }
+        Ok(frame.scope.scratch.str(value).into_owned())
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Text::Fixed(text) => write!(f, "{text:?}"),
+            Text::Expression(expression) => f.write_str(expression.text()),
+        }
+    }
+}
+
+/// The longest time, in seconds, that a timeout may name.
+pub const TIMEOUT_SECONDS_MAX: i64 = 99_999_999;
+
+/// `TimeoutSeconds` or `TimeoutSecondsPath`, and the same for heartbeats.
+#[derive(Debug)]
+pub(super) enum Seconds {
+    /// As written.
+    Fixed(Duration),
+    /// Where it stands in the effective input.
+    Path(Path),
+}
+
+impl Seconds {
+    pub(super) fn parse(
+        fields: &mut Fields<'_>,
+        lowering: &mut Lowering<'_>,
+        name: &'static str,
+        path_name: &'static str,
+    ) -> Option<Seconds> {
+        fields.at_most_one(&[name, path_name]);
+        let fixed = fields.integer(name, 1..=TIMEOUT_SECONDS_MAX);
+        let fixed = fixed.map(|seconds| Seconds::Fixed(Duration::from_secs(seconds.unsigned_abs())));
+        let path = lowering.reference(fields, path_name).map(Seconds::Path);
+        fixed.or(path)
+    }
+
+    /// The time; a path must lead to a positive integer.
+    pub(super) fn evaluate(
+        &self,
+        name: &str,
+        frame: &mut Frame<'_>,
+    ) -> Result<Duration, StateError> {
+        let path = match self {
+            Seconds::Fixed(duration) => return Ok(*duration),
+            Seconds::Path(path) => path,
+        };
+        let value = value_at(path, frame)?;
+        let seconds = frame.scope.scratch.i64(value);
+        match seconds.filter(|seconds| (1..=TIMEOUT_SECONDS_MAX).contains(seconds)) {
+            Some(seconds) => Ok(Duration::from_secs(seconds.unsigned_abs())),
+            None => Err(StateError::runtime(format!(
+                "The {name} parameter must be a positive integer up to {TIMEOUT_SECONDS_MAX}: {} == {}",
+                path.text(),
+                shown(value, frame)
+            ))),
+        }
+    }
+
+    pub(super) fn list(&self, name: &'static str, out: &mut Listing) {
+        match self {
+            Seconds::Fixed(duration) => out.line(name, format_args!("{} s", duration.as_secs())),
+            Seconds::Path(path) => out.line(name, format_args!("{} s", path.text())),
+        }
+    }
+}
+
+/// `Next` or `End`.
+pub(super) fn exit_of(fields: &mut Fields<'_>, lowering: &mut Lowering<'_>) -> Exit {
+    let target = fields.target(names::NEXT);
+    let end = fields.bool(names::END);
+    let has_next = fields.has(names::NEXT);
+    match (target, end) {
+        (Some(_), Some(true)) => {
+            fields.at_most_one(&[names::NEXT, names::END]);
+            Exit::End
+        }
+        (Some(target), _) => lowering.step(&target).map_or(Exit::End, Exit::Next),
+        (None, Some(true)) => Exit::End,
+        (None, _) if has_next || (fields.has(names::END) && end.is_none()) => Exit::End,
+        (None, _) => {
+            let complaint = "leads nowhere: it needs \"Next\", or \"End\": true.";
+            fields.error(codes::MISSING_FIELD, complaint);
+            Exit::End
+        }
+    }
+}

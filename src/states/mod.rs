@@ -1,0 +1,168 @@
+//! One file per state type: its fields, how they are read, what the step does. To add one, write the
+//! file and a row in `state_types!`.
+
+mod block;
+mod io;
+mod lowering;
+
+mod choice;
+mod fail;
+mod pass;
+mod succeed;
+mod task;
+mod wait;
+
+pub use block::{Block, Row, number};
+pub use io::TIMEOUT_SECONDS_MAX;
+pub use choice::Choice;
+pub use fail::Fail;
+pub use lowering::{Lowering, Resource};
+pub use pass::Pass;
+pub use succeed::Succeed;
+pub use task::{Catch, Task};
+pub use wait::Wait;
+
+use crate::asl::fields::Fields;
+use crate::asl::retry::Retrier;
+use crate::fault::StateError;
+use crate::step::{Exit, Frame, StepId, Transition};
+use crate::value::Value;
+
+/// What every state type has.
+pub trait StateType: Sized {
+    /// Reads the fields that this type has; `None` where something was wrong, which is reported.
+    fn parse(fields: &mut Fields<'_>, lowering: &mut Lowering<'_>) -> Option<Self>;
+
+    /// Runs from the state's start.
+    fn enter(&self, frame: &mut Frame<'_>) -> Result<Transition, StateError>;
+
+    /// Goes on with what it waited for: a task's result, or `null` from a timer.
+    fn resume(&self, _: &mut Frame<'_>, result: Value) -> Result<Transition, StateError> {
+        debug_assert!(false, "only a step that waits is resumed");
+        Ok(Transition::Exit(Exit::End, result))
+    }
+
+    /// `Retry`
+    fn retriers(&self) -> &[Retrier] {
+        &[]
+    }
+
+    /// `Catch`
+    fn catchers(&self) -> &[Catch] {
+        &[]
+    }
+
+    /// Adds where it may lead, other than by `Catch`, to `exits`.
+    fn exits(&self, exits: &mut Vec<Exit>);
+
+    /// Its fields for a listing, in the order in which they act.
+    fn list(&self, out: &mut Listing);
+}
+
+/// The lines of one step's listing: an operation and its operand each.
+#[derive(Debug, Default)]
+pub struct Listing(pub Vec<(&'static str, String)>);
+
+impl Listing {
+    /// Adds a line.
+    pub fn line(&mut self, operation: &'static str, operand: impl ToString) {
+        self.0.push((operation, operand.to_string()));
+    }
+}
+
+/// Makes the `Step` enum, its look-up by `Type`, and the match of every method.
+macro_rules! state_types {
+    ($($(#[doc = $doc:literal])+ $name:ident)+) => {
+        /// A row of the step table.
+        #[derive(Debug)]
+        pub enum Step {
+            $($(#[doc = $doc])+ $name($name),)+
+        }
+
+        impl Step {
+            /// The types there are.
+            pub const TYPES: &[&str] = &[$(stringify!($name)),+];
+
+            /// Reads a state of the type `kind`.
+            pub fn parse(
+                kind: &str,
+                fields: &mut Fields<'_>,
+                lowering: &mut Lowering<'_>,
+            ) -> Option<Step> {
+                match kind {
+                    $(stringify!($name) => $name::parse(fields, lowering).map(Step::$name),)+
+                    _ => None,
+                }
+            }
+
+            /// Its `Type`.
+            pub fn kind(&self) -> &'static str {
+                match self {
+                    $(Step::$name(_) => stringify!($name),)+
+                }
+            }
+
+            /// Runs from the state's start.
+            #[inline]
+            pub fn enter(&self, frame: &mut Frame<'_>) -> Result<Transition, StateError> {
+                match self {
+                    $(Step::$name(state) => state.enter(frame),)+
+                }
+            }
+
+            /// Goes on with what it waited for.
+            pub fn resume(
+                &self,
+                frame: &mut Frame<'_>,
+                result: Value,
+            ) -> Result<Transition, StateError> {
+                match self {
+                    $(Step::$name(state) => state.resume(frame, result),)+
+                }
+            }
+
+            /// `Retry`
+            pub fn retriers(&self) -> &[Retrier] {
+                match self {
+                    $(Step::$name(state) => state.retriers(),)+
+                }
+            }
+
+            /// `Catch`
+            pub fn catchers(&self) -> &[Catch] {
+                match self {
+                    $(Step::$name(state) => state.catchers(),)+
+                }
+            }
+
+            /// Adds where it may lead, other than by `Catch`, to `exits`.
+            pub fn exits(&self, exits: &mut Vec<Exit>) {
+                match self {
+                    $(Step::$name(state) => state.exits(exits),)+
+                }
+            }
+
+            /// Its fields for a listing.
+            pub fn list(&self, out: &mut Listing) {
+                match self {
+                    $(Step::$name(state) => state.list(out),)+
+                }
+            }
+        }
+    };
+}
+
+state_types! {
+    /// `"Type": "Pass"`: passes its input on, or a value made from it.
+    Pass
+    /// `"Type": "Task"`: calls a resource.
+    Task
+    /// `"Type": "Choice"`: goes where the first matching rule says.
+    Choice
+    /// `"Type": "Wait"`: waits.
+    Wait
+    /// `"Type": "Succeed"`: ends the machine well.
+    Succeed
+    /// `"Type": "Fail"`: ends the machine with an error.
+    Fail
+}

@@ -1,0 +1,79 @@
+//! `"Type": "Pass"` (specification, "Pass State").
+
+use super::io::{InputOutput, ResultPath, exit_of};
+use super::{Listing, Lowering, StateType};
+use crate::asl::fields::Fields;
+use crate::asl::names;
+use crate::expr::Template;
+use crate::fault::StateError;
+use crate::step::{Exit, Frame, Transition};
+use crate::value::Value;
+
+/// Passes its input on, or a value made from it.
+#[derive(Debug)]
+pub struct Pass {
+    io: InputOutput,
+    make: Make,
+    result_path: ResultPath,
+    exit: Exit,
+}
+
+/// What the state's result is.
+#[derive(Debug)]
+enum Make {
+    /// Its effective input.
+    Input,
+    /// `Result`
+    Result(Value, Box<str>),
+    /// `Parameters`
+    Parameters(Template),
+}
+
+impl StateType for Pass {
+    fn parse(fields: &mut Fields<'_>, lowering: &mut Lowering<'_>) -> Option<Pass> {
+        let io = InputOutput::parse(fields, lowering);
+        let template = lowering.template(fields, names::PARAMETERS);
+        let result = fields.node(names::RESULT).map(|node| {
+            let text = node.to_json_text();
+            (lowering.constant(&text), text.into())
+        });
+        let result_path = ResultPath::parse(fields, lowering);
+        let exit = exit_of(fields, lowering);
+        // With both, Result is the task's stand-in, and so replaces what Parameters made.
+        let make = match (result, template) {
+            (Some((value, text)), _) => Make::Result(value, text),
+            (None, Some(template)) => Make::Parameters(template),
+            (None, None) => Make::Input,
+        };
+        Some(Pass { io, make, result_path, exit })
+    }
+
+    #[inline]
+    fn enter(&self, frame: &mut Frame<'_>) -> Result<Transition, StateError> {
+        let input = self.io.enter(frame)?;
+        let result = match &self.make {
+            Make::Input => input,
+            Make::Result(value, _) => *value,
+            Make::Parameters(template) => {
+                frame.with_input(input, |frame| template.evaluate(&mut frame.scope))?
+            }
+        };
+        let output = self.result_path.put(frame, result)?;
+        Ok(Transition::Exit(self.exit, self.io.leave(frame, output)?))
+    }
+
+    fn exits(&self, exits: &mut Vec<Exit>) {
+        exits.push(self.exit);
+    }
+
+    fn list(&self, out: &mut Listing) {
+        self.io.list_input(out);
+        match &self.make {
+            Make::Input => {}
+            Make::Result(_, text) => out.line("result", text),
+            Make::Parameters(template) => out.line("parameters", template),
+        }
+        self.result_path.list(out);
+        self.io.list_output(out);
+    }
+}
