@@ -1,0 +1,115 @@
+//! The rules of a Choice state: a comparison, or rules joined by `And`, `Or` and `Not`.
+
+use super::path::Path;
+use super::problem::Problem;
+use super::scope::Scope;
+use crate::fault::StateError;
+use crate::value::{Scratch, Value};
+
+mod compare;
+mod parse;
+
+use compare::Test;
+
+/// A parsed rule.
+#[derive(Clone, Debug)]
+pub enum Condition {
+    /// `"And": [...]`
+    And(Box<[Condition]>),
+    /// `"Or": [...]`
+    Or(Box<[Condition]>),
+    /// `"Not": {...}`
+    Not(Box<Condition>),
+    /// `"Variable": "$.a", "NumericEquals": 1`
+    Comparison(Comparison),
+}
+
+/// A variable and what it is compared with.
+#[derive(Clone, Debug)]
+pub struct Comparison {
+    variable: Path,
+    test: Test,
+}
+
+impl Condition {
+    /// Parses a rule from its JSON text; the fields of a rule that are no part of its condition
+    /// (`Next`, `Assign`, `Comment`, `Output`) are left to whoever reads the state. All problems
+    /// are found at once.
+    pub fn parse(json: &str, constants: &mut Scratch) -> Result<Condition, Vec<Problem>> {
+        parse::parse(json, constants)
+    }
+
+    /// Every path in it.
+    pub fn paths(&self) -> Vec<&Path> {
+        let mut paths = Vec::new();
+        self.collect(&mut paths);
+        paths
+    }
+
+    fn collect<'a>(&'a self, paths: &mut Vec<&'a Path>) {
+        match self {
+            Condition::And(rules) | Condition::Or(rules) => {
+                rules.iter().for_each(|rule| rule.collect(paths));
+            }
+            Condition::Not(rule) => rule.collect(paths),
+            Condition::Comparison(Comparison { variable, test }) => {
+                paths.push(variable);
+                paths.extend(test.path());
+            }
+        }
+    }
+
+    /// Does the rule hold? Values of another type than the operator's make it false; a path that
+    /// leads nowhere fails with `States.Runtime`, but under `IsPresent`.
+    pub fn evaluate(&self, scope: &mut Scope<'_>) -> Result<bool, StateError> {
+        match self {
+            Condition::Comparison(comparison) => comparison.evaluate(scope),
+            Condition::Not(rule) => Ok(!rule.evaluate(scope)?),
+            Condition::And(rules) => {
+                for rule in rules {
+                    if !rule.evaluate(scope)? {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
+            Condition::Or(rules) => {
+                for rule in rules {
+                    if rule.evaluate(scope)? {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            }
+        }
+    }
+}
+
+impl Comparison {
+    fn evaluate(&self, scope: &mut Scope<'_>) -> Result<bool, StateError> {
+        let variable = self.variable.evaluate(scope)?;
+        if let Test::IsPresent(wanted) = self.test {
+            return Ok(variable.is_some() == wanted);
+        }
+        let variable = variable.ok_or_else(|| invalid(&self.variable))?;
+        let comparand = match self.test.path() {
+            Some(path) => path.evaluate(scope)?.ok_or_else(|| invalid(path))?,
+            None => Value::NULL,
+        };
+        Ok(self.test.holds(scope.scratch, variable, comparand))
+    }
+}
+
+#[cold]
+fn invalid(path: &Path) -> StateError {
+    StateError::runtime(format!(
+        "Invalid path '{}': The choice state's condition path references an invalid value.",
+        path.text()
+    ))
+}
+
+/// A problem in one rule.
+type Problems = Vec<Problem>;
+
+#[cfg(test)]
+mod tests;

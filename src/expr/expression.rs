@@ -1,0 +1,127 @@
+//! What a `.$` field holds: a path, or a call of an intrinsic function.
+
+use super::path::{Path, PathError};
+use super::scope::Scope;
+use crate::fault::StateError;
+use crate::intrinsics::{Call, Intrinsic};
+use crate::value::{Scratch, Value};
+
+mod parse;
+
+/// Calls within calls; ten as in Step Functions.
+const NESTING_MAX: usize = 10;
+/// Arguments of one call that are evaluated without allocating.
+const ARGS_INLINE: usize = 8;
+
+/// A path or a call.
+#[derive(Clone, Debug)]
+pub enum Expression {
+    /// `$.a`, `$$.Execution.Name`
+    Path(Path),
+    /// `States.Format('{}', $.a)`
+    Call(Invocation),
+}
+
+/// A call of an intrinsic function.
+#[derive(Clone, Debug)]
+pub struct Invocation {
+    text: Box<str>,
+    function: &'static Intrinsic,
+    args: Box<[Argument]>,
+}
+
+#[derive(Clone, Debug)]
+enum Argument {
+    /// `'text'`, `1`, `true`, `null`
+    Constant(Value),
+    Path(Path),
+    Call(Invocation),
+}
+
+impl Expression {
+    /// Parses `$...` or `States.Name(...)`; its constants go to `constants`.
+    pub fn parse(text: &str, constants: &mut Scratch) -> Result<Expression, PathError> {
+        match text.starts_with('$') {
+            true => Path::parse(text).map(Expression::Path),
+            false => parse::parse(text, constants).map(Expression::Call),
+        }
+    }
+
+    /// As it was written.
+    pub fn text(&self) -> &str {
+        match self {
+            Expression::Path(path) => path.text(),
+            Expression::Call(call) => &call.text,
+        }
+    }
+
+    /// Every path in it, those in arguments too.
+    pub fn paths(&self) -> Vec<&Path> {
+        let mut paths = Vec::new();
+        match self {
+            Expression::Path(path) => paths.push(path),
+            Expression::Call(call) => call.collect(&mut paths),
+        }
+        paths
+    }
+
+    /// Its value, or the path in it that leads nowhere.
+    pub fn evaluate(&self, scope: &mut Scope<'_>) -> Result<Result<Value, &Path>, StateError> {
+        match self {
+            Expression::Path(path) => Ok(path.evaluate(scope)?.ok_or(path)),
+            Expression::Call(call) => call.evaluate(scope),
+        }
+    }
+
+    /// Its value; a path that leads nowhere fails with `States.Runtime`.
+    pub fn require(&self, scope: &mut Scope<'_>) -> Result<Value, StateError> {
+        match self.evaluate(scope)? {
+            Ok(value) => Ok(value),
+            Err(path) => path.require(scope),
+        }
+    }
+}
+
+impl Invocation {
+    fn collect<'a>(&'a self, paths: &mut Vec<&'a Path>) {
+        for arg in &self.args {
+            match arg {
+                Argument::Constant(_) => {}
+                Argument::Path(path) => paths.push(path),
+                Argument::Call(call) => call.collect(paths),
+            }
+        }
+    }
+
+    fn evaluate(&self, scope: &mut Scope<'_>) -> Result<Result<Value, &Path>, StateError> {
+        let mut few = [Value::NULL; ARGS_INLINE];
+        let mut many = Vec::new();
+        let args = match self.args.len() {
+            len @ 0..=ARGS_INLINE => &mut few[..len],
+            len => {
+                many.resize(len, Value::NULL);
+                &mut many[..]
+            }
+        };
+        for (place, arg) in args.iter_mut().zip(&self.args) {
+            let value = match arg {
+                Argument::Constant(value) => Ok(*value),
+                Argument::Path(path) => path.evaluate(scope)?.ok_or(path),
+                Argument::Call(call) => call.evaluate(scope)?,
+            };
+            match value {
+                Ok(value) => *place = value,
+                Err(path) => return Ok(Err(path)),
+            }
+        }
+        let mut call = Call { args, scratch: scope.scratch, random: scope.random };
+        (self.function.run)(&mut call).map(Ok).map_err(|e| self.named(e))
+    }
+
+    #[cold]
+    fn named(&self, error: StateError) -> StateError {
+        error.map_cause(|cause| {
+            format!("The function '{}' had the following error: {cause}", self.text)
+        })
+    }
+}

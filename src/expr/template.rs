@@ -1,0 +1,223 @@
+//! Payload templates: JSON in which a key that ends in `.$` holds an expression. Whatever holds no
+//! expression becomes one constant when the template is parsed.
+
+use super::expression::Expression;
+use super::problem::Problem;
+use super::scope::Scope;
+use crate::fault::{StateError, names};
+use crate::value::{Kind, Limits, Scratch, Value};
+
+/// The mark of a key whose value is an expression.
+const MARK: &str = ".$";
+
+/// A parsed template.
+#[derive(Clone, Debug)]
+pub struct Template {
+    root: Node,
+}
+
+#[derive(Clone, Debug)]
+enum Node {
+    /// JSON without expressions.
+    Constant(Value),
+    /// `"name.$": "..."`
+    Field(Box<Field>),
+    /// Keys without their marks, and what they hold.
+    Object(Box<[(Value, Node)]>),
+    /// `[...]`
+    Array(Box<[Node]>),
+}
+
+#[derive(Clone, Debug)]
+struct Field {
+    /// With its mark.
+    name: Box<str>,
+    expression: Expression,
+}
+
+impl Template {
+    /// Parses a template from its JSON text; its constants go to `constants`. All problems are
+    /// found at once.
+    pub fn parse(json: &str, constants: &mut Scratch) -> Result<Template, Vec<Problem>> {
+        let root = constant(json, constants).map_err(|problem| vec![problem])?;
+        let mut problems = Vec::new();
+        let root = parse(root, constants, &mut problems);
+        if problems.is_empty() { Ok(Template { root }) } else { Err(problems) }
+    }
+
+    /// The value, where the template holds no expression.
+    pub fn as_constant(&self) -> Option<Value> {
+        match self.root {
+            Node::Constant(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// Every expression in it.
+    pub fn expressions(&self) -> Vec<&Expression> {
+        let mut found = Vec::new();
+        self.root.collect(&mut found);
+        found
+    }
+
+    /// The template with its expressions replaced by their values.
+    pub fn evaluate(&self, scope: &mut Scope<'_>) -> Result<Value, StateError> {
+        let mark = scope.scratch.mark();
+        let result = self.root.evaluate(scope);
+        if result.is_err() {
+            scope.scratch.abandon(mark);
+        }
+        result
+    }
+}
+
+/// The JSON text of a definition's part as a constant; the limits are those of values, not those
+/// of events.
+pub fn constant(json: &str, constants: &mut Scratch) -> Result<Value, Problem> {
+    let limits = constants.limits();
+    let (bytes_max, height_max) = (Limits::BYTES_CEILING, Limits::HEIGHT_CEILING);
+    constants.set_limits(Limits { bytes_max, height_max });
+    let value = constants.parse(json.as_bytes());
+    constants.set_limits(limits);
+    value.map_err(|e| Problem::here(format!("This is no JSON that can be a constant: {e:?}")))
+}
+
+fn has_expression(node: Value, constants: &Scratch) -> bool {
+    let mut members = constants.members(node);
+    while let Some((key, value)) = constants.next_member(&mut members) {
+        if constants.str(key).ends_with(MARK) || has_expression(value, constants) {
+            return true;
+        }
+    }
+    let mut items = constants.items(node);
+    std::iter::from_fn(|| constants.next_item(&mut items)).any(|i| has_expression(i, constants))
+}
+
+fn parse(node: Value, constants: &mut Scratch, problems: &mut Vec<Problem>) -> Node {
+    if !has_expression(node, constants) {
+        return Node::Constant(node);
+    }
+    if node.kind() == Kind::Object {
+        let mut parsed = Vec::new();
+        let mut members = constants.members(node);
+        while let Some(pair) = constants.next_member(&mut members) {
+            let from = problems.len();
+            let name = constants.str(pair.0).into_owned();
+            parsed.push(member(&name, pair, node, constants, problems));
+            lift(&mut problems[from..], &name);
+        }
+        return Node::Object(parsed.into());
+    }
+    let mut parsed = Vec::new();
+    let mut items = constants.items(node);
+    while let Some(item) = constants.next_item(&mut items) {
+        let from = problems.len();
+        let index = parsed.len().to_string();
+        parsed.push(parse(item, constants, problems));
+        lift(&mut problems[from..], &index);
+    }
+    Node::Array(parsed.into())
+}
+
+/// A member of `object`; a key keeps its handle unless it loses its mark.
+fn member(
+    name: &str,
+    (key, node): (Value, Value),
+    object: Value,
+    constants: &mut Scratch,
+    problems: &mut Vec<Problem>,
+) -> (Value, Node) {
+    let Some(plain) = name.strip_suffix(MARK) else {
+        return (key, parse(node, constants, problems));
+    };
+    if constants.member(object, plain).is_some() {
+        let message = format!("The fields '{plain}' and '{name}' can't both be given");
+        problems.push(Problem::here(message));
+    }
+    let node = match field(name, node, constants) {
+        Ok(field) => Node::Field(Box::new(field)),
+        Err(problem) => {
+            problems.push(problem);
+            Node::Constant(Value::NULL)
+        }
+    };
+    (constants.string(plain), node)
+}
+
+fn field(name: &str, node: Value, constants: &mut Scratch) -> Result<Field, Problem> {
+    let wrong = |why: &str| {
+        let wants = "must be a valid JSONPath or a valid intrinsic function call";
+        Problem::here(format!("The value for the field '{name}' {wants}: {why}"))
+    };
+    if node.kind() != Kind::String {
+        return Err(wrong("it is no string"));
+    }
+    let text = constants.str(node).into_owned();
+    match Expression::parse(&text, constants) {
+        Ok(expression) => Ok(Field { name: name.into(), expression }),
+        Err(e) => Err(wrong(&e.message)),
+    }
+}
+
+fn lift(problems: &mut [Problem], token: &str) {
+    for problem in problems {
+        let inner = std::mem::replace(problem, Problem::here(""));
+        *problem = inner.under(token);
+    }
+}
+
+impl Node {
+    fn collect<'a>(&'a self, found: &mut Vec<&'a Expression>) {
+        match self {
+            Node::Constant(_) => {}
+            Node::Field(field) => found.push(&field.expression),
+            Node::Object(members) => members.iter().for_each(|(_, node)| node.collect(found)),
+            Node::Array(items) => items.iter().for_each(|node| node.collect(found)),
+        }
+    }
+
+    fn evaluate(&self, scope: &mut Scope<'_>) -> Result<Value, StateError> {
+        let mark = scope.scratch.mark();
+        let made = match self {
+            Node::Constant(value) => return Ok(*value),
+            Node::Field(field) => return field.evaluate(scope),
+            Node::Object(members) => {
+                for (key, node) in members {
+                    let value = node.evaluate(scope)?;
+                    scope.scratch.push(*key);
+                    scope.scratch.push(value);
+                }
+                scope.scratch.object(mark)
+            }
+            Node::Array(items) => {
+                for node in items {
+                    let value = node.evaluate(scope)?;
+                    scope.scratch.push(value);
+                }
+                scope.scratch.array(mark)
+            }
+        };
+        made.map_err(|_| StateError::runtime("The payload template's result is nested too deeply"))
+    }
+}
+
+impl Field {
+    fn evaluate(&self, scope: &mut Scope<'_>) -> Result<Value, StateError> {
+        match self.expression.evaluate(scope)? {
+            Ok(value) => Ok(value),
+            Err(path) => Err(not_found(path.text(), &self.name, scope)),
+        }
+    }
+}
+
+#[cold]
+fn not_found(path: &str, field: &str, scope: &Scope<'_>) -> StateError {
+    let mut input = Vec::new();
+    scope.scratch.write(scope.input, &mut input);
+    let input = String::from_utf8_lossy(&input);
+    let cause = format!(
+        "The JSONPath '{path}' specified for the field '{field}' could not be found in the input \
+         '{input}'"
+    );
+    StateError::new(names::PARAMETER_PATH_FAILURE, cause)
+}
