@@ -81,6 +81,8 @@ codes! {
     MAX_DELAY_BELOW_INTERVAL
     /// Part of the language that is not implemented yet.
     NOT_IMPLEMENTED
+    /// A file can't be read.
+    UNREADABLE_FILE
     /// There are more findings than are kept.
     TOO_MANY_FINDINGS
 }

@@ -11,4 +11,4 @@ pub mod names;
 pub mod resource;
 pub mod retry;
 pub mod source;
-mod suggest;
+pub mod suggest;

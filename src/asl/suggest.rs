@@ -8,7 +8,7 @@ pub(super) fn nearest<'a>(name: &str, among: impl IntoIterator<Item = &'a str>) 
 }
 
 /// ` Did you mean "Next"?`, or nothing.
-pub(super) fn sentence<'a>(name: &str, among: impl IntoIterator<Item = &'a str>) -> String {
+pub fn sentence<'a>(name: &str, among: impl IntoIterator<Item = &'a str>) -> String {
     nearest(name, among).map(|near| format!(" Did you mean {near:?}?")).unwrap_or_default()
 }
 

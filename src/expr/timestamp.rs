@@ -1,5 +1,7 @@
 //! Timestamps as the Amazon States Language writes them: RFC 3339 with upper-case `T` and `Z`.
 
+use std::fmt;
+
 /// A point in time, ordered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp {
@@ -29,6 +31,40 @@ impl Timestamp {
         let local = days_since_1970(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second;
         Some(Timestamp { seconds: local - offset(zone)?, nanoseconds })
     }
+
+    /// The point `ms` milliseconds after 1970.
+    pub fn from_ms(ms: i64) -> Timestamp {
+        let nanoseconds = ms.rem_euclid(1000) as u32 * 1_000_000;
+        Timestamp { seconds: ms.div_euclid(1000), nanoseconds }
+    }
+
+    /// Milliseconds since 1970, the rest cut off.
+    pub fn to_ms(self) -> i64 {
+        self.seconds.saturating_mul(1000).saturating_add(i64::from(self.nanoseconds / 1_000_000))
+    }
+}
+
+/// `2016-03-14T01:59:00.000Z`
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (days, rest) = (self.seconds.div_euclid(86_400), self.seconds.rem_euclid(86_400));
+        let (year, month, day) = date_of(days);
+        let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
+        let ms = self.nanoseconds / 1_000_000;
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z")
+    }
+}
+
+/// Year, month and day of a day counted from 1970-01-01: `days_since_1970` backwards.
+fn date_of(days: i64) -> (i64, i64, i64) {
+    let shifted = days + 719_468;
+    let (era, of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
+    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let from_march = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * from_march + 2) / 5 + 1;
+    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+    (year + era * 400 + i64::from(month <= 2), month, day)
 }
 
 fn digits(text: &[u8]) -> Option<i64> {

@@ -1,6 +1,6 @@
 //! The context object, `$$`: made from what the machine knows, and only when something reads it.
 
-use crate::expr::{Context, timestamp};
+use crate::expr::{Context, Timestamp};
 use crate::value::{Scratch, Value};
 
 /// Who an execution is. Asked only by expressions that read `$$`, so that names cost nothing
@@ -50,7 +50,7 @@ impl ContextObject<'_> {
         let text = match (group, field) {
             ("Execution", "Input") => return Some(self.input),
             ("Execution", "Id") => self.identity.id(),
-            ("Execution", "StartTime") => timestamp::format(self.started_ms),
+            ("Execution", "StartTime") => Timestamp::from_ms(self.started_ms).to_string(),
             ("Execution", "Name") => self.identity.name(),
             ("Execution", "RoleArn") => self.identity.role_arn(),
             ("Execution", "RedriveCount") => {
@@ -59,7 +59,7 @@ impl ContextObject<'_> {
             ("StateMachine", "Id") => self.identity.machine_id(),
             ("StateMachine", "Name") => self.identity.machine_name(),
             ("State", "Name") => return Some(scratch.string(self.state)),
-            ("State", "EnteredTime") => timestamp::format(self.entered_ms),
+            ("State", "EnteredTime") => Timestamp::from_ms(self.entered_ms).to_string(),
             ("State", "RetryCount") => {
                 return self.retry_count.map(|count| scratch.integer(count.into()));
             }

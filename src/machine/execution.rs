@@ -1,6 +1,6 @@
 //! One run over one record: where it stands, and the values it must keep.
 
-use crate::expr::Random;
+use crate::intrinsics::Random;
 use crate::step::StepId;
 use crate::value::{Block, Scratch, Value};
 

@@ -84,10 +84,10 @@ impl Machine<'_> {
     /// A task's arguments or result are too large.
     pub(super) fn oversized(&self, execution: &Execution) -> StateError {
         let who = match self.program.step(execution.step) {
-            Step::Task(task) => self.program.resource(task.resource()).parsed.log_type(),
-            _ => self.program.state_name(execution.step),
+            Step::Task(task) => self.program.resource(task.resource()).parsed.log_type().to_owned(),
+            _ => self.program.state_name(execution.step).to_owned(),
         };
-        data_limit_exceeded(who)
+        data_limit_exceeded(&who)
     }
 
     /// A state's output is too large.

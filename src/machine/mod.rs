@@ -227,9 +227,7 @@ impl Machine<'_> {
             }
             Ok(Transition::Call(request)) => self.call(execution, scratch, request),
             Ok(Transition::Wait(until_ms)) => self.wait(execution, scratch, until_ms),
-            Ok(Transition::Fail(error)) => {
-                Next::Suspend(Suspension::Done(Outcome::Failed(error)))
-            }
+            Ok(Transition::Fail(error)) => Next::Suspend(Suspension::Done(Outcome::Failed(error))),
             Err(error) => {
                 let error = self.located(execution, error);
                 self.fail(execution, scratch, error, Raised::ByState)
@@ -237,19 +235,14 @@ impl Machine<'_> {
         }
     }
 
-    fn call(
-        &self,
-        execution: &mut Execution,
-        scratch: &mut Scratch,
-        request: TaskRequest,
-    ) -> Next {
+    fn call(&self, execution: &mut Execution, scratch: &mut Scratch, request: TaskRequest) -> Next {
         if scratch.exceeds(request.arguments, self.limits.data_bytes_max) {
             let error = self.oversized(execution);
             return self.fail(execution, scratch, error, Raised::ByState);
         }
         // Scheduled and started; a job or a callback is submitted as well.
         let pattern = self.program.resource(request.resource).parsed.pattern();
-        let submits = !matches!(pattern, None | Some(Pattern::RequestResponse));
+        let submits = !matches!(pattern, Pattern::RequestResponse);
         execution.events += 2 + u64::from(submits);
         execution.suspend(Phase::Calling);
         let patience = [request.timeout, request.heartbeat].into_iter().flatten().min();
@@ -273,7 +266,8 @@ impl Machine<'_> {
         scratch: &mut Scratch,
         run: impl FnOnce(&mut Frame<'_>) -> T,
     ) -> T {
-        let Execution { roots, random, step, entered_ms, started_ms, attempt, call, .. } = execution;
+        let Execution { roots, random, step, entered_ms, started_ms, attempt, call, .. } =
+            execution;
         let mut context = ContextObject {
             identity: self.identity,
             input: roots.input,
@@ -297,6 +291,6 @@ impl Machine<'_> {
     fn token(&self, step: StepId, call: u32) -> Option<u32> {
         let Step::Task(task) = self.program.step(step) else { return None };
         let pattern = self.program.resource(task.resource()).parsed.pattern();
-        (pattern == Some(Pattern::WaitForTaskToken)).then_some(call)
+        (pattern == Pattern::WaitForTaskToken).then_some(call)
     }
 }

@@ -92,7 +92,8 @@ impl Block {
         }
         for (row, _) in self.rows.iter().zip(&reached).filter(|(_, reached)| !**reached) {
             let place = states.member(&row.name).unwrap_or_else(|| states.clone());
-            let message = format!("State {:?} is never reached; no transition leads to it.", row.name);
+            let message =
+                format!("State {:?} is never reached; no transition leads to it.", row.name);
             lowering.diagnostics.error(codes::UNREACHABLE_STATE, message, place.location());
         }
         if !ends {

@@ -1,10 +1,10 @@
 //! `"Type": "Choice"` (specification, "Choice State").
 
-use super::io::{InputOutput};
+use super::io::InputOutput;
+use super::lowering::Rule;
 use super::{Listing, Lowering, StateType};
 use crate::asl::fields::Fields;
 use crate::asl::{codes, names};
-use crate::expr::Condition;
 use crate::fault::{StateError, names as errors};
 use crate::step::{Exit, Frame, StepId, Transition};
 
@@ -12,7 +12,7 @@ use crate::step::{Exit, Frame, StepId, Transition};
 #[derive(Debug)]
 pub struct Choice {
     io: InputOutput,
-    rules: Box<[(Condition, StepId)]>,
+    rules: Box<[(Rule, StepId)]>,
     default: Option<StepId>,
 }
 
@@ -46,8 +46,8 @@ impl StateType for Choice {
 
     fn list(&self, out: &mut Listing) {
         self.io.list_input(out);
-        for (condition, step) in &self.rules {
-            out.line("when", format_args!("{condition} -> {step}"));
+        for (rule, step) in &self.rules {
+            out.line("when", format_args!("{rule} -> {step}"));
         }
         match self.default {
             Some(step) => out.line("otherwise", step),
@@ -59,8 +59,8 @@ impl StateType for Choice {
 
 impl Choice {
     fn choose(&self, frame: &mut Frame<'_>) -> Result<Option<StepId>, StateError> {
-        for (condition, step) in &self.rules {
-            if condition.evaluate(&mut frame.scope)? {
+        for (rule, step) in &self.rules {
+            if rule.holds(frame)? {
                 return Ok(Some(*step));
             }
         }
@@ -69,14 +69,14 @@ impl Choice {
 }
 
 fn no_choice_matched() -> StateError {
-    StateError::new(errors::NO_CHOICE_MATCHED, "No choice rule matched the input, and the state has no Default.")
+    StateError::new(
+        errors::NO_CHOICE_MATCHED,
+        "No choice rule matched the input, and the state has no Default.",
+    )
 }
 
 /// A rule: its condition, and `Next`.
-fn parse_rule(
-    mut rule: Fields<'_>,
-    lowering: &mut Lowering<'_>,
-) -> Option<(Condition, StepId)> {
+fn parse_rule(mut rule: Fields<'_>, lowering: &mut Lowering<'_>) -> Option<(Rule, StepId)> {
     rule.comment();
     let target = rule.required_target(names::NEXT);
     let step = target.and_then(|target| lowering.step(&target));

@@ -1,6 +1,6 @@
 //! `"Type": "Fail"` (specification, "Fail State").
 
-use super::io::{Text};
+use super::io::Text;
 use super::{Listing, Lowering, StateType};
 use crate::asl::fields::Fields;
 use crate::asl::names;

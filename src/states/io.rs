@@ -24,7 +24,11 @@ enum Selection {
 }
 
 impl Selection {
-    fn parse(fields: &mut Fields<'_>, lowering: &mut Lowering<'_>, name: &'static str) -> Selection {
+    fn parse(
+        fields: &mut Fields<'_>,
+        lowering: &mut Lowering<'_>,
+        name: &'static str,
+    ) -> Selection {
         match fields.nullable_string(name) {
             None | Some(Some("$")) => Selection::Whole,
             Some(None) => Selection::Nothing,
@@ -52,13 +56,7 @@ impl Selection {
 
 /// The value at a path that must lead somewhere; `States.Runtime` otherwise.
 pub(super) fn value_at(path: &Path, frame: &mut Frame<'_>) -> Result<Value, StateError> {
-    match path.evaluate(&mut frame.scope)? {
-        Some(value) => Ok(value),
-        None => {
-            let why = path.missing(&mut frame.scope);
-            Err(StateError::runtime(format!("Invalid path '{}' : {why}", path.text())))
-        }
-    }
+    path.require(&mut frame.scope)
 }
 
 /// `InputPath` and `OutputPath`, which every state but Fail has.
@@ -148,7 +146,10 @@ fn put_error(e: PutError, path: &ReferencePath, frame: &Frame<'_>) -> StateError
     match e {
         PutError::Mismatch => StateError::new(
             errors::RESULT_PATH_MATCH_FAILURE,
-            format!("Unable to apply ReferencePath {path} to input {}", shown(frame.scope.input, frame)),
+            format!(
+                "Unable to apply ReferencePath {path} to input {}",
+                shown(frame.scope.input, frame)
+            ),
         ),
         PutError::TooDeep => {
             let cause = format!("The result at {path} would be nested deeper than the limit.");
@@ -191,7 +192,7 @@ impl Text {
             Text::Fixed(text) => return Ok(text.to_string()),
             Text::Expression(expression) => expression,
         };
-        let value = expression.evaluate(&mut frame.scope)?;
+        let value = expression.require(&mut frame.scope)?;
         if value.kind() != crate::value::Kind::String {
             let shown = shown(value, frame);
             let cause = format!("{} must give a string, not {shown}", expression.text());
@@ -231,7 +232,8 @@ impl Seconds {
     ) -> Option<Seconds> {
         fields.at_most_one(&[name, path_name]);
         let fixed = fields.integer(name, 1..=TIMEOUT_SECONDS_MAX);
-        let fixed = fixed.map(|seconds| Seconds::Fixed(Duration::from_secs(seconds.unsigned_abs())));
+        let fixed =
+            fixed.map(|seconds| Seconds::Fixed(Duration::from_secs(seconds.unsigned_abs())));
         let path = lowering.reference(fields, path_name).map(Seconds::Path);
         fixed.or(path)
     }

@@ -2,14 +2,15 @@
 //! constants go to the bottom of the program's memory.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use crate::asl::diagnostics::Diagnostics;
 use crate::asl::fields::{Fields, Target};
-use crate::asl::source::{Node, Place};
+use crate::asl::source::{Node, NodeKind, Place, Span};
 use crate::asl::{codes, resource};
 use crate::expr::{Condition, Expression, Path, Problem, ReferencePath, Template};
-use crate::fault::Location;
-use crate::step::{ResourceId, StepId};
+use crate::fault::{Location, StateError};
+use crate::step::{Frame, ResourceId, StepId};
 use crate::value::{Scratch, Value};
 
 /// A task's `Resource`, and where it stands.
@@ -21,6 +22,48 @@ pub struct Resource {
     pub parsed: resource::Resource,
     /// Where the first state that names it does so.
     pub location: Location,
+}
+
+/// A payload template and how it was written.
+#[derive(Debug)]
+pub struct Payload {
+    template: Template,
+    text: Box<str>,
+}
+
+impl Payload {
+    /// The value it makes of the frame's input.
+    #[inline]
+    pub fn evaluate(&self, frame: &mut Frame<'_>) -> Result<Value, StateError> {
+        self.template.evaluate(&mut frame.scope)
+    }
+}
+
+impl fmt::Display for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// A choice rule's condition and how it was written.
+#[derive(Debug)]
+pub struct Rule {
+    condition: Condition,
+    text: Box<str>,
+}
+
+impl Rule {
+    /// Does it hold of the frame's input?
+    #[inline]
+    pub fn holds(&self, frame: &mut Frame<'_>) -> Result<bool, StateError> {
+        self.condition.evaluate(&mut frame.scope)
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
 }
 
 /// The surroundings of a state that is being read.
@@ -54,11 +97,11 @@ impl Lowering<'_> {
     }
 
     /// A payload template.
-    pub fn template(&mut self, fields: &mut Fields<'_>, name: &'static str) -> Option<Template> {
+    pub fn template(&mut self, fields: &mut Fields<'_>, name: &'static str) -> Option<Payload> {
         let place = fields.place(name)?;
-        let json = json_of(place.node);
-        match Template::parse(&json, name, self.constants) {
-            Ok(template) => Some(template),
+        let text = place.node.to_json_text();
+        match Template::parse(&text, self.constants) {
+            Ok(template) => Some(Payload { template, text: text.into() }),
             Err(problems) => {
                 self.report(&place, &fields.subject(name), codes::INVALID_TEMPLATE, problems);
                 None
@@ -67,18 +110,16 @@ impl Lowering<'_> {
     }
 
     /// A choice rule's condition: all fields that are left.
-    pub fn condition(&mut self, mut fields: Fields<'_>) -> Option<Condition> {
-        let mut json = serde_json::Map::new();
+    pub fn condition(&mut self, mut fields: Fields<'_>) -> Option<Rule> {
         let owner = fields.owner().to_owned();
         let rest = fields.take_rest();
-        for (member, place) in &rest {
-            json.insert(member.name.clone(), json_of(place.node));
-        }
-        let parsed = Condition::parse(&serde_json::Value::Object(json), self.constants);
-        match parsed {
+        let members = rest.iter().map(|(member, _)| (*member).clone()).collect();
+        let rule = Node { kind: NodeKind::Object(members), span: Span::default() };
+        let text = rule.to_json_text();
+        match Condition::parse(&text, self.constants) {
             Ok(condition) => {
                 fields.finish();
-                Some(condition)
+                Some(Rule { condition, text: text.into() })
             }
             Err(problems) => {
                 for Problem { pointer, message } in problems {
@@ -99,14 +140,19 @@ impl Lowering<'_> {
     pub fn path(&mut self, fields: &mut Fields<'_>, name: &'static str) -> Option<Path> {
         let text = fields.string(name)?;
         let parsed = Path::parse(text);
-        parsed.map_err(|e| fields.invalid(name, codes::INVALID_PATH, format!("is no path: {}", e.message))).ok()
+        parsed
+            .map_err(|e| {
+                fields.invalid(name, codes::INVALID_PATH, format!("is no path: {}", e.message))
+            })
+            .ok()
     }
 
     /// A path that names one place.
     pub fn reference(&mut self, fields: &mut Fields<'_>, name: &'static str) -> Option<Path> {
         let path = self.path(fields, name)?;
         if !path.is_definite() {
-            let complaint = "may select more than one place; only names and indexes may stand here.";
+            let complaint =
+                "may select more than one place; only names and indexes may stand here.";
             fields.invalid(name, codes::INVALID_REFERENCE_PATH, complaint);
             return None;
         }
@@ -122,7 +168,11 @@ impl Lowering<'_> {
         let text = fields.nullable_string(name)??;
         let parsed = ReferencePath::parse(text);
         let report = |e: crate::expr::PathError| {
-            fields.invalid(name, codes::INVALID_REFERENCE_PATH, format!("is refused: {}", e.message));
+            fields.invalid(
+                name,
+                codes::INVALID_REFERENCE_PATH,
+                format!("is refused: {}", e.message),
+            );
         };
         parsed.map_err(report).ok()
     }
@@ -162,9 +212,4 @@ impl Lowering<'_> {
             self.diagnostics.error(code, message, place.locate(&pointer));
         }
     }
-}
-
-/// The node as expressions are parsed from.
-fn json_of(node: &Node) -> serde_json::Value {
-    serde_json::from_str(&node.to_json_text()).expect("a node writes valid JSON")
 }

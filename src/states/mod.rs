@@ -13,9 +13,9 @@ mod task;
 mod wait;
 
 pub use block::{Block, Row, number};
-pub use io::TIMEOUT_SECONDS_MAX;
 pub use choice::Choice;
 pub use fail::Fail;
+pub use io::TIMEOUT_SECONDS_MAX;
 pub use lowering::{Lowering, Resource};
 pub use pass::Pass;
 pub use succeed::Succeed;

@@ -1,10 +1,10 @@
 //! `"Type": "Pass"` (specification, "Pass State").
 
 use super::io::{InputOutput, ResultPath, exit_of};
+use super::lowering::Payload;
 use super::{Listing, Lowering, StateType};
 use crate::asl::fields::Fields;
 use crate::asl::names;
-use crate::expr::Template;
 use crate::fault::StateError;
 use crate::step::{Exit, Frame, Transition};
 use crate::value::Value;
@@ -26,7 +26,7 @@ enum Make {
     /// `Result`
     Result(Value, Box<str>),
     /// `Parameters`
-    Parameters(Template),
+    Parameters(Payload),
 }
 
 impl StateType for Pass {
@@ -55,7 +55,7 @@ impl StateType for Pass {
             Make::Input => input,
             Make::Result(value, _) => *value,
             Make::Parameters(template) => {
-                frame.with_input(input, |frame| template.evaluate(&mut frame.scope))?
+                frame.with_input(input, |frame| template.evaluate(frame))?
             }
         };
         let output = self.result_path.put(frame, result)?;

@@ -1,6 +1,6 @@
 //! `"Type": "Succeed"` (specification, "Succeed State").
 
-use super::io::{InputOutput};
+use super::io::InputOutput;
 use super::{Listing, Lowering, StateType};
 use crate::asl::fields::Fields;
 use crate::fault::StateError;

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::io::{InputOutput, ResultPath, Seconds, exit_of};
+use super::lowering::Payload;
 use super::{Listing, Lowering, StateType};
 use crate::asl::fields::Fields;
 use crate::asl::retry::{Catcher, ErrorEquals, Retrier};
 use crate::asl::{codes, names};
-use crate::expr::Template;
 use crate::fault::StateError;
 use crate::step::{Exit, Frame, ResourceId, StepId, TaskRequest, Transition};
 use crate::value::Value;
@@ -18,11 +18,11 @@ pub struct Task {
     io: InputOutput,
     resource: ResourceId,
     arn: Box<str>,
-    parameters: Option<Template>,
-    credentials: Option<Template>,
+    parameters: Option<Payload>,
+    credentials: Option<Payload>,
     timeout: Option<Seconds>,
     heartbeat: Option<Seconds>,
-    result_selector: Option<Template>,
+    result_selector: Option<Payload>,
     result_path: ResultPath,
     retriers: Vec<Retrier>,
     catchers: Vec<Catch>,
@@ -117,11 +117,11 @@ impl StateType for Task {
         let input = self.io.enter(frame)?;
         frame.with_input(input, |frame| {
             let arguments = match &self.parameters {
-                Some(template) => template.evaluate(&mut frame.scope)?,
+                Some(template) => template.evaluate(frame)?,
                 None => input,
             };
             let credentials = match &self.credentials {
-                Some(template) => Some(template.evaluate(&mut frame.scope)?),
+                Some(template) => Some(template.evaluate(frame)?),
                 None => None,
             };
             let timeout = seconds(&self.timeout, "TimeoutSecondsPath", frame)?;
@@ -134,9 +134,7 @@ impl StateType for Task {
 
     fn resume(&self, frame: &mut Frame<'_>, result: Value) -> Result<Transition, StateError> {
         let result = match &self.result_selector {
-            Some(template) => {
-                frame.with_input(result, |frame| template.evaluate(&mut frame.scope))?
-            }
+            Some(template) => frame.with_input(result, |frame| template.evaluate(frame))?,
             None => result,
         };
         let output = self.result_path.put(frame, result)?;

@@ -4,7 +4,7 @@ use super::io::{InputOutput, exit_of, shown, value_at};
 use super::{Listing, Lowering, StateType};
 use crate::asl::fields::Fields;
 use crate::asl::{codes, names};
-use crate::expr::{Path, timestamp};
+use crate::expr::{Path, Timestamp};
 use crate::fault::StateError;
 use crate::step::{Exit, Frame, Transition};
 use crate::value::{Kind, Value};
@@ -38,8 +38,7 @@ enum Until {
 impl StateType for Wait {
     fn parse(fields: &mut Fields<'_>, lowering: &mut Lowering<'_>) -> Option<Wait> {
         let io = InputOutput::parse(fields, lowering);
-        let forms =
-            [names::SECONDS, names::SECONDS_PATH, names::TIMESTAMP, names::TIMESTAMP_PATH];
+        let forms = [names::SECONDS, names::SECONDS_PATH, names::TIMESTAMP, names::TIMESTAMP_PATH];
         let until = match fields.exactly_one(&forms) {
             Some(names::SECONDS) => {
                 fields.integer(names::SECONDS, 0..=SECONDS_MAX).map(Until::Seconds)
@@ -76,7 +75,7 @@ impl StateType for Wait {
             Until::Seconds(seconds) => out.line("wait", format_args!("{seconds} s")),
             Until::SecondsPath(path) => out.line("wait", format_args!("{} seconds", path.text())),
             Until::Timestamp(ms) => {
-                out.line("wait", format_args!("until {}", timestamp::format(*ms)));
+                out.line("wait", format_args!("until {}", Timestamp::from_ms(*ms)));
             }
             Until::TimestampPath(path) => out.line("wait", format_args!("until {}", path.text())),
         }
@@ -85,7 +84,7 @@ impl StateType for Wait {
 }
 
 fn parse_timestamp(fields: &mut Fields<'_>) -> Option<i64> {
-    let parsed = timestamp::parse(fields.string(names::TIMESTAMP)?);
+    let parsed = Timestamp::parse(fields.string(names::TIMESTAMP)?).map(Timestamp::to_ms);
     if parsed.is_none() {
         let complaint = "is no RFC 3339 timestamp with an upper-case T and Z or an offset.";
         fields.invalid(names::TIMESTAMP, codes::INVALID_VALUE, complaint);
@@ -132,7 +131,7 @@ fn seconds_at(path: &Path, frame: &mut Frame<'_>) -> Result<i64, StateError> {
 fn timestamp_at(path: &Path, frame: &mut Frame<'_>) -> Result<i64, StateError> {
     let value = value_at(path, frame)?;
     let parsed = match value.kind() {
-        Kind::String => timestamp::parse(&frame.scope.scratch.str(value)),
+        Kind::String => Timestamp::parse(&frame.scope.scratch.str(value)).map(Timestamp::to_ms),
         _ => None,
     };
     parsed.ok_or_else(|| {

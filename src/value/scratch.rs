@@ -235,6 +235,12 @@ impl Scratch {
         self.scalar_from(start, Shape::Number, 0)
     }
 
+    /// `{}`
+    pub fn empty_object(&mut self) -> Value {
+        let mark = self.mark();
+        self.object(mark).expect("an empty object is not deep")
+    }
+
     /// Where the values of the next array or object will start.
     pub fn mark(&self) -> Mark {
         Mark(self.pending.len())
