@@ -23,6 +23,7 @@ pub mod api;
 pub mod asl;
 pub mod config;
 pub mod fault;
+pub mod kafka;
 pub mod metrics;
 pub mod record;
 pub mod sinks;
