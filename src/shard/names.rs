@@ -1,0 +1,127 @@
+//! Names of executions: derived from pipeline and position, so a redelivered record gets the same.
+
+use crate::machine::Identity;
+use crate::record::{Header, Record};
+use crate::value::{Scratch, Value};
+
+use super::plan::Plan;
+
+/// Step Functions' limit on an execution's name.
+const NAME_CHARS_MAX: usize = 80;
+
+/// Who an execution over a record is.
+pub struct Origin<'a> {
+    /// Its pipeline.
+    pub plan: &'a Plan,
+    /// The topic the record came from.
+    pub topic: &'a str,
+    /// The partition.
+    pub partition: i32,
+    /// The record.
+    pub record: &'a Record<'a>,
+}
+
+impl Origin<'_> {
+    /// What all randomness of the execution derives from: where the record stood, and the version.
+    pub fn seed(&self) -> u64 {
+        let position = (self.partition as u64) << 48 ^ self.record.position.offset as u64;
+        fnv(self.topic.bytes(), self.plan.program.version ^ position.rotate_left(17))
+    }
+}
+
+impl Identity for Origin<'_> {
+    fn id(&self) -> String {
+        let (machine, name) = (&self.plan.machine, self.name());
+        format!("arn:aws:states:local:000000000000:express:{machine}:{name}:{:016x}", self.seed())
+    }
+
+    fn name(&self) -> String {
+        let Plan { name: pipeline, .. } = self.plan;
+        let (topic, partition) = (self.topic, self.partition);
+        let name = format!("{pipeline}-{topic}-{partition}-{}", self.record.position.offset);
+        let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        let name: String = name.chars().map(|c| if legal(c) { c } else { '_' }).collect();
+        if name.len() <= NAME_CHARS_MAX {
+            return name;
+        }
+        let hash = fnv(topic.bytes(), partition as u64);
+        format!("{pipeline}-{hash:016x}-{}", self.record.position.offset)
+    }
+
+    fn role_arn(&self) -> String {
+        "arn:aws:iam::000000000000:role/expressway".to_owned()
+    }
+
+    fn machine_id(&self) -> String {
+        format!("arn:aws:states:local:000000000000:stateMachine:{}", self.plan.machine)
+    }
+
+    fn machine_name(&self) -> String {
+        self.plan.machine.to_string()
+    }
+
+    fn source(&self, scratch: &mut Scratch) -> Option<Value> {
+        source_object(self, None, scratch)
+    }
+}
+
+/// `{Topic, Partition, Offset, Timestamp, Key, Headers}`, and `Value` where one is given.
+pub fn source_object(
+    origin: &Origin<'_>,
+    value: Option<Value>,
+    scratch: &mut Scratch,
+) -> Option<Value> {
+    let record = origin.record;
+    let headers = headers_object(record.headers, scratch)?;
+    let members = [
+        ("Topic", scratch.string(origin.topic)),
+        ("Partition", scratch.integer(origin.partition.into())),
+        ("Offset", scratch.integer(record.position.offset)),
+        ("Timestamp", scratch.integer(record.timestamp_ms)),
+        ("Key", record.key.map_or(Value::NULL, |key| text_of(key, scratch))),
+        ("Headers", headers),
+    ];
+    let mark = scratch.mark();
+    for (name, member) in members.into_iter().chain(value.map(|value| ("Value", value))) {
+        let key = scratch.string(name);
+        scratch.push(key);
+        scratch.push(member);
+    }
+    scratch.object(mark).ok()
+}
+
+/// Headers by name; of several with one name the last counts, as elsewhere for keys.
+fn headers_object(headers: &[Header<'_>], scratch: &mut Scratch) -> Option<Value> {
+    let mark = scratch.mark();
+    for (at, header) in headers.iter().enumerate() {
+        if headers[at + 1..].iter().any(|later| later.name == header.name) {
+            continue;
+        }
+        let value = header.value.map_or(Value::NULL, |value| text_of(value, scratch));
+        let name = scratch.string(header.name);
+        scratch.push(name);
+        scratch.push(value);
+    }
+    scratch.object(mark).ok()
+}
+
+/// Bytes as a string: as they are where they are UTF-8, as base64 otherwise.
+pub fn text_of(bytes: &[u8], scratch: &mut Scratch) -> Value {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => scratch.string(text),
+        Err(_) => scratch.string(&base64_of(bytes)),
+    }
+}
+
+/// Bytes as base64.
+pub fn base64_of(bytes: &[u8]) -> String {
+    use base64::Engine;
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}
+
+/// FNV-1a.
+fn fnv(bytes: impl Iterator<Item = u8>, start: u64) -> u64 {
+    bytes.fold(0xcbf2_9ce4_8422_2325 ^ start, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+    })
+}

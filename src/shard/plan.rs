@@ -1,0 +1,115 @@
+//! What a pipeline does with its records: settings shared by all shards, made by the engine.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::ack;
+use crate::expr::Path;
+use crate::machine;
+use crate::program::Program;
+
+/// A pipeline as its shards run it.
+#[derive(Debug)]
+pub struct Plan {
+    /// Its name.
+    pub name: Arc<str>,
+    /// The definition's name: its file without extensions.
+    pub machine: Arc<str>,
+    /// What it runs.
+    pub program: Arc<Program>,
+    /// What an execution may use.
+    pub limits: machine::Limits,
+    /// What an execution's input is.
+    pub input: Input,
+    /// How a record's value is read.
+    pub decode: Decode,
+    /// What becomes of a record without a value.
+    pub null_value: NullValue,
+    /// What is written.
+    pub output: Output,
+    /// What becomes of a record that failed.
+    pub policy: Policy,
+    /// Records and bytes of one partition that may be unsettled.
+    pub window: ack::Limits,
+    /// Records asked of the source at a time.
+    pub batch_max: usize,
+    /// Share of failed records above which the pipeline pauses, and the time looked back over.
+    pub failure_ratio: Option<(f64, Duration)>,
+}
+
+/// What an execution's input is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// `value`: the record's value.
+    Value,
+    /// `record`: `{Topic, Partition, Offset, Timestamp, Key, Headers, Value}`.
+    Record,
+}
+
+/// How a record's value is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decode {
+    /// `json`; a schema registry's prefix in front of it is skipped.
+    Json,
+    /// `string`: UTF-8 text.
+    String,
+    /// `bytes`: anything, as base64 text.
+    Bytes,
+}
+
+/// What becomes of a record without a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NullValue {
+    /// `skip`: it is settled.
+    Skip,
+    /// `null`: it runs.
+    Null,
+    /// `dead_letter`: it is one.
+    DeadLetter,
+}
+
+/// What becomes of a record that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// `dead_letter`
+    DeadLetter,
+    /// `stop`: the pipeline stops before it.
+    Stop,
+    /// `drop`: it is counted and settled.
+    Drop,
+}
+
+/// A topic, key or value: fixed, or read from the execution's output.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// As written.
+    Fixed(Arc<str>),
+    /// Where it stands in the execution's output.
+    Path(Path),
+}
+
+/// What is written when an execution has succeeded.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// Where to; `None` discards.
+    pub topic: Option<Place>,
+    /// The key.
+    pub key: Key,
+    /// The source's headers, with the execution's name and the definition's version; or none.
+    pub has_headers: bool,
+    /// Which part of the execution's output; `None`: all of it.
+    pub value: Option<Path>,
+    /// Each element of an array is a record of its own.
+    pub split: bool,
+}
+
+/// An output's key.
+#[derive(Clone, Debug)]
+pub enum Key {
+    /// The source record's.
+    Source,
+    /// None.
+    None,
+    /// Read from the execution's output.
+    Path(Path),
+}

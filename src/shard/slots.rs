@@ -1,0 +1,184 @@
+//! Executions that wait: each in a slot with its memory, its timer, and a copy of its record, which
+//! the source took back when the batch was over. Slots are reused with all they hold.
+
+use std::time::Instant;
+
+use super::timers::TimerId;
+use super::window::Claim;
+use crate::machine::Execution;
+use crate::record::{Header, Position, Record};
+use crate::value::Block;
+
+/// Bytes that a free slot keeps of each of its buffers.
+const KEPT_BYTES: usize = 16 << 10;
+
+/// A slot and which use of it: answers and timers name both, so that late ones find nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlotId {
+    index: u32,
+    generation: u32,
+}
+
+impl SlotId {
+    /// As one number, for a timer.
+    pub fn to_bits(self) -> u64 {
+        u64::from(self.generation) << 32 | u64::from(self.index)
+    }
+
+    /// From [`SlotId::to_bits`].
+    pub fn from_bits(bits: u64) -> SlotId {
+        SlotId { index: bits as u32, generation: (bits >> 32) as u32 }
+    }
+}
+
+/// A record's copy.
+#[derive(Debug, Default)]
+pub struct Kept {
+    position: Option<Position>,
+    timestamp_ms: i64,
+    bytes: Vec<u8>,
+    key: Option<(u32, u32)>,
+    value: Option<(u32, u32)>,
+    headers: Vec<(u32, u32, Option<(u32, u32)>)>,
+}
+
+impl Kept {
+    /// Copies a record.
+    pub fn keep(&mut self, record: &Record<'_>) {
+        self.bytes.clear();
+        self.headers.clear();
+        self.position = Some(record.position);
+        self.timestamp_ms = record.timestamp_ms;
+        self.key = record.key.map(|key| self.put(key));
+        self.value = record.value.map(|value| self.put(value));
+        for header in record.headers {
+            let (from, to) = self.put(header.name.as_bytes());
+            let value = header.value.map(|value| self.put(value));
+            self.headers.push((from, to, value));
+        }
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> (u32, u32) {
+        let from = self.bytes.len() as u32;
+        self.bytes.extend_from_slice(bytes);
+        (from, self.bytes.len() as u32)
+    }
+
+    /// Lends the copy out as the record it was.
+    pub fn lend<T>(&self, use_it: impl FnOnce(&Record<'_>) -> T) -> T {
+        let at = |(from, to): (u32, u32)| &self.bytes[from as usize..to as usize];
+        let header = |(from, to, value): &(u32, u32, Option<(u32, u32)>)| Header {
+            name: std::str::from_utf8(at((*from, *to))).unwrap_or_default(),
+            value: value.map(at),
+        };
+        let headers: Vec<Header<'_>> = self.headers.iter().map(header).collect();
+        use_it(&Record {
+            position: self.position.expect("a slot in use holds a record"),
+            timestamp_ms: self.timestamp_ms,
+            key: self.key.map(at),
+            value: self.value.map(at),
+            headers: &headers,
+        })
+    }
+}
+
+/// What a waiting execution needs.
+#[derive(Debug)]
+pub struct Slot {
+    /// Whose it is: the pipeline's index on this shard.
+    pub lane: usize,
+    /// Its record's claim.
+    pub claim: Claim,
+    /// Its record.
+    pub kept: Kept,
+    /// Where it stands.
+    pub execution: Execution,
+    /// Its values.
+    pub block: Block,
+    /// Its timer.
+    pub timer: Option<TimerId>,
+    /// A task was called and has not answered.
+    pub is_calling: bool,
+    /// When its record was handed over.
+    pub received: Instant,
+    bytes: usize,
+}
+
+/// The slots.
+#[derive(Debug, Default)]
+pub struct Slots {
+    list: Vec<(u32, Option<Slot>)>,
+    free: Vec<u32>,
+    spare: Vec<(Kept, Execution, Block)>,
+    bytes: usize,
+    used: usize,
+}
+
+/// An execution's empty slot, to be filled before it is used.
+pub type Spare = (Kept, Execution, Block);
+
+impl Slots {
+    /// Memory for an execution that parks.
+    pub fn spare(&mut self) -> Spare {
+        self.spare.pop().unwrap_or_default()
+    }
+
+    /// Parks. Returns where.
+    pub fn insert(&mut self, mut slot: Slot) -> SlotId {
+        slot.bytes = slot.kept.bytes.len() + slot.block.len() + size_of::<Slot>();
+        self.bytes += slot.bytes;
+        self.used += 1;
+        let index = self.free.pop().unwrap_or_else(|| {
+            self.list.push((0, None));
+            self.list.len() as u32 - 1
+        });
+        let entry = &mut self.list[index as usize];
+        entry.1 = Some(slot);
+        SlotId { index, generation: entry.0 }
+    }
+
+    /// The execution there, unless it is gone.
+    pub fn get(&mut self, id: SlotId) -> Option<&mut Slot> {
+        let entry = self.list.get_mut(id.index as usize)?;
+        entry.1.as_mut().filter(|_| entry.0 == id.generation)
+    }
+
+    /// Takes the execution out, unless it is gone.
+    pub fn take(&mut self, id: SlotId) -> Option<Slot> {
+        self.get(id)?;
+        let entry = &mut self.list[id.index as usize];
+        let slot = entry.1.take()?;
+        entry.0 = entry.0.wrapping_add(1);
+        self.free.push(id.index);
+        self.bytes -= slot.bytes;
+        self.used -= 1;
+        Some(slot)
+    }
+
+    /// Gives a slot's memory back for the next one.
+    pub fn recycle(&mut self, (mut kept, execution, mut block): Spare) {
+        kept.bytes.clear();
+        kept.bytes.shrink_to(KEPT_BYTES);
+        block.clear(KEPT_BYTES);
+        self.spare.push((kept, execution, block));
+    }
+
+    /// Executions waiting.
+    pub fn len(&self) -> usize {
+        self.used
+    }
+
+    /// Bytes they hold.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+impl Slot {
+    /// A slot of what is given.
+    pub fn new(lane: usize, claim: Claim, spare: Spare, received: Instant) -> Slot {
+        let (kept, execution, block) = spare;
+        let (timer, is_calling, bytes) = (None, false, 0);
+        Slot { lane, claim, kept, execution, block, timer, is_calling, received, bytes }
+    }
+}
