@@ -25,6 +25,7 @@ pub mod config;
 pub mod expr;
 pub mod fault;
 pub mod intrinsics;
+pub mod load;
 pub mod machine;
 pub mod metrics;
 pub mod program;
