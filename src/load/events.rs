@@ -1,5 +1,5 @@
-//! The stream of events a scenario asks for: its mix of shapes, keys and sizes, event by event. Event
-//! number n is the same whatever came before it, and is written into buffers that are used again.
+//! The stream of events a scenario asks for: its mix of shapes, keys and sizes, event by event.
+//! Event number n is the same whatever came before it, and goes into buffers that are used again.
 
 use super::keys::Keys;
 use super::random::Random;

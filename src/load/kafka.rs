@@ -14,7 +14,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::scenario::Target;
 
 /// How long Kafka may take to answer before a run is given up.
-pub const ANSWER: Duration = Duration::from_secs(15);
+pub const ANSWER: Duration = Duration::from_secs(10);
 
 /// For throughput and for counting: idempotent, or a retry of ours would count as the system's
 /// duplicate; the partitioner is the one of Java clients, so keys land where theirs would.

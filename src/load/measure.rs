@@ -7,7 +7,7 @@ use super::histogram::Latencies;
 use super::schedule::{RateStep, step_at};
 use super::shape::{SEQ_DIGITS, id_prefix};
 
-/// What precedes the send time in an event and, where the definition keeps the field, in its result.
+/// What precedes the send time in an event and, where the definition keeps it, in its result.
 const SENT_NS: &[u8] = b"\"sent_ns\":";
 
 /// Counts of results.

@@ -1,7 +1,8 @@
 //! The report as a page: one file, charts inside, readable in light and in dark, no network.
 
 use super::chart::{Chart, Line, Scale, escape, nice};
-use super::report::{Check, Point, Report, StepReport, count, micros};
+use super::report::{Check, Point, Report, StepReport};
+use super::text::{count, micros, micros_short, rate};
 
 const STYLE: &str = include_str!("page.css");
 /// Labels on the time axis, about.
@@ -42,7 +43,7 @@ impl Report {
     }
 
     fn tiles(&self) -> String {
-        let mut tiles = vec![(count(self.per_s), "acknowledged per second")];
+        let mut tiles = vec![(rate(self.per_s), "acknowledged per second")];
         if self.measured {
             tiles[0].1 = "results per second";
         }
@@ -51,10 +52,10 @@ impl Report {
             tiles.push((micros(self.latency.p99_us), "99 % faster than"));
             tiles.push((micros(self.latency.p999_us), "99.9 % faster than"));
         }
-        tiles.push((count(self.sent as f64), "events sent"));
+        tiles.push((count(self.sent), "events sent"));
         if self.measured {
-            tiles.push((count(self.missing as f64), "missing"));
-            tiles.push((count(self.duplicates as f64), "duplicates"));
+            let pair = format!("{} / {}", count(self.missing), count(self.duplicates));
+            tiles.push((pair, "missing / duplicates"));
         }
         let tile = |(value, label)| {
             format!("<div class=\"tile\"><b>{value}</b><span>{label}</span></div>")
@@ -86,7 +87,7 @@ impl Report {
                 lines: vec![self.line("sent", "c1", |p| p.sent_per_s), last],
                 ticks: self.time_ticks(),
                 scale: Scale::Linear,
-                label: count,
+                label: rate,
                 filled: true,
             },
         )
@@ -105,7 +106,7 @@ impl Report {
             ],
             ticks: self.time_ticks(),
             scale: Scale::Log,
-            label: micros,
+            label: micros_short,
             filled: false,
         };
         let waiting = Chart {
@@ -113,7 +114,7 @@ impl Report {
             lines: vec![self.line("waiting", "c2", |p| p.waiting as f64)],
             ticks: self.time_ticks(),
             scale: Scale::Linear,
-            label: count,
+            label: rate,
             filled: true,
         };
         [
@@ -139,7 +140,7 @@ impl Report {
             lines: vec![Line { label: "latency", class: "c2", points }],
             ticks,
             scale: Scale::Log,
-            label: micros,
+            label: micros_short,
             filled: true,
         }
     }
@@ -159,14 +160,14 @@ impl Report {
 
     fn step_table(&self) -> String {
         let row = |(i, step): (usize, &StepReport)| {
-            let asked = if step.rate == 0 { "unbounded".into() } else { count(step.rate as f64) };
+            let asked = if step.rate == 0 { "unbounded".into() } else { count(step.rate) };
             let l = &step.latency;
             let cells = [
                 (i + 1).to_string(),
                 asked,
                 format!("{:.0} s", step.seconds),
-                count(step.sent_per_s),
-                count(step.results_per_s),
+                rate(step.sent_per_s),
+                rate(step.results_per_s),
                 micros(l.p50_us),
                 micros(l.p90_us),
                 micros(l.p99_us),
@@ -199,13 +200,13 @@ impl Report {
         if self.foreign > 0 {
             notes += &format!(
                 "{} records in the result topic have no id of this run. ",
-                count(self.foreign as f64)
+                count(self.foreign)
             );
         }
         if self.untimed > 0 {
             notes += &format!(
                 "{} results lost the field sent_ns and are not timed. ",
-                count(self.untimed as f64)
+                count(self.untimed)
             );
         }
         format!(
@@ -219,7 +220,8 @@ impl Report {
 fn card(title: &str, chart: &Chart) -> String {
     let legend = if chart.lines.len() > 1 { chart.legend() } else { String::new() };
     format!(
-        "<section class=\"card\"><div><h2>{}</h2><span class=\"legend\">{legend}</span></div>{}</section>",
+        "<section class=\"card\"><div><h2>{}</h2><span class=\"legend\">{legend}</span></div>\
+         {}</section>",
         escape(title),
         chart.to_svg()
     )

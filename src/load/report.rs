@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::histogram::Percentiles;
 use super::scenario::Pass;
+use super::text::{count, micros, rate};
 
 /// A run's outcome.
 #[derive(Clone, Debug, Serialize)]
@@ -120,14 +121,14 @@ pub struct Check {
 impl Point {
     /// The point as a line of progress.
     pub fn line(&self, measured: bool) -> String {
-        let sent = format!("sent {}/s", count(self.sent_per_s));
+        let sent = format!("sent {}/s", rate(self.sent_per_s));
         if !measured {
-            return format!("{sent}  acknowledged {}/s", count(self.acknowledged_per_s));
+            return format!("{sent}  acknowledged {}/s", rate(self.acknowledged_per_s));
         }
         format!(
             "{sent}  results {}/s  waiting {}  p50 {}  p99 {}",
-            count(self.results_per_s),
-            count(self.waiting as f64),
+            rate(self.results_per_s),
+            count(self.waiting),
             micros(self.p50_us),
             micros(self.p99_us)
         )
@@ -144,8 +145,8 @@ impl Report {
         checks.extend(pass.duplicates_max.map(|max| at_most("duplicates", self.duplicates, max)));
         checks.extend(pass.rate_min.map(|min| Check {
             name: "rate".to_string(),
-            bound: format!("at least {}/s", count(min as f64)),
-            value: format!("{}/s", count(self.per_s)),
+            bound: format!("at least {}/s", count(min)),
+            value: format!("{}/s", rate(self.per_s)),
             passed: self.per_s >= min as f64,
         }));
         let latency = self.latency;
@@ -190,8 +191,8 @@ impl Report {
 fn at_most(name: &str, value: u64, max: u64) -> Check {
     Check {
         name: name.to_string(),
-        bound: format!("at most {}", count(max as f64)),
-        value: count(value as f64),
+        bound: format!("at most {}", count(max)),
+        value: count(value),
         passed: value <= max,
     }
 }
@@ -201,12 +202,12 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}: {}", self.scenario, self.verdict())?;
         writeln!(f, "  {}", self.workload)?;
-        let (sent, acknowledged) = (count(self.sent as f64), count(self.acknowledged as f64));
+        let (sent, acknowledged) = (count(self.sent), count(self.acknowledged));
         writeln!(f, "  sent {sent}, acknowledged {acknowledged} in {:.1} s", self.seconds)?;
         if self.measured {
             let [results, missing, duplicates] =
-                [self.results, self.missing, self.duplicates].map(|n| count(n as f64));
-            let per_s = count(self.per_s);
+                [self.results, self.missing, self.duplicates].map(count);
+            let per_s = rate(self.per_s);
             writeln!(
                 f,
                 "  results {results} ({per_s}/s), missing {missing}, duplicates {duplicates}"
@@ -215,9 +216,8 @@ impl fmt::Display for Report {
         if self.latency.count > 0 {
             writeln!(f, "\n  {:>12} {:>11} {:>11} {HEADS}", "asked/s", "sent/s", "results/s")?;
             for step in &self.steps {
-                let asked =
-                    if step.rate == 0 { "unbounded".into() } else { count(step.rate as f64) };
-                let (sent, results) = (count(step.sent_per_s), count(step.results_per_s));
+                let asked = if step.rate == 0 { "unbounded".into() } else { count(step.rate) };
+                let (sent, results) = (rate(step.sent_per_s), rate(step.results_per_s));
                 writeln!(f, "  {asked:>12} {sent:>11} {results:>11} {}", columns(&step.latency))?;
             }
             writeln!(f, "  {:>12} {:>11} {:>11} {}", "all", "", "", columns(&self.latency))?;
@@ -235,45 +235,4 @@ const HEADS: &str = "      p50       p90       p99     p99.9       max";
 fn columns(latency: &Percentiles) -> String {
     let Percentiles { p50_us, p90_us, p99_us, p999_us, max_us, .. } = *latency;
     [p50_us, p90_us, p99_us, p999_us, max_us].map(|us| format!("{:>9}", micros(us))).join(" ")
-}
-
-/// A count with thousands apart: `1,234,567`.
-pub fn count(value: f64) -> String {
-    let digits = format!("{value:.0}");
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// Microseconds in the unit that reads best: `850 µs`, `12.3 ms`, `1.50 s`.
-pub fn micros(us: f64) -> String {
-    let (value, unit) = match us {
-        us if us < 1e3 => (us, "µs"),
-        us if us < 1e6 => (us / 1e3, "ms"),
-        us => (us / 1e6, "s"),
-    };
-    let digits = match value {
-        v if v >= 100.0 || unit == "µs" => 0,
-        v if v >= 10.0 => 1,
-        _ => 2,
-    };
-    format!("{value:.digits$} {unit}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn figures_read_well() {
-        let counts = [0.0, 999.0, 1000.0, 1234567.4].map(count);
-        assert_eq!(counts, ["0", "999", "1,000", "1,234,567"]);
-        let times = [850.4, 1234.0, 12345.0, 123456.0, 1.5e6].map(micros);
-        assert_eq!(times, ["850 µs", "1.23 ms", "12.3 ms", "123 ms", "1.50 s"]);
-    }
 }

@@ -1,5 +1,5 @@
-//! A scenario: what is sent, how fast, where to, and what result is a pass. A TOML file; unknown keys
-//! are refused, and problems are told by key path.
+//! A scenario: what is sent, how fast, where to, and what result is a pass. A TOML file; unknown
+//! keys are refused, and problems are told by key path.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
 
-use super::keys::Keys;
+use super::keys::KeySettings;
 use super::schedule::RateStep;
 use super::shape::{SHAPES, Shape};
 
@@ -22,8 +22,6 @@ pub mod limits {
     pub const EVENTS_MAX: u64 = 10_000_000_000;
     /// All steps together.
     pub const DURATION_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
-    /// Distinct keys.
-    pub const KEYS_MAX: u64 = 10_000_000;
     /// Bytes an event may be padded to.
     pub const SIZE_MAX: usize = 1 << 20;
     /// Partitions of a topic made for a run.
@@ -73,35 +71,6 @@ pub struct EventKind {
     /// Events shorter than so many bytes are padded with a field `pad`.
     #[serde(default)]
     pub size: usize,
-}
-
-/// How events get their keys.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
-pub enum KeySettings {
-    /// So many keys, each as often as any other.
-    Uniform {
-        /// How many.
-        count: u64,
-    },
-    /// So many keys, the k-th in proportion to 1/k^exponent.
-    Zipf {
-        /// How many.
-        count: u64,
-        /// 0 is uniform, 1 is usual, above 1 is very uneven.
-        exponent: f64,
-    },
-    /// One key for all.
-    Fixed {
-        /// Letters, digits, `-`, `_`, `.` or `:`.
-        value: String,
-    },
-}
-
-impl Default for KeySettings {
-    fn default() -> KeySettings {
-        KeySettings::Uniform { count: 10_000 }
-    }
 }
 
 /// A rate, held for a while.
@@ -225,14 +194,9 @@ impl Scenario {
             format!("{share}{name}{size}")
         };
         let kinds: Vec<String> = self.event.iter().map(kind).collect();
-        let keys = match &self.keys {
-            KeySettings::Uniform { count } => format!("{count} keys evenly"),
-            KeySettings::Zipf { count, exponent } => format!("{count} keys by Zipf {exponent}"),
-            KeySettings::Fixed { value } => format!("one key {value}"),
-        };
         let Target { bootstrap, topic, result_topic, .. } = &self.target;
         let result = result_topic.as_deref().map(|t| format!(" to {t}")).unwrap_or_default();
-        format!("{}; {keys}; {topic}{result} at {bootstrap}", kinds.join(", "))
+        format!("{}; {}; {topic}{result} at {bootstrap}", kinds.join(", "), self.keys)
     }
 
     fn problems(&self) -> Vec<(String, String)> {
@@ -294,35 +258,6 @@ impl EventKind {
                 Shape::parse(&text).map_err(|e| format!("template {}: {e}", file.display()))
             }
             _ => Err("needs either shape or template".to_string()),
-        }
-    }
-}
-
-impl KeySettings {
-    /// The distribution.
-    pub fn load(&self) -> Keys {
-        match self {
-            KeySettings::Uniform { count } => Keys::Uniform(*count),
-            KeySettings::Zipf { count, exponent } => Keys::zipf(*count, *exponent),
-            KeySettings::Fixed { value } => Keys::Fixed(value.clone()),
-        }
-    }
-
-    fn problem(&self) -> Option<(&'static str, String)> {
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.:".contains(c);
-        match self {
-            KeySettings::Uniform { count } | KeySettings::Zipf { count, .. }
-                if !(1..=limits::KEYS_MAX).contains(count) =>
-            {
-                Some(("count", format!("is not 1 to {}", limits::KEYS_MAX)))
-            }
-            KeySettings::Zipf { exponent, .. } if !(0.0..=10.0).contains(exponent) => {
-                Some(("exponent", "is not 0 to 10".to_string()))
-            }
-            KeySettings::Fixed { value } if value.is_empty() || !value.chars().all(plain) => {
-                Some(("value", "must be letters, digits, '-', '_', '.' or ':'".to_string()))
-            }
-            _ => None,
         }
     }
 }

@@ -83,9 +83,9 @@ fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// When the `n`-th event of a step is due, from the step's start: never accumulated, so it can't drift.
+/// When the `n`-th event of a step is due, from its start: never accumulated, so it can't drift.
 fn offset_ns(n: u64, rate: u64) -> u64 {
-    // The remainder is below the rate, and a scenario's rate is below 10^9: the product fits.
+    // The remainder is below the rate, and a scenario's rate (`RATE_MAX`) is below 10^9: it fits.
     n / rate * SECOND_NS + n % rate * SECOND_NS / rate
 }
 

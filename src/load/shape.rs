@@ -188,7 +188,7 @@ impl Piece {
             Piece::Hex(digits) => write_hex(out, random, *digits),
             Piece::Word => out.extend_from_slice(WORDS[random.below(16) as usize].as_bytes()),
             Piece::Bool => {
-                out.extend_from_slice(if random.next() & 1 == 0 { b"true" } else { b"false" })
+                out.extend_from_slice(if random.bits() & 1 == 0 { b"true" } else { b"false" })
             }
             Piece::Pick(words) => {
                 out.extend_from_slice(&words[random.below(words.len() as u64) as usize])
@@ -243,7 +243,7 @@ fn write_hex(out: &mut Vec<u8>, random: &mut Random, digits: usize) {
     let mut bits = 0;
     for i in 0..digits {
         if i % 16 == 0 {
-            bits = random.next();
+            bits = random.bits();
         }
         out.push(HEX[bits as usize & 15]);
         bits >>= 4;
@@ -310,7 +310,7 @@ mod tests {
             assert!(message.contains(part), "{message}");
         };
         refused(r#"{"a":1}"#, "no {{id}}");
-        refused(r#"{"id":"{{id}}",}"#, "expected");
+        refused(r#"{"id":"{{id}}",}"#, "key must be a string");
         refused(r#"{"id":"{{id"#, "no closing braces");
         refused(r#"{"id":"{{id}}","n":{{int 3 2}}}"#, "{{int 3 2}} is an empty range");
         refused(r#"{"id":"{{id}}","n":{{decimal 1 2 40}}}"#, "1 to 9 digits");

@@ -21,7 +21,7 @@ use super::schedule::{RateStep, step_at};
 /// Points of the time series, about.
 const POINTS: u32 = 240;
 /// Points are at least this far apart.
-const INTERVAL_MIN: Duration = Duration::from_millis(100);
+const INTERVAL_MIN: Duration = Duration::from_millis(250);
 /// After every event has its result, how long to look out for further ones: duplicates.
 const DUPLICATES: Duration = Duration::from_millis(500);
 /// Results taken between two looks at everything else.
@@ -202,11 +202,16 @@ impl Watch {
             latency: all.percentiles(),
             curve: all.curve(),
             steps: self.steps.iter().enumerate().map(|(i, step)| self.step(i, step)).collect(),
-            series: self.series.clone(),
+            series: self.series_to(seconds + self.interval.as_secs_f64()),
             checks: Vec::new(),
             passed: false,
         }
         .judged(&scenario.pass)
+    }
+
+    /// The series without the patience at its end.
+    fn series_to(&self, end_s: f64) -> Vec<Point> {
+        self.series.iter().filter(|point| point.at_s <= end_s).copied().collect()
     }
 
     fn step(&self, i: usize, step: &RateStep) -> StepReport {
