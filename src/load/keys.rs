@@ -4,9 +4,9 @@ use std::fmt;
 
 use serde::Deserialize;
 
+use super::figures::count as grouped;
 use super::random::Random;
 use super::shape::write_padded;
-use super::text::count as grouped;
 
 /// Digits of a key's number; keys have one length, so that sizes do not drift.
 const KEY_DIGITS: usize = 5;

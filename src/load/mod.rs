@@ -9,6 +9,7 @@
 pub mod chart;
 pub mod clock;
 pub mod events;
+pub mod figures;
 pub mod histogram;
 pub mod kafka;
 pub mod keys;
@@ -20,7 +21,6 @@ pub mod report;
 pub mod scenario;
 pub mod schedule;
 pub mod shape;
-pub mod text;
 mod watch;
 
 use std::fmt;

@@ -1,8 +1,8 @@
 //! The report as a page: one file, charts inside, readable in light and in dark, no network.
 
 use super::chart::{Chart, Line, Scale, escape, nice};
+use super::figures::{count, micros, micros_short, rate};
 use super::report::{Check, Point, Report, StepReport};
-use super::text::{count, micros, micros_short, rate};
 
 const STYLE: &str = include_str!("page.css");
 /// Labels on the time axis, about.
@@ -195,20 +195,8 @@ impl Report {
     }
 
     fn foot(&self) -> String {
-        let errors = self.errors.iter().map(|e| format!("First error: {}. ", escape(e)));
-        let mut notes: String = errors.collect();
-        if self.foreign > 0 {
-            notes += &format!(
-                "{} records in the result topic have no id of this run. ",
-                count(self.foreign)
-            );
-        }
-        if self.untimed > 0 {
-            notes += &format!(
-                "{} results lost the field sent_ns and are not timed. ",
-                count(self.untimed)
-            );
-        }
+        let errors = self.errors.iter().map(|error| format!("First error: {}. ", escape(error)));
+        let notes: String = errors.chain(self.notes().iter().map(|n| format!("{n} "))).collect();
         format!(
             "<p><small>{notes}Open loop: latencies count from the time an event was due, so they \
              hold what a stall held up. Run {} of expressway {}, {} cores, {:.1} s.</small></p>",

@@ -39,6 +39,8 @@ pub struct Sent {
     pub failed: AtomicU64,
     /// The first reason for that.
     pub first_error: Mutex<Option<String>>,
+    /// How long after it was due an event was sent, at most.
+    pub late_ns_max: AtomicU64,
     /// Events of each step.
     pub by_step: Vec<AtomicU64>,
     /// Every event is acknowledged or failed.
@@ -120,8 +122,10 @@ impl Generator {
             }
         }
         if let Err(error) = self.producer.flush(FLUSH) {
-            self.sent.fail(u64::try_from(self.producer.in_flight_count()).unwrap_or(0), &error);
+            self.sent.fail(0, &error);
         }
+        // Dropping the client gives up, and so counts, what is still unanswered.
+        drop(self.producer);
         self.sent.done.store(true, Ordering::Release);
     }
 
@@ -134,10 +138,11 @@ impl Generator {
         stop: &AtomicBool,
     ) -> Arrival {
         let now_ns = clock.since_start_ns();
-        let mut arrival = Arrival::Done;
+        let (mut arrival, mut late_ns) = (Arrival::Done, 0);
         for _ in 0..BATCH {
             arrival = self.schedule.next(now_ns);
             let Arrival::Due { at_ns, step } = arrival else { break };
+            late_ns = late_ns.max(now_ns - at_ns);
             self.events.write(self.run, *seq, clock.start_ns() + at_ns, buffers);
             *seq += 1;
             // Before it is sent: its result must not be seen first.
@@ -145,6 +150,7 @@ impl Generator {
             self.sent.by_step[step].fetch_add(1, Ordering::Relaxed);
             self.send(buffers, stop);
         }
+        self.sent.late_ns_max.fetch_max(late_ns, Ordering::Relaxed);
         arrival
     }
 

@@ -6,9 +6,12 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::figures::{count, micros, rate};
 use super::histogram::Percentiles;
 use super::scenario::Pass;
-use super::text::{count, micros, rate};
+
+/// A generator that is later than this says so.
+const LATE_US: f64 = 20_000.0;
 
 /// A run's outcome.
 #[derive(Clone, Debug, Serialize)]
@@ -51,6 +54,8 @@ pub struct Report {
     pub untimed: u64,
     /// Results (or acknowledgements) per second over the whole run.
     pub per_s: f64,
+    /// How long after it was due an event was sent, at most; latencies hold that too.
+    pub late_us_max: f64,
     /// The first error of either side.
     pub errors: Vec<String>,
     /// From when an event was due until its result was seen.
@@ -178,6 +183,29 @@ impl Report {
         serde_json::to_string_pretty(self).expect("plain figures and texts always serialise")
     }
 
+    /// What a reader of the figures should know besides.
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if self.late_us_max > LATE_US {
+            let late = micros(self.late_us_max);
+            notes.push(format!(
+                "The generator itself sent events up to {late} late, which latencies hold: it \
+                 lacked processor time, or Kafka took events more slowly than asked."
+            ));
+        }
+        if self.foreign > 0 {
+            let foreign = count(self.foreign);
+            notes.push(format!("{foreign} records in the result topic have no id of this run."));
+        }
+        if self.untimed > 0 {
+            let untimed = count(self.untimed);
+            notes.push(format!(
+                "{untimed} results are not timed: the definition dropped the field sent_ns."
+            ));
+        }
+        notes
+    }
+
     /// `passed`, `failed` or `ended early`.
     pub fn verdict(&self) -> &'static str {
         match (self.passed, self.stopped) {
@@ -226,6 +254,7 @@ impl fmt::Display for Report {
         for Check { name, bound, value, passed } in &self.checks {
             writeln!(f, "  {} {name} {value} ({bound})", if *passed { "ok  " } else { "FAIL" })?;
         }
+        self.notes().iter().try_for_each(|note| writeln!(f, "  {note}"))?;
         self.errors.iter().try_for_each(|error| writeln!(f, "  first error: {error}"))
     }
 }

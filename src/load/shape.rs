@@ -76,6 +76,8 @@ const WORDS: [&str; 16] = [
     "alpha", "bravo", "charlie", "delta", "echo", "foxtrot", "golf", "hotel", "india", "juliett",
     "kilo", "lima", "mike", "november", "oscar", "papa",
 ];
+const HOLES: &str = "there are id, seq, sent_ns, key, word, bool, hex N, int FROM TO, \
+                     decimal FROM BELOW DIGITS, pick WORD..., maybe PERCENT and end";
 const DECIMAL_DIGITS_MAX: u32 = 9;
 const HEX_DIGITS_MAX: usize = 4096;
 
@@ -219,7 +221,7 @@ fn piece(name: &str, rest: &[&str]) -> Result<Piece, String> {
         ("decimal", [from, below, digits]) => decimal(from, below, digits)
             .ok_or_else(|| format!("{} is no range of 1 to 9 digits", hole()))?,
         ("pick", [_, ..]) => Piece::Pick(rest.iter().map(|word| word.as_bytes().into()).collect()),
-        _ => return Err(format!("{} is not known; README lists what is", hole())),
+        _ => return Err(format!("{} is not known: {HOLES}", hole())),
     })
 }
 

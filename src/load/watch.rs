@@ -39,6 +39,13 @@ struct Totals {
     results: u64,
 }
 
+impl Totals {
+    /// Events that should have a result by and by.
+    fn expected(&self) -> u64 {
+        self.offered.saturating_sub(self.failed)
+    }
+}
+
 /// A run being watched.
 pub struct Watch {
     clock: Clock,
@@ -138,7 +145,7 @@ impl Watch {
     }
 
     fn is_over(&self, now: Totals) -> bool {
-        let complete = self.consumer.is_none() || now.results >= now.offered - now.failed;
+        let complete = self.consumer.is_none() || now.results >= now.expected();
         let wait = if complete { DUPLICATES } else { self.patience };
         self.consumer.is_none()
             || now.at_ns.saturating_sub(self.active_ns) >= wait.as_nanos() as u64
@@ -153,7 +160,7 @@ impl Watch {
             sent_per_s: rate(now.offered, self.last.offered),
             acknowledged_per_s: rate(now.acknowledged, self.last.acknowledged),
             results_per_s: rate(now.results, self.last.results),
-            waiting: (now.offered - now.failed).saturating_sub(now.results),
+            waiting: now.expected().saturating_sub(now.results),
             p50_us: latency.p50_us,
             p99_us: latency.p99_us,
             p999_us: latency.p999_us,
@@ -189,15 +196,12 @@ impl Watch {
             acknowledged: now.acknowledged,
             failed: now.failed,
             results: now.results,
-            missing: if measured {
-                (now.offered - now.failed).saturating_sub(now.results)
-            } else {
-                0
-            },
+            missing: if measured { now.expected().saturating_sub(now.results) } else { 0 },
             duplicates: counts.duplicates,
             foreign: counts.foreign,
             untimed: counts.untimed,
             per_s: (through as f64 / seconds).round(),
+            late_us_max: self.sent.late_ns_max.load(Ordering::Relaxed) as f64 / 1e3,
             errors: first_error.iter().chain(&self.read_error).cloned().collect(),
             latency: all.percentiles(),
             curve: all.curve(),
