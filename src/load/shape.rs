@@ -1,8 +1,6 @@
 //! What an event looks like: JSON text with `{{holes}}` that random values, the event's id, its key
 //! and its send time fill. The shapes that come along are such files too (`shapes/`).
 
-use std::fmt::Write as _;
-
 use super::random::Random;
 
 /// The shapes that come along, by name.
@@ -201,11 +199,7 @@ impl Piece {
 }
 
 fn piece(name: &str, rest: &[&str]) -> Result<Piece, String> {
-    let hole = || {
-        let mut text = format!("{{{{{name}");
-        rest.iter().for_each(|word| write!(text, " {word}").expect("strings take any text"));
-        text + "}}"
-    };
+    let hole = || format!("{{{{{}}}}}", [&[name], rest].concat().join(" "));
     Ok(match (name, rest) {
         ("id", []) => Piece::Id,
         ("seq", []) => Piece::Seq,
