@@ -30,6 +30,7 @@ pub mod machine;
 pub mod metrics;
 pub mod program;
 pub mod record;
+pub mod shard;
 pub mod sinks;
 pub mod sources;
 pub mod states;
