@@ -125,3 +125,6 @@ impl Invocation {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -79,7 +79,7 @@ pub fn constant(json: &str, constants: &mut Scratch) -> Result<Value, Problem> {
     constants.set_limits(Limits { bytes_max, height_max });
     let value = constants.parse(json.as_bytes());
     constants.set_limits(limits);
-    value.map_err(|e| Problem::here(format!("This is no JSON that can be a constant: {e:?}")))
+    value.map_err(|e| Problem::here(format!("This is no JSON that can be a constant: {e}")))
 }
 
 fn has_expression(node: Value, constants: &Scratch) -> bool {
@@ -220,4 +220,72 @@ fn not_found(path: &str, field: &str, scope: &Scope<'_>) -> StateError {
          '{input}'"
     );
     StateError::new(names::PARAMETER_PATH_FAILURE, cause)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::intrinsics::Random;
+
+    fn made(template: &str, input: &str) -> Result<String, StateError> {
+        let mut scratch = Scratch::new(Limits::default());
+        let template = Template::parse(template, &mut scratch).expect("a template");
+        scratch.seal();
+        let input = scratch.parse(input.as_bytes()).expect("JSON");
+        let (context, random) = (&mut Value::NULL.clone(), &mut Random::new(0));
+        let mut scope = Scope { scratch: &mut scratch, input, context, random };
+        let value = template.evaluate(&mut scope)?;
+        let mut out = Vec::new();
+        scratch.write(value, &mut out);
+        Ok(String::from_utf8(out).expect("UTF-8"))
+    }
+
+    #[track_caller]
+    fn gives(template: &str, input: &str, output: &str) {
+        assert_eq!(made(template, input).as_deref(), Ok(output), "{template}");
+    }
+
+    #[test]
+    fn fields_are_filled_at_any_depth() {
+        gives(r#"{"a": 1.0, "b": [{}]}"#, "{}", r#"{"a":1.0,"b":[{}]}"#);
+        gives(r#"{"a.$":"$.x","b":{"c.$":"$"}}"#, r#"{"x":1}"#, r#"{"a":1,"b":{"c":{"x":1}}}"#);
+        gives(r#"[1,{"a.$":"$[0]"},["$[0]"]]"#, "[5]", r#"[1,{"a":5},["$[0]"]]"#);
+        gives(
+            r#"{"\u0061.$":"States.Format('{}', $)","$.$":"$","":2}"#,
+            "7",
+            r#"{"a":"7","$":7,"":2}"#,
+        );
+    }
+
+    #[test]
+    fn a_path_that_leads_nowhere_fails() {
+        let cause = "The JSONPath '$.x' specified for the field 'y.$' could not be found in the \
+                     input '{\"a\":1}'";
+        let error = StateError::new(names::PARAMETER_PATH_FAILURE, cause);
+        for template in [r#"{"b.$":"$","n":[{"y.$":"$.x"}]}"#, r#"{"y.$":"States.Array($.x)"}"#] {
+            assert_eq!(made(template, r#"{"a": 1}"#), Err(error.clone()), "{template}");
+        }
+    }
+
+    #[test]
+    fn constants_are_made_once() {
+        let mut constants = Scratch::new(Limits::default());
+        let parse = |json: &str, constants: &mut Scratch| Template::parse(json, constants);
+        let constant = parse(r#"{"a":[1]}"#, &mut constants).expect("a template");
+        assert!(constant.as_constant().is_some() && constant.expressions().is_empty());
+        let filled = parse(r#"{"a.$":"$"}"#, &mut constants).expect("a template");
+        assert!(filled.as_constant().is_none() && filled.expressions().len() == 1);
+    }
+
+    #[test]
+    fn problems_are_all_found() {
+        let template = r#"{"a.$":1,"b":[{"c/d.$":"x"}],"e":1,"e.$":"$","ok.$":"$.a"}"#;
+        let problems = Template::parse(template, &mut Scratch::new(Limits::default()));
+        let problems = problems.expect_err("problems");
+        let pointers: Vec<_> = problems.iter().map(|p| &*p.pointer).collect();
+        assert_eq!(pointers, ["/a.$", "/b/0/c~1d.$", "/e.$"]);
+        let wants = "The value for the field 'a.$' must be a valid JSONPath or a valid intrinsic \
+                     function call";
+        assert!(problems[0].message.starts_with(wants), "{}", problems[0]);
+    }
 }

@@ -17,6 +17,7 @@
 //! Comes before: a record's bytes. Comes after: `machine::run`, which reads and builds values.
 
 mod block;
+mod compose;
 mod equal;
 mod index;
 mod number;

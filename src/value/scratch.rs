@@ -49,6 +49,8 @@ pub struct Scratch {
     implementation: Option<Implementation>,
     workspace: Workspace,
     block: Block,
+    /// For text on its way from one place in `bytes` to another.
+    pub(super) spare: Vec<u8>,
 }
 
 impl Clone for Scratch {
