@@ -115,8 +115,8 @@ impl Scratch {
 
     /// Bytes held, in use or not.
     pub fn capacity(&self) -> usize {
-        let values = self.tape.capacity() + self.nodes.capacity();
-        self.bytes.capacity() + values * size_of::<Value>()
+        let values = self.tape.capacity() + self.nodes.capacity() + self.pending.capacity();
+        self.bytes.capacity() + values * size_of::<Value>() + self.workspace.capacity()
     }
 
     /// Gives memory back that an oversized document made it take.
@@ -125,6 +125,7 @@ impl Scratch {
             self.bytes.shrink_to(capacity / 2);
             self.tape.shrink_to(capacity / 64);
             self.nodes.shrink_to(capacity / 64);
+            self.workspace.shrink_to(capacity / 8);
         }
     }
 

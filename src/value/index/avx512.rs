@@ -4,11 +4,11 @@ use std::arch::x86_64::*;
 
 use super::blocks::{Block, scan};
 use super::walk::walk;
-use super::{Indexed, Job, ParseError, Workspace};
+use super::{Indexed, Job, ParseError, Workspace, avx2};
 use crate::value::value::Value;
 
 pub(super) fn is_available() -> bool {
-    super::avx2::is_available()
+    avx2::is_available()
         && is_x86_feature_detected!("avx512f")
         && is_x86_feature_detected!("avx512bw")
 }
@@ -22,8 +22,10 @@ pub(super) fn index(
     // SAFETY: the caller checked these CPU features (this function requires them), and `index`
     // asserted that 64 bytes from any block's start are within `bytes`.
     let classify = |from: usize| unsafe { classify(job.bytes.as_ptr().add(from)) };
-    let traits = scan(job, workspace, classify, |bits| prefix_xor(bits))?;
-    walk(job, traits, workspace, tape)
+    // SAFETY: `scan` made room for 64 positions.
+    let flatten = |bits, base, to| unsafe { flatten(bits, base, to) };
+    let traits = scan(job, workspace, classify, |bits| avx2::prefix_xor(bits), flatten)?;
+    walk(job, traits, workspace, tape, |bytes| avx2::digits(bytes))
 }
 
 /// # Safety
@@ -33,28 +35,38 @@ pub(super) fn index(
 unsafe fn classify(from: *const u8) -> Block {
     // SAFETY: promised by the caller.
     let v = unsafe { _mm512_loadu_si512(from.cast()) };
+    let table = |entries: &[u8; 16]| {
+        // SAFETY: an unaligned load of the 16 bytes of `entries`.
+        _mm512_broadcast_i32x4(unsafe { _mm_loadu_si128(entries.as_ptr().cast()) })
+    };
     let folded = _mm512_or_si512(v, _mm512_set1_epi8(0x20));
-    let blank = _mm512_cmple_epu8_mask(v, _mm512_set1_epi8(0x20));
-    let controls = _mm512_cmplt_epu8_mask(v, _mm512_set1_epi8(0x20));
+    let structural = _mm512_shuffle_epi8(table(&avx2::STRUCTURALS), v);
+    let space = _mm512_shuffle_epi8(table(&avx2::SPACES), v);
     Block {
-        quotes: equal(v, b'"'),
-        backslashes: equal(v, b'\\'),
-        structurals: equal(folded, b'{') | equal(folded, b'}') | equal(v, b':') | equal(v, b','),
-        spaces: (blank & !controls) | equal(v, b'\n') | equal(v, b'\r') | equal(v, b'\t'),
-        controls,
+        quotes: _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8(b'"' as i8)),
+        backslashes: _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8(b'\\' as i8)),
+        structurals: _mm512_cmpeq_epi8_mask(folded, structural),
+        spaces: _mm512_cmpeq_epi8_mask(v, space),
+        controls: _mm512_cmplt_epu8_mask(v, _mm512_set1_epi8(0x20)),
         wide: _mm512_movepi8_mask(v),
     }
 }
 
+/// # Safety
+/// 64 positions at `to` are writable.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw")]
-fn equal(v: __m512i, byte: u8) -> u64 {
-    _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8(byte as i8))
-}
-
-#[inline]
-#[target_feature(enable = "pclmulqdq")]
-fn prefix_xor(bits: u64) -> u64 {
-    let ones = _mm_set1_epi8(-1);
-    _mm_cvtsi128_si64(_mm_clmulepi64_si128::<0>(_mm_set_epi64x(0, bits as i64), ones)) as u64
+#[target_feature(enable = "avx512f,popcnt")]
+unsafe fn flatten(bits: u64, base: u32, to: *mut u32) {
+    let first = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    let mut index = _mm512_add_epi32(first, _mm512_set1_epi32(base as i32));
+    let mut to = to;
+    for quarter in 0..4 {
+        let mask = (bits >> (16 * quarter)) as u16;
+        // SAFETY: at most 16 * quarter positions are written so far, 16 more fit.
+        unsafe {
+            _mm512_storeu_si512(to.cast(), _mm512_maskz_compress_epi32(mask, index));
+            to = to.add(mask.count_ones() as usize);
+        }
+        index = _mm512_add_epi32(index, _mm512_set1_epi32(16));
+    }
 }

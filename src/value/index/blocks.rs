@@ -1,6 +1,7 @@
-//! From the masks of one block to the document's token bits: what all instruction sets share.
+//! From the masks of one block to the positions of the document's tokens: what all instruction sets
+//! share.
 
-use super::{Job, ParseError, ParseReason, Traits, Workspace, error};
+use super::{Job, PADDING, ParseError, ParseReason, SENTINELS, Traits, Workspace, error};
 
 /// One bit per byte of a 64-byte block.
 #[derive(Clone, Copy)]
@@ -9,13 +10,13 @@ pub(super) struct Block {
     pub quotes: u64,
     /// `\`
     pub backslashes: u64,
-    /// `{}[]:,`
+    /// `{}[]:,`; bytes in `controls` may be in here wrongly.
     pub structurals: u64,
     /// Space, tab, line feed, carriage return.
     pub spaces: u64,
     /// Below 0x20.
     pub controls: u64,
-    /// 0x80 and above.
+    /// Not zero where a byte is 0x80 or above.
     pub wide: u64,
 }
 
@@ -30,65 +31,75 @@ struct Carry {
     scalar: u64,
 }
 
-/// Fills `workspace.masks`. `classify` reads the 64 bytes at an index of `job.bytes`;
-/// `prefix_xor` sets each bit to the parity of the bits up to it.
+/// Fills `workspace.positions`. `classify` reads the 64 bytes at an index of `job.bytes`;
+/// `prefix_xor` sets each bit to the parity of the bits up to it; `flatten` writes `base` plus the
+/// index of each set bit, and may write up to 64 positions whatever the bits are.
 #[inline(always)]
 pub(super) fn scan(
     job: &Job<'_>,
     workspace: &mut Workspace,
     classify: impl Fn(usize) -> Block,
     prefix_xor: impl Fn(u64) -> u64,
+    flatten: impl Fn(u64, u32, *mut u32),
 ) -> Result<Traits, ParseError> {
-    let count = (job.end - job.start).div_ceil(64);
-    workspace.masks.clear();
-    workspace.masks.reserve(count);
+    let len = job.end - job.start;
+    let count = len.div_ceil(64);
+    let positions = &mut workspace.positions;
+    positions.clear();
+    workspace.backslashes.clear();
     let mut carry = Carry::default();
-    let (mut backslashes, mut wide, mut spaces, mut bad) = (0, 0, 0, 0);
+    let (mut wide, mut spaces, mut bad) = (0, 0, 0);
     for at in 0..count {
-        let from = job.start + at * 64;
-        let mut block = classify(from);
-        if job.end - from < 64 {
-            block = block.cut((1 << (job.end - from)) - 1);
-        }
+        let block = classify(job.start + at * 64);
         let quotes = block.quotes & !escaped(block.backslashes, &mut carry.escape);
         let inside = prefix_xor(quotes) ^ carry.in_string;
         carry.in_string = ((inside as i64) >> 63) as u64;
-        backslashes |= block.backslashes;
         wide |= block.wide;
         spaces |= block.spaces & !inside;
         bad |= block.controls & inside;
-        let structurals = block.structurals & !inside;
+        let structurals = block.structurals & !(inside | block.controls);
         let scalars = !(structurals | block.spaces | inside | quotes);
         let starts = scalars & !(scalars << 1 | carry.scalar);
         carry.scalar = scalars >> 63;
-        workspace.masks.push(structurals | quotes | starts);
+        let mut tokens = structurals | quotes | starts;
+        if at + 1 == count {
+            // The padding's zero bytes look like scalars.
+            tokens &= u64::MAX >> (count * 64 - len);
+        }
+        if block.backslashes != 0 {
+            workspace.backslashes.push((at as u32 * 64, block.backslashes));
+        }
+        positions.reserve(64 + SENTINELS);
+        // SAFETY: the line above made room for the 64 positions that `flatten` may write, and it
+        // has written as many as there are bits.
+        unsafe {
+            flatten(tokens, at as u32 * 64, positions.as_mut_ptr().add(positions.len()));
+            positions.set_len(positions.len() + tokens.count_ones() as usize);
+        }
     }
-    if let Some(last) = workspace.masks.last_mut()
-        && !(job.end - job.start).is_multiple_of(64)
-    {
-        *last &= (1 << ((job.end - job.start) % 64)) - 1;
+    positions.extend_from_slice(&[len as u32; SENTINELS]);
+    if bad != 0 || carry.in_string != 0 {
+        return Err(broken_string(job));
     }
-    if carry.in_string != 0 {
-        return Err(error(ParseReason::UnterminatedString, job.end - job.start));
-    }
-    if bad != 0 {
-        return Err(error(ParseReason::ControlCharacter, control_in_string(job)));
-    }
-    Ok(Traits { spaced: spaces != 0, escaped: backslashes != 0, wide: wide != 0 })
+    Ok(Traits { spaced: spaces != 0, wide: wide != 0 })
 }
 
-impl Block {
-    /// Only the bytes in `keep`.
-    #[inline(always)]
-    fn cut(self, keep: u64) -> Block {
-        Block {
-            quotes: self.quotes & keep,
-            backslashes: self.backslashes & keep,
-            structurals: self.structurals & keep,
-            spaces: self.spaces & keep,
-            controls: self.controls & keep,
-            wide: self.wide & keep,
+/// [`scan`]'s `flatten` without special instructions.
+///
+/// # Safety
+/// 64 positions at `to` are writable.
+#[inline(always)]
+pub(super) unsafe fn flatten(mut bits: u64, base: u32, to: *mut u32) {
+    let count = bits.count_ones() as usize;
+    let mut written = 0;
+    // Eight at a time without looking: a branch per bit would be mispredicted once a block.
+    while written < count {
+        for at in 0..8 {
+            // SAFETY: `written` is a multiple of 8 below 64.
+            unsafe { to.add(written + at).write(base.wrapping_add(bits.trailing_zeros())) };
+            bits &= bits.wrapping_sub(1);
         }
+        written += 8;
     }
 }
 
@@ -106,18 +117,21 @@ fn escaped(backslashes: u64, carry: &mut u64) -> u64 {
     escaped
 }
 
-/// Where the first control character inside a string stands; only called where there is one.
+/// The first control character inside a string, or the document's end where a string is not closed;
+/// only called where there is one of the two.
 #[cold]
-fn control_in_string(job: &Job<'_>) -> usize {
+#[inline(never)]
+fn broken_string(job: &Job<'_>) -> ParseError {
+    debug_assert!(job.bytes[job.end..job.end + PADDING].iter().all(|&b| b == 0));
     let (mut inside, mut escape) = (false, false);
     for (at, &byte) in job.bytes[job.start..job.end].iter().enumerate() {
         match byte {
+            0..0x20 if inside => return error(ParseReason::ControlCharacter, at),
             _ if escape => escape = false,
-            b'\\' if inside => escape = true,
+            b'\\' => escape = true,
             b'"' => inside = !inside,
-            0..0x20 if inside => return at,
             _ => {}
         }
     }
-    0
+    error(ParseReason::UnterminatedString, job.end - job.start)
 }

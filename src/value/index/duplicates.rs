@@ -1,39 +1,52 @@
-//! Duplicate keys: a filter that costs next to nothing per key, and an exact check where it strikes.
+//! Duplicate keys: a filter that costs next to nothing per key, and exact checks where it strikes.
 
 use crate::value::text::decode;
-use crate::value::value::Value;
+use crate::value::value::{ESCAPED, Value};
 
-/// Which keys an object may hold already: a Bloom filter of two bits a key.
+/// Earlier keys that a key is compared with one by one; objects with more are sorted.
+const COMPARED_MAX: usize = 64;
+
+/// Which keys an object may hold already: a bit per key, by its hash.
 #[derive(Clone, Copy, Default)]
-pub(in crate::value) struct Filter {
-    low: u64,
-    high: u64,
-    suspect: bool,
-}
+pub(in crate::value) struct Filter([u64; 4]);
 
 impl Filter {
-    /// Notes a key by its first eight bytes and length. An escaped key is always suspect.
+    /// Notes a key by its length and eight bytes from its start on, whatever follows its closing
+    /// quote in them. True where it may have been noted before.
     #[inline(always)]
-    pub(super) fn add(&mut self, prefix: u64, len: usize, is_escaped: bool) {
-        let kept = if len >= 8 { prefix } else { prefix & ((1 << (len * 8)) - 1) };
-        let hash = (kept ^ (len as u64) << 56).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let (low, high) = (1 << (hash >> 58), 1 << (hash >> 52 & 63));
-        self.suspect |= is_escaped || (self.low & low != 0 && self.high & high != 0);
-        self.low |= low;
-        self.high |= high;
+    pub(super) fn add(&mut self, first: u64, len: u32) -> bool {
+        // Up to the closing quote, which makes short keys unique; longer ones may be confused.
+        let kept = first << 56u32.saturating_sub(len * 8);
+        let hash = kept.wrapping_add(u64::from(len)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let word = &mut self.0[(hash >> 62) as usize];
+        let bit = 1 << (hash >> 56 & 63);
+        let noted = *word & bit != 0;
+        *word |= bit;
+        noted
     }
+}
 
-    /// May it hold a key twice?
-    #[inline(always)]
-    pub(super) fn is_suspect(&self) -> bool {
-        self.suspect
+/// May the last key on the tape occur earlier in the object at `entry`? Exact below
+/// [`COMPARED_MAX`] keys, but for escaped ones.
+pub(super) fn repeat(bytes: &[u8], start: u32, tape: &[Value], entry: u32) -> bool {
+    let text = |key: &Value| {
+        let from = (key.offset - start) as usize;
+        &bytes[from..from + key.len as usize]
+    };
+    let Some((last, earlier)) = tape.split_last() else { return true };
+    let mut at = entry as usize + 1;
+    for _ in 0..COMPARED_MAX {
+        let Some(key) = earlier.get(at) else { return false };
+        if key.len == last.len && text(key) == text(last) {
+            return true;
+        }
+        at = tape[at + 1].link as usize;
     }
+    true
 }
 
 /// Does the object at `entry` of the tape hold a key twice? Sorts hashes, so that a hostile document
 /// costs `n log n`.
-#[cold]
-#[inline(never)]
 pub(super) fn holds_duplicates(
     bytes: &[u8],
     start: u32,
@@ -41,30 +54,36 @@ pub(super) fn holds_duplicates(
     entry: u32,
     keys: &mut Vec<(u64, u32)>,
 ) -> bool {
-    let text = |key: Value| {
+    let text = |key: &Value| {
         let from = (key.offset - start) as usize;
         // The document was checked to be UTF-8 before the walk.
         std::str::from_utf8(&bytes[from + 1..from + key.len as usize - 1]).unwrap_or_default()
+    };
+    let said = |at: u32| {
+        let key = &tape[at as usize];
+        if key.flags & ESCAPED == 0 { text(key).into() } else { decode(text(key)) }
     };
     keys.clear();
     let end = tape[entry as usize].link - 1;
     let mut at = entry + 1;
     while at < end {
-        let key = tape[at as usize];
-        keys.push((hash(&decode(text(key))), at));
+        keys.push((hash(said(at).as_bytes()), at));
         at = tape[at as usize + 1].link;
     }
     keys.sort_unstable();
     keys.chunk_by(|a, b| a.0 == b.0).filter(|same| same.len() > 1).any(|same| {
-        let mut texts: Vec<_> = same.iter().map(|k| decode(text(tape[k.1 as usize]))).collect();
+        let mut texts: Vec<_> = same.iter().map(|key| said(key.1)).collect();
         texts.sort_unstable();
         texts.windows(2).any(|pair| pair[0] == pair[1])
     })
 }
 
-/// FNV-1a, enough to bring equal keys side by side.
-fn hash(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
-    })
+/// Enough to bring equal keys side by side.
+fn hash(text: &[u8]) -> u64 {
+    let mix =
+        |hash: u64, eight: u64| (hash ^ eight).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(31);
+    let (eights, rest) = text.as_chunks::<8>();
+    let hash =
+        eights.iter().fold(text.len() as u64, |hash, eight| mix(hash, u64::from_le_bytes(*eight)));
+    rest.iter().fold(hash, |hash, &byte| mix(hash, u64::from(byte)))
 }

@@ -18,8 +18,11 @@ use std::fmt;
 
 use super::value::Value;
 
-/// Bytes that must be readable behind a document.
+/// Zero bytes behind a document: no block, and no number's first 16 bytes, reach past the end.
 pub(super) const PADDING: usize = 64;
+
+/// How often the document's end stands behind the positions: a key looks three tokens ahead.
+const SENTINELS: usize = 4;
 
 /// Which code indexes documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,8 +134,6 @@ impl std::error::Error for ParseError {}
 pub(super) struct Traits {
     /// Whitespace between tokens.
     pub spaced: bool,
-    /// A backslash somewhere.
-    pub escaped: bool,
     /// A byte beyond ASCII.
     pub wide: bool,
 }
@@ -140,15 +141,32 @@ pub(super) struct Traits {
 /// Working memory of the indexer, reused from document to document.
 #[derive(Default)]
 pub(super) struct Workspace {
-    /// A bit per byte that starts or ends a token.
-    pub masks: Vec<u64>,
-    /// Open containers.
+    /// Where each token starts, and each string ends; then [`SENTINELS`] times the document's end.
+    pub positions: Vec<u32>,
+    /// The blocks that hold backslashes: first byte, and a bit per backslash.
+    pub backslashes: Vec<(u32, u64)>,
+    /// Open containers but the innermost.
     pub open: Vec<walk::Open>,
     /// Keys with hashes, for objects that may hold duplicates.
     pub keys: Vec<(u64, u32)>,
 }
 
-/// What to index: `bytes[start..end]`, with at least [`PADDING`] readable bytes behind.
+impl Workspace {
+    /// Bytes held, in use or not.
+    pub fn capacity(&self) -> usize {
+        self.positions.capacity() * size_of::<u32>()
+            + (self.backslashes.capacity() + self.keys.capacity()) * 16
+    }
+
+    /// Gives memory back beyond `capacity` bytes.
+    pub fn shrink_to(&mut self, capacity: usize) {
+        if self.capacity() > capacity {
+            (self.positions, self.backslashes, self.keys) = Default::default();
+        }
+    }
+}
+
+/// What to index: `bytes[start..end]`, with at least [`PADDING`] zero bytes behind.
 pub(super) struct Job<'a> {
     pub bytes: &'a [u8],
     pub start: usize,

@@ -1,6 +1,6 @@
 //! The indexer for any CPU: a table look-up per byte.
 
-use super::blocks::{Block, scan};
+use super::blocks::{Block, flatten, scan};
 use super::walk::walk;
 use super::{Indexed, Job, ParseError, Workspace};
 use crate::value::value::Value;
@@ -36,8 +36,11 @@ pub(super) fn index(
     workspace: &mut Workspace,
     tape: &mut Vec<Value>,
 ) -> Result<Indexed, ParseError> {
-    let traits = scan(job, workspace, |from| classify(&job.bytes[from..from + 64]), prefix_xor)?;
-    walk(job, traits, workspace, tape)
+    // SAFETY: `scan` made room for 64 positions.
+    let flatten = |bits, base, to| unsafe { flatten(bits, base, to) };
+    let classify = |from| classify(&job.bytes[from..from + 64]);
+    let traits = scan(job, workspace, classify, prefix_xor, flatten)?;
+    walk(job, traits, workspace, tape, digits)
 }
 
 fn classify(bytes: &[u8]) -> Block {
@@ -57,4 +60,11 @@ fn prefix_xor(mut bits: u64) -> u64 {
         bits ^= bits << shift;
     }
     bits
+}
+
+/// Which of the bytes are digits, a bit each.
+#[inline(always)]
+fn digits(bytes: &[u8; 16]) -> u32 {
+    let is_digit = |at: usize| u32::from(bytes[at].wrapping_sub(b'0') < 10) << at;
+    (0..16).fold(0, |bits, at| bits | is_digit(at))
 }

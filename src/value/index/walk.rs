@@ -1,69 +1,193 @@
-//! From token bits to the tape: checks the grammar and writes an entry per key, value and closing
+//! From token to token: checks the grammar and writes the tape, an entry per key, value and closing
 //! bracket. An entry's `link` is the index of what follows its whole subtree.
+//!
+//! The loop reads bytes, positions and writes entries without bounds checks; [`Text`] and [`Tape`]
+//! hold what makes that sound. Behind the last token stands the document's end several times, and
+//! the byte there is zero, which no grammar rule takes: no step but the last looks for the end.
 
-use super::duplicates::{Filter, holds_duplicates};
-use super::{Indexed, Job, ParseError, ParseReason, Traits, Workspace, error};
+use super::duplicates::{Filter, holds_duplicates, repeat};
+use super::{Indexed, Job, PADDING, ParseError, ParseReason, SENTINELS, Traits, Workspace, error};
 use crate::value::text::check_escapes;
 use crate::value::value::{ESCAPED, SPACED, Shape, Value};
 
 /// A container that is not closed yet.
-#[derive(Clone, Copy)]
 pub(in crate::value) struct Open {
     /// Its entry.
     entry: u32,
     /// The highest child so far, plus one.
     height: u16,
     flags: u8,
-    is_object: bool,
+    /// The bracket that closes it.
+    close: u8,
+    /// It may hold a key twice.
+    suspect: bool,
     /// Which keys it may hold already.
     filter: Filter,
 }
 
-/// Goes from token to token.
-struct Tokens<'a> {
-    masks: &'a [u64],
-    block: usize,
-    mask: u64,
-    /// The document's length: what `next` gives at the end.
-    len: usize,
-}
-
-impl Tokens<'_> {
-    /// The next token's offset, or the document's length.
+impl Open {
     #[inline(always)]
-    fn next(&mut self) -> usize {
-        while self.mask == 0 {
-            self.block += 1;
-            match self.masks.get(self.block) {
-                Some(&mask) => self.mask = mask,
-                None => return self.len,
-            }
-        }
-        let at = self.block * 64 + self.mask.trailing_zeros() as usize;
-        self.mask &= self.mask - 1;
-        at
+    fn new(entry: u32, close: u8, flags: u8) -> Open {
+        Open { entry, height: 1, flags, close, suspect: false, filter: Filter::default() }
     }
 }
 
-struct Walk<'a> {
+/// The document and where its tokens stand.
+#[derive(Clone, Copy)]
+struct Text<'a> {
+    /// The document, [`PADDING`] zero bytes, and maybe more.
     bytes: &'a [u8],
-    start: u32,
+    positions: &'a [u32],
+    /// The document's length.
+    len: u32,
     traits: Traits,
-    height_max: u16,
-    tokens: Tokens<'a>,
-    tape: &'a mut Vec<Value>,
-    open: &'a mut Vec<Open>,
-    keys: &'a mut Vec<(u64, u32)>,
-    has_duplicates: bool,
 }
 
-/// Checks the document and writes its tape.
+impl Text<'_> {
+    /// The position of token `index`.
+    #[inline(always)]
+    fn position(&self, index: usize) -> u32 {
+        debug_assert!(index < self.positions.len());
+        // SAFETY: the walk goes on from token `index` only where `byte` there is not the zero at the
+        // document's end, so `index` is at most three behind a token that is not a sentinel.
+        unsafe { *self.positions.get_unchecked(index) }
+    }
+
+    /// The byte at `at`, which is at most the document's length.
+    #[inline(always)]
+    fn byte(&self, at: u32) -> u8 {
+        debug_assert!(at <= self.len);
+        // SAFETY: `at` is a position, at most the document's length, and padding follows.
+        unsafe { *self.bytes.get_unchecked(at as usize) }
+    }
+
+    /// `N` bytes from `at`, which is at most the document's length; `N` is at most [`PADDING`].
+    #[inline(always)]
+    fn bytes<const N: usize>(&self, at: u32) -> &[u8; N] {
+        const { assert!(N <= PADDING) };
+        debug_assert!(at as usize + N <= self.bytes.len());
+        // SAFETY: the padding follows the document's end, and a `u8` array needs no alignment.
+        unsafe { &*self.bytes.as_ptr().add(at as usize).cast() }
+    }
+
+    /// Where the scalar ends that starts at `at`, the position before token `next`.
+    #[inline(always)]
+    fn scalar_end(&self, at: u32, next: usize) -> u32 {
+        let mut end = self.position(next);
+        if self.traits.spaced {
+            while end > at + 1 && matches!(self.byte(end - 1), b' ' | b'\n' | b'\r' | b'\t') {
+                end -= 1;
+            }
+        }
+        end
+    }
+}
+
+/// The entries being written, behind those of other documents. `Copy`, and handed to what is not
+/// inlined as a copy, so that the loop can keep it in registers.
+#[derive(Clone, Copy)]
+struct Tape {
+    entries: *mut Value,
+    /// Entries that are written, other documents' included.
+    len: u32,
+    /// Where the document starts in the scratch's bytes.
+    start: u32,
+}
+
+impl Tape {
+    /// Appends an entry that nothing lies beneath.
+    #[inline(always)]
+    fn push(&mut self, at: u32, len: u32, shape: Shape, flags: u8) {
+        let offset = self.start + at;
+        let entry = Value { offset, len, link: self.len + 1, shape, flags, height: 0 };
+        // SAFETY: `walk` reserved an entry per token, and every entry takes a token of its own.
+        unsafe { self.entries.add(self.len as usize).write(entry) };
+        self.len += 1;
+    }
+
+    /// Completes the entry of a container that ends before `end`.
+    #[inline(always)]
+    fn complete(&mut self, open: &Open, end: u32) {
+        debug_assert!(open.entry < self.len);
+        // SAFETY: the entry was pushed when the container opened.
+        let entry = unsafe { &mut *self.entries.add(open.entry as usize) };
+        entry.len = self.start + end - entry.offset;
+        entry.link = self.len;
+        entry.flags = open.flags;
+        entry.height = open.height;
+    }
+
+    /// All that is written.
+    ///
+    /// # Safety
+    /// The vector that `entries` belongs to lives on unchanged meanwhile.
+    unsafe fn written<'a>(self) -> &'a [Value] {
+        // SAFETY: `push` wrote the entries up to `len`, and those before them were there.
+        unsafe { std::slice::from_raw_parts(self.entries, self.len as usize) }
+    }
+}
+
+/// The open containers. The lowest is the one around all, which nothing closes.
+struct Stack {
+    top: *mut Open,
+    /// Where the deepest one allowed lies.
+    limit: *mut Open,
+}
+
+impl Stack {
+    /// A stack in the memory of `open` that holds the container around all.
+    fn new(open: &mut Vec<Open>, height_max: u16) -> Stack {
+        open.clear();
+        open.reserve(usize::from(height_max) + 1);
+        let bottom = open.as_mut_ptr();
+        // SAFETY: there is room for the bottom and `height_max` more.
+        unsafe {
+            bottom.write(Open::new(0, NEVER, 0));
+            Stack { top: bottom, limit: bottom.add(usize::from(height_max)) }
+        }
+    }
+
+    /// The innermost container.
+    #[inline(always)]
+    fn inner(&mut self) -> &mut Open {
+        // SAFETY: `new` and `push` wrote what `top` points at, and `pop` spares the lowest.
+        unsafe { &mut *self.top }
+    }
+
+    /// Puts a container on top; false where that is one too many.
+    #[inline(always)]
+    fn push(&mut self, open: Open) -> bool {
+        if self.top == self.limit {
+            return false;
+        }
+        // SAFETY: `new` made room up to `limit`.
+        unsafe {
+            self.top = self.top.add(1);
+            self.top.write(open);
+        }
+        true
+    }
+
+    /// Drops the innermost container, which is not the lowest, and hands on what it tells of itself.
+    #[inline(always)]
+    fn pop(&mut self) {
+        let &mut Open { height, flags, .. } = self.inner();
+        // SAFETY: the lowest is never closed: no byte is `NEVER` in UTF-8.
+        self.top = unsafe { self.top.sub(1) };
+        let outer = self.inner();
+        outer.height = outer.height.max(height + 1);
+        outer.flags |= flags;
+    }
+}
+
+/// Checks the document and writes its tape. `digits` says which of 16 bytes are digits.
 #[inline(always)]
 pub(super) fn walk(
     job: &Job<'_>,
     traits: Traits,
     workspace: &mut Workspace,
     tape: &mut Vec<Value>,
+    digits: impl Fn(&[u8; 16]) -> u32 + Copy,
 ) -> Result<Indexed, ParseError> {
     let bytes = &job.bytes[job.start..];
     let len = job.end - job.start;
@@ -72,265 +196,327 @@ pub(super) fn walk(
     {
         return Err(error(ParseReason::NotUtf8, e.valid_up_to()));
     }
-    workspace.open.clear();
-    let mask = workspace.masks.first().copied().unwrap_or(0);
+    let Workspace { positions, backslashes, open, keys } = workspace;
+    let root = tape.len();
+    tape.reserve(positions.len());
+    let text = Text { bytes, positions, len: len as u32, traits };
+    debug_assert!(text.positions.len() >= SENTINELS && text.byte(text.len) == 0);
+    let written = Tape { len: root as u32, entries: tape.as_mut_ptr(), start: job.start as u32 };
+    let mut escapes = Escapes::new(backslashes);
     let mut walk = Walk {
-        bytes,
-        start: job.start as u32,
-        traits,
-        height_max: job.height_max,
-        tokens: Tokens { masks: &workspace.masks, block: 0, mask, len },
-        tape,
-        open: &mut workspace.open,
-        keys: &mut workspace.keys,
-        has_duplicates: false,
+        text,
+        tape: written,
+        backslash: escapes.next,
+        escapes: &mut escapes,
+        digits,
+        stack: Stack::new(open, job.height_max),
+        keys,
     };
-    let root = walk.document()?;
-    Ok(Indexed { root, has_duplicates: walk.has_duplicates })
+    let has_duplicates = walk.document()?;
+    let end = walk.tape.len as usize;
+    // SAFETY: `Tape::push` wrote the entries up to `end`, within what was reserved.
+    unsafe { tape.set_len(end) };
+    let root = Value { link: root as u32, ..tape[root] };
+    Ok(Indexed { root, has_duplicates })
 }
 
-impl Walk<'_> {
-    #[inline(always)]
-    fn document(&mut self) -> Result<Value, ParseError> {
-        let root = self.tape.len();
-        let mut at = self.tokens.next();
-        if at == self.tokens.len {
-            return Err(error(ParseReason::Empty, at));
+/// Goes through the backslashes beside the strings.
+struct Escapes<'a> {
+    blocks: std::slice::Iter<'a, (u32, u64)>,
+    /// What is left of the current block.
+    base: u32,
+    bits: u64,
+    /// The first backslash that is not behind the walk.
+    next: u32,
+}
+
+impl<'a> Escapes<'a> {
+    fn new(blocks: &'a [(u32, u64)]) -> Escapes<'a> {
+        let mut escapes = Escapes { blocks: blocks.iter(), base: 0, bits: 0, next: 0 };
+        escapes.skip(0);
+        escapes
+    }
+
+    /// Moves on to the first backslash at or behind `from`.
+    fn skip(&mut self, from: u32) {
+        loop {
+            while self.bits == 0 {
+                let Some(&(base, bits)) = self.blocks.next() else {
+                    self.next = u32::MAX;
+                    return;
+                };
+                (self.base, self.bits) = (base, bits);
+            }
+            self.next = self.base + self.bits.trailing_zeros();
+            if self.next >= from {
+                return;
+            }
+            self.bits &= self.bits - 1;
         }
+    }
+
+    /// Checks the escapes of the string text `from..to`; gives the string's flags.
+    #[inline(never)]
+    fn check(&mut self, text: Text<'_>, from: u32, to: u32) -> Result<u8, ParseError> {
+        // Backslashes outside strings are none of ours: the walk refuses them as scalars.
+        self.skip(from);
+        if self.next >= to {
+            return Ok(0);
+        }
+        let string = &text.bytes[from as usize..to as usize];
+        check_escapes(string).map_err(|at| error(ParseReason::BadEscape, from as usize + at))?;
+        self.skip(to);
+        Ok(ESCAPED)
+    }
+}
+
+/// The loop's state. What is not inlined gets copies or other references, never this: its fields
+/// live in registers.
+struct Walk<'a, D> {
+    text: Text<'a>,
+    tape: Tape,
+    /// `escapes.next`
+    backslash: u32,
+    escapes: &'a mut Escapes<'a>,
+    digits: D,
+    stack: Stack,
+    keys: &'a mut Vec<(u64, u32)>,
+}
+
+impl<D: Fn(&[u8; 16]) -> u32 + Copy> Walk<'_, D> {
+    /// Walks the whole document; says whether an object holds a key twice.
+    #[inline(always)]
+    fn document(&mut self) -> Result<bool, ParseError> {
+        let mut has_duplicates = false;
+        let mut next = 0;
         // Each turn reads one value, then what follows values until another value is due.
         loop {
-            let opened = self.value(at)?;
-            if opened {
-                at = self.tokens.next();
-                let is_object = self.bytes[at] == b'}';
-                if !(is_object || self.bytes[at] == b']') {
-                    at = self.member(at)?;
+            let at = self.text.position(next);
+            let byte = self.text.byte(at);
+            next += 1;
+            if byte == b'"' {
+                self.string(at, next)?;
+                next += 1;
+            } else if byte == b'-' || byte.is_ascii_digit() {
+                self.number(at, next)?;
+            } else if byte == b'{' || byte == b'[' {
+                // The closing brackets are two behind the opening ones.
+                let close = byte + 2;
+                self.open(at, close)?;
+                if self.text.byte(self.text.position(next)) != close {
+                    if close == b'}' {
+                        self.key(next)?;
+                        next += 3;
+                    }
                     continue;
                 }
-                self.close(at)?;
+            } else {
+                self.literal(at, next)?;
             }
             loop {
-                let Some(parent) = self.open.last() else { return self.end(root) };
-                let is_object = parent.is_object;
-                at = self.tokens.next();
-                if self.bytes[at] == b',' && at < self.tokens.len {
-                    at = self.tokens.next();
-                    at = if is_object { self.key(at)? } else { at };
+                let at = self.text.position(next);
+                let byte = self.text.byte(at);
+                next += 1;
+                if byte == b',' {
+                    let close = self.stack.inner().close;
+                    if close == b'}' {
+                        self.key(next)?;
+                        next += 3;
+                    } else if close == NEVER {
+                        return Err(error(ParseReason::TrailingText, at as usize));
+                    }
                     break;
                 }
-                self.close(at)?;
-            }
-        }
-    }
-
-    /// The first thing in a container that is not empty: a key and then a value, or a value.
-    #[inline(always)]
-    fn member(&mut self, at: usize) -> Result<usize, ParseError> {
-        match self.open.last() {
-            Some(open) if open.is_object => self.key(at),
-            _ => Ok(at),
-        }
-    }
-
-    /// Reads the value that starts at `at`; true where that opened a container.
-    #[inline(always)]
-    fn value(&mut self, at: usize) -> Result<bool, ParseError> {
-        match self.bytes[at] {
-            b'"' => {
-                let value = self.string(at)?;
-                self.push_scalar(value);
-                Ok(false)
-            }
-            byte @ (b'{' | b'[') => {
-                self.open_container(at, byte == b'{')?;
-                Ok(true)
-            }
-            _ if at == self.tokens.len => Err(error(ParseReason::ExpectedValue, at)),
-            b'-' | b'0'..=b'9' => {
-                let len = number(&self.bytes[at..]).filter(|&len| self.ends(at + len));
-                let len = len.ok_or(error(ParseReason::BadScalar, at))?;
-                self.push_scalar(self.scalar(at, len, Shape::Number));
-                Ok(false)
-            }
-            b'}' | b']' | b':' | b',' => Err(error(ParseReason::ExpectedValue, at)),
-            _ => {
-                let rest = &self.bytes[at..];
-                let (len, shape) = match rest {
-                    [b't', b'r', b'u', b'e', ..] => (4, Shape::True),
-                    [b'f', b'a', b'l', b's', b'e', ..] => (5, Shape::False),
-                    [b'n', b'u', b'l', b'l', ..] => (4, Shape::Null),
-                    _ => return Err(error(ParseReason::BadScalar, at)),
-                };
-                if !self.ends(at + len) {
-                    return Err(error(ParseReason::BadScalar, at));
+                let close = self.stack.inner().close;
+                if byte != close {
+                    return self.end(at, close).map(|()| has_duplicates);
                 }
-                self.push_scalar(self.scalar(at, len, shape));
-                Ok(false)
+                has_duplicates |= self.close(at);
             }
         }
     }
 
-    /// May a number or literal end before `at`?
+    /// The string that starts at `at` and ends at token `next`; true where it holds escapes.
     #[inline(always)]
-    fn ends(&self, at: usize) -> bool {
-        at == self.tokens.len
-            || (at < self.tokens.len
-                && matches!(self.bytes[at], b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t'))
-    }
-
-    #[inline(always)]
-    fn scalar(&self, at: usize, len: usize, shape: Shape) -> Value {
-        Value {
-            offset: self.start + at as u32,
-            len: len as u32,
-            link: self.tape.len() as u32 + 1,
-            shape,
-            flags: 0,
-            height: 0,
+    fn string(&mut self, at: u32, next: usize) -> Result<bool, ParseError> {
+        let close = self.text.position(next);
+        let len = close + 1 - at;
+        if self.backslash >= close {
+            self.tape.push(at, len, Shape::String, 0);
+            return Ok(false);
         }
+        let flags = self.escapes.check(self.text, at + 1, close)?;
+        self.backslash = self.escapes.next;
+        self.stack.inner().flags |= flags;
+        self.tape.push(at, len, Shape::String, flags);
+        Ok(flags != 0)
     }
 
+    /// The number that starts at `at`; token `next` follows it.
     #[inline(always)]
-    fn push_scalar(&mut self, value: Value) {
-        if value.flags != 0
-            && let Some(open) = self.open.last_mut()
+    fn number(&mut self, at: u32, next: usize) -> Result<(), ParseError> {
+        let end = self.text.scalar_end(at, next);
+        let len = end - at;
+        let bytes = self.text.bytes::<16>(at);
+        if !is_short_number(bytes, len, (self.digits)(bytes))
+            && !is_number(&self.text.bytes[at as usize..end as usize])
         {
-            open.flags |= value.flags;
+            return Err(error(ParseReason::BadScalar, at as usize));
         }
-        self.tape.push(value);
-    }
-
-    /// The string that starts at `at`; its closing quote is the next token.
-    #[inline(always)]
-    fn string(&mut self, at: usize) -> Result<Value, ParseError> {
-        let close = self.tokens.next();
-        let mut value = self.scalar(at, close + 1 - at, Shape::String);
-        if self.traits.escaped {
-            value.flags = self.escapes(at + 1, close)?;
-        }
-        Ok(value)
-    }
-
-    #[inline(never)]
-    fn escapes(&self, from: usize, to: usize) -> Result<u8, ParseError> {
-        let text = &self.bytes[from..to];
-        check_escapes(text).map_err(|at| error(ParseReason::BadEscape, from + at))?;
-        Ok(if text.contains(&b'\\') { ESCAPED } else { 0 })
-    }
-
-    /// The key at `at` and its colon; returns where its value starts.
-    #[inline(always)]
-    fn key(&mut self, at: usize) -> Result<usize, ParseError> {
-        if self.bytes[at] != b'"' || at == self.tokens.len {
-            return Err(error(ParseReason::ExpectedKey, at));
-        }
-        let key = self.string(at)?;
-        let is_escaped = key.flags != 0;
-        let len = key.len as usize - 2;
-        let prefix = u64::from_le_bytes(first_eight(&self.bytes[at + 1..]));
-        self.push_scalar(key);
-        if let Some(open) = self.open.last_mut() {
-            open.filter.add(prefix, len, is_escaped);
-        }
-        let colon = self.tokens.next();
-        if self.bytes[colon] != b':' || colon == self.tokens.len {
-            return Err(error(ParseReason::ExpectedColon, colon));
-        }
-        Ok(self.tokens.next())
-    }
-
-    #[inline(always)]
-    fn open_container(&mut self, at: usize, is_object: bool) -> Result<(), ParseError> {
-        if self.open.len() >= usize::from(self.height_max) {
-            return Err(error(ParseReason::TooDeep, at));
-        }
-        let entry = self.tape.len() as u32;
-        let shape = if is_object { Shape::RawObject } else { Shape::RawArray };
-        self.tape.push(self.scalar(at, 0, shape));
-        let flags = if self.traits.spaced { SPACED } else { 0 };
-        let filter = Filter::default();
-        self.open.push(Open { entry, height: 1, flags, is_object, filter });
+        self.tape.push(at, len, Shape::Number, 0);
         Ok(())
     }
 
-    /// The closing bracket at `at`, if it is one and the right one.
+    /// `true`, `false` or `null` at `at`; token `next` follows it.
     #[inline(always)]
-    fn close(&mut self, at: usize) -> Result<(), ParseError> {
-        let Some(open) = self.open.pop() else { return Err(error(ParseReason::TrailingText, at)) };
-        let want = if open.is_object { b'}' } else { b']' };
-        if at == self.tokens.len || self.bytes[at] != want {
-            return Err(error(ParseReason::ExpectedComma, at));
+    fn literal(&mut self, at: u32, next: usize) -> Result<(), ParseError> {
+        let five = u64::from_le_bytes(*self.text.bytes(at)) & 0xff_ffff_ffff;
+        let four = five & 0xffff_ffff;
+        let is_false = five == u64::from_le_bytes(*b"false\0\0\0");
+        let is_true = four == u64::from_le_bytes(*b"true\0\0\0\0");
+        let is_null = four == u64::from_le_bytes(*b"null\0\0\0\0");
+        if !(is_false | is_true | is_null) {
+            return Err(no_value(self.text, at));
         }
-        let end = self.scalar(at, 1, Shape::Null);
-        self.tape.push(end);
-        let next = self.tape.len() as u32;
-        let entry = &mut self.tape[open.entry as usize];
-        entry.len = self.start + at as u32 + 1 - entry.offset;
-        entry.link = next;
-        entry.flags = open.flags;
-        entry.height = open.height;
-        if let Some(parent) = self.open.last_mut() {
-            parent.flags |= open.flags;
-            parent.height = parent.height.max(open.height + 1);
+        let len = 4 + u32::from(is_false);
+        if self.text.scalar_end(at, next) != at + len {
+            return Err(error(ParseReason::BadScalar, at as usize));
         }
-        if open.filter.is_suspect() {
-            self.has_duplicates |=
-                holds_duplicates(self.bytes, self.start, self.tape, open.entry, self.keys);
+        let shape = if is_true { Shape::True } else { Shape::Null };
+        self.tape.push(at, len, if is_false { Shape::False } else { shape }, 0);
+        Ok(())
+    }
+
+    /// The key at token `next` and its colon.
+    #[inline(always)]
+    fn key(&mut self, next: usize) -> Result<(), ParseError> {
+        let at = self.text.position(next);
+        if self.text.byte(at) != b'"' {
+            return Err(error(ParseReason::ExpectedKey, at as usize));
+        }
+        let close = self.text.position(next + 1);
+        let colon = self.text.position(next + 2);
+        if self.text.byte(colon) != b':' {
+            return Err(error(ParseReason::ExpectedColon, colon as usize));
+        }
+        let is_escaped = self.string(at, next + 1)?;
+        let first = u64::from_le_bytes(*self.text.bytes(at + 1));
+        let inner = self.stack.inner();
+        let is_noted = inner.filter.add(first, close - at - 1);
+        if is_noted | is_escaped && (is_escaped || repeats(self.text, self.tape, inner.entry)) {
+            inner.suspect = true;
         }
         Ok(())
     }
 
-    /// Nothing may follow the root.
     #[inline(always)]
-    fn end(&mut self, root: usize) -> Result<Value, ParseError> {
-        let at = self.tokens.next();
-        if at != self.tokens.len {
-            return Err(error(ParseReason::TrailingText, at));
+    fn open(&mut self, at: u32, close: u8) -> Result<(), ParseError> {
+        let flags = if self.text.traits.spaced { SPACED } else { 0 };
+        if !self.stack.push(Open::new(self.tape.len, close, flags)) {
+            return Err(error(ParseReason::TooDeep, at as usize));
         }
-        let mut value = self.tape[root];
-        value.link = root as u32;
-        Ok(value)
+        let shape = if close == b'}' { Shape::RawObject } else { Shape::RawArray };
+        self.tape.push(at, 0, shape, 0);
+        Ok(())
+    }
+
+    /// The right closing bracket at `at`; says whether the container holds a key twice.
+    #[inline(always)]
+    fn close(&mut self, at: u32) -> bool {
+        self.tape.push(at, 1, Shape::Null, 0);
+        let inner = self.stack.inner();
+        self.tape.complete(inner, at + 1);
+        let has_duplicates =
+            inner.suspect && has_duplicates(self.text, self.tape, inner.entry, self.keys);
+        self.stack.pop();
+        has_duplicates
+    }
+
+    /// What follows a value at `at` is neither a comma nor the bracket `close`: right only where the
+    /// root is complete.
+    #[inline(always)]
+    fn end(&self, at: u32, close: u8) -> Result<(), ParseError> {
+        match close {
+            NEVER if at == self.text.len => Ok(()),
+            NEVER => Err(error(ParseReason::TrailingText, at as usize)),
+            _ => Err(error(ParseReason::ExpectedComma, at as usize)),
+        }
     }
 }
 
-/// The first eight bytes; the padding behind a document makes sure that there are eight.
-#[inline(always)]
-fn first_eight(bytes: &[u8]) -> [u8; 8] {
-    let mut eight = [0; 8];
-    eight.copy_from_slice(&bytes[..8]);
-    eight
+/// What closes the container around all: no byte of UTF-8.
+const NEVER: u8 = 0xff;
+
+/// Why no value starts at `at`.
+#[cold]
+#[inline(never)]
+fn no_value(text: Text<'_>, at: u32) -> ParseError {
+    let reason = match text.byte(at) {
+        b'}' | b']' | b':' | b',' => ParseReason::ExpectedValue,
+        _ if at < text.len => ParseReason::BadScalar,
+        _ if text.position(0) == text.len => ParseReason::Empty,
+        _ => ParseReason::ExpectedValue,
+    };
+    error(reason, at as usize)
 }
 
-/// The length of the number at the start of `bytes`, which end in padding that is no digit.
+/// Does the last key on the tape occur earlier in the object at `entry`?
+#[cold]
+#[inline(never)]
+fn repeats(text: Text<'_>, tape: Tape, entry: u32) -> bool {
+    // SAFETY: `walk` holds the vector, and this borrow ends before the next entry is pushed.
+    repeat(text.bytes, tape.start, unsafe { tape.written() }, entry)
+}
+
+/// Does the object at `entry` hold a key twice?
+#[cold]
+#[inline(never)]
+fn has_duplicates(text: Text<'_>, tape: Tape, entry: u32, keys: &mut Vec<(u64, u32)>) -> bool {
+    // SAFETY: `walk` holds the vector, and this borrow ends before the next entry is pushed.
+    holds_duplicates(text.bytes, tape.start, unsafe { tape.written() }, entry, keys)
+}
+
+/// Is it a number of at most 16 bytes without an exponent? `bytes` start with it, `digits` says
+/// which of them are digits. Straight-line code: lengths vary from event to event.
 #[inline(always)]
-fn number(bytes: &[u8]) -> Option<usize> {
-    let mut at = usize::from(bytes[0] == b'-');
-    let digits = |mut at: usize| {
-        while bytes[at].is_ascii_digit() {
-            at += 1;
-        }
-        at
-    };
-    at = match bytes[at] {
-        b'0' => at + 1,
-        b'1'..=b'9' => digits(at + 1),
-        _ => return None,
-    };
-    if bytes[at] == b'.' {
-        let end = digits(at + 1);
-        if end == at + 1 {
-            return None;
-        }
-        at = end;
+fn is_short_number(bytes: &[u8; 16], len: u32, digits: u32) -> bool {
+    let minus = u32::from(bytes[0] == b'-');
+    // All that is neither the sign nor a digit; the bit at `len` makes sure that there is one.
+    let others = (!digits | 1 << (len & 31)) & !minus;
+    let point = others.trailing_zeros();
+    let rest = others & others.wrapping_sub(1);
+    let is_whole = point == len;
+    let is_decimal =
+        (bytes[point as usize & 15] == b'.') & (rest.trailing_zeros() == len) & (point + 1 < len);
+    let leads_well = (bytes[minus as usize] != b'0') | (point == minus + 1);
+    (len <= 16) & (point > minus) & leads_well & (is_whole | is_decimal)
+}
+
+/// Is it a number, all of it?
+#[cold]
+#[inline(never)]
+fn is_number(text: &[u8]) -> bool {
+    let digits = |from: &[u8]| from.iter().take_while(|b| b.is_ascii_digit()).count();
+    let text = text.strip_prefix(b"-").unwrap_or(text);
+    let whole = digits(text);
+    let mut rest = &text[whole..];
+    if whole == 0 || (whole > 1 && text[0] == b'0') {
+        return false;
     }
-    if bytes[at] | 0x20 == b'e' {
-        at += 1;
-        at += usize::from(matches!(bytes[at], b'+' | b'-'));
-        let end = digits(at);
-        if end == at {
-            return None;
+    if let [b'.', decimals @ ..] = rest {
+        let count = digits(decimals);
+        if count == 0 {
+            return false;
         }
-        at = end;
+        rest = &decimals[count..];
     }
-    Some(at)
+    if let [b'e' | b'E', exponent @ ..] = rest {
+        let exponent = match exponent {
+            [b'+' | b'-', unsigned @ ..] => unsigned,
+            _ => exponent,
+        };
+        let count = digits(exponent);
+        return count > 0 && count == exponent.len();
+    }
+    rest.is_empty()
 }
