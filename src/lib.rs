@@ -25,6 +25,7 @@ pub mod config;
 pub mod expr;
 pub mod fault;
 pub mod intrinsics;
+pub mod kafka;
 pub mod metrics;
 pub mod record;
 pub mod sinks;

@@ -1,0 +1,527 @@
+//! Records out: staged by topic, handed to the library in one call a topic, their delivery reports
+//! read through the wrapper's event loop. (A raw poll or flush would discard the reports.)
+
+use std::ffi::{CString, c_void};
+use std::mem;
+use std::ptr::{self, NonNull};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use rdkafka::bindings as sys;
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::KafkaError;
+use rdkafka::message::{DeliveryResult, Message as _};
+use rdkafka::producer::{BaseProducer, NoCustomPartitioner, Producer as _, ProducerContext};
+use rdkafka::producer::{PARTITION_UA, PurgeConfig};
+use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
+use rdkafka::{ClientConfig, Statistics};
+
+use super::client::{ClientError, log_line};
+use super::code;
+use super::queue::Queue;
+use crate::record::{Header, Wake};
+
+/// Tags travel as the library's opaque pointers.
+const _: () = assert!(usize::BITS >= u64::BITS, "a tag must fit an opaque pointer");
+
+/// Records staged for one topic before they are handed over without being asked to.
+const STAGED_RECORDS_MAX: usize = 1024;
+
+/// Staged bytes of all topics after which everything is handed over without being asked to.
+const STAGED_BYTES_MAX: usize = 1024 * 1024;
+
+/// Report events read in one poll; an event holds the reports of many records.
+const EVENTS_MAX: usize = 64;
+
+/// How long an abandoned producer may take to give its outputs back.
+const PURGE_BOUND: Duration = Duration::from_millis(500);
+
+/// A record to write.
+#[derive(Clone, Copy, Debug)]
+pub struct Outgoing<'a> {
+    /// The key.
+    pub key: Option<&'a [u8]>,
+    /// The value; `None` writes a tombstone.
+    pub value: Option<&'a [u8]>,
+    /// The headers.
+    pub headers: &'a [Header<'a>],
+    /// Comes back in the [`Report`].
+    pub tag: u64,
+}
+
+/// What became of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The record's tag.
+    pub tag: u64,
+    /// Partition and offset, or why not.
+    pub result: Result<(i32, i64), RDKafkaErrorCode>,
+}
+
+/// Why a record was not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The library's queue is full: later, after a poll.
+    Full,
+    /// There is no producer any more, and no new one can be made.
+    Dead(ClientError),
+}
+
+/// Trouble of the client as a whole, in the library's words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// Its code.
+    pub code: RDKafkaErrorCode,
+    /// Its text.
+    pub text: String,
+}
+
+/// Where the event loop puts reports; read on the same thread, so the locks are never waited for.
+#[derive(Default)]
+struct Reports {
+    done: Mutex<Vec<Report>>,
+    trouble: Mutex<Option<Trouble>>,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl ClientContext for Reports {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+        log_line(level, facility, text);
+    }
+
+    fn stats(&self, _: Statistics) {}
+
+    fn stats_raw(&self, _: &[u8]) {}
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        if let Some(code) = error.rdkafka_error_code() {
+            *locked(&self.trouble) = Some(Trouble { code, text: reason.to_owned() });
+        }
+    }
+}
+
+impl ProducerContext for Reports {
+    type DeliveryOpaque = usize;
+
+    fn delivery(&self, delivered: &DeliveryResult<'_>, tag: usize) {
+        let result = match delivered {
+            Ok(message) => Ok((message.partition(), message.offset())),
+            Err((error, _)) => Err(error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail)),
+        };
+        locked(&self.done).push(Report { tag: tag as u64, result });
+    }
+}
+
+/// A handle to a topic of one client; destroyed before the client.
+struct TopicHandle(NonNull<sys::rd_kafka_topic_t>);
+
+impl Drop for TopicHandle {
+    fn drop(&mut self) {
+        // SAFETY: made by `open`, destroyed once, before its client (see the order in `Session`).
+        unsafe { sys::rd_kafka_topic_destroy(self.0.as_ptr()) };
+    }
+}
+
+/// One client of the library and its handles. Fields are dropped in order: the client is last.
+struct Session {
+    topics: Vec<TopicHandle>,
+    events: Queue,
+    client: BaseProducer<Reports, NoCustomPartitioner>,
+}
+
+impl Session {
+    fn open(config: &ClientConfig, wake: &Wake) -> Result<Session, ClientError> {
+        let failed = |why: String| {
+            ClientError::new(format!("a Kafka producer could not be made: {why}. Check the settings"))
+        };
+        let client: BaseProducer<Reports, NoCustomPartitioner> = config
+            .create_with_context(Reports::default())
+            .map_err(|error| failed(error.to_string()))?;
+        let events = Queue::main(client.client(), wake.clone())
+            .ok_or_else(|| failed("it has no event queue".into()))?;
+        Ok(Session { topics: Vec::new(), events, client })
+    }
+
+    fn topic(&self, name: &CString) -> Result<TopicHandle, ClientError> {
+        let client = self.client.client().native_ptr();
+        // SAFETY: client and name are live for the call; default topic configuration.
+        let raw = unsafe { sys::rd_kafka_topic_new(client, name.as_ptr(), ptr::null_mut()) };
+        NonNull::new(raw).map(TopicHandle).ok_or_else(|| {
+            ClientError::new(format!("topic {name:?} can't be written: not a topic's name"))
+        })
+    }
+
+    fn reports(&self) -> &Reports {
+        self.client.context()
+    }
+}
+
+/// A range of the staged bytes; `None` where there is no key or value.
+type Span = Option<(u32, u32)>;
+
+struct Staged {
+    tag: u64,
+    key: Span,
+    value: Span,
+    headers: (u32, u32),
+}
+
+struct Topic {
+    name: CString,
+    staged: Vec<Staged>,
+    // Staged records that the library has taken or refused.
+    sent: usize,
+}
+
+/// A producer that takes records in batches. One thread owns it.
+pub struct Producer {
+    session: Session,
+    config: ClientConfig,
+    wake: Wake,
+    topics: Vec<Topic>,
+    bytes: Vec<u8>,
+    headers: Vec<(Span, Span)>,
+    messages: Vec<sys::rd_kafka_message_t>,
+    reports: Vec<Report>,
+    refused: Vec<Report>,
+    in_flight: usize,
+    full: bool,
+    dead: Option<ClientError>,
+}
+
+// SAFETY: what its raw pointers point to (topics, staged bytes) is its own or thread-safe.
+unsafe impl Send for Producer {}
+
+impl Producer {
+    /// A producer; `wake` is called when reports have come, and must not call the producer.
+    pub fn new(config: ClientConfig, wake: Wake) -> Result<Producer, ClientError> {
+        Ok(Producer {
+            session: Session::open(&config, &wake)?,
+            config,
+            wake,
+            topics: Vec::new(),
+            bytes: Vec::with_capacity(STAGED_BYTES_MAX),
+            headers: Vec::new(),
+            messages: Vec::with_capacity(STAGED_RECORDS_MAX),
+            reports: Vec::new(),
+            refused: Vec::new(),
+            in_flight: 0,
+            full: false,
+            dead: None,
+        })
+    }
+
+    /// The index by which records name this topic.
+    pub fn topic(&mut self, name: &str) -> Result<usize, ClientError> {
+        let known = self.topics.iter().position(|it| it.name.as_bytes() == name.as_bytes());
+        if let Some(index) = known {
+            return Ok(index);
+        }
+        let name = CString::new(name).map_err(|_| {
+            ClientError::new(format!("topic {name:?} can't be written: it holds a zero byte"))
+        })?;
+        self.session.topics.push(self.session.topic(&name)?);
+        let staged = Vec::with_capacity(STAGED_RECORDS_MAX);
+        self.topics.push(Topic { name, staged, sent: 0 });
+        Ok(self.topics.len() - 1)
+    }
+
+    /// The topic's name.
+    pub fn topic_name(&self, index: usize) -> &str {
+        self.topics.get(index).and_then(|it| it.name.to_str().ok()).unwrap_or_default()
+    }
+
+    /// Stages a copy of the record.
+    pub fn write(&mut self, topic: usize, record: &Outgoing<'_>) -> Result<(), Refusal> {
+        if let Some(error) = &self.dead {
+            return Err(Refusal::Dead(error.clone()));
+        }
+        if self.full {
+            return Err(Refusal::Full);
+        }
+        let key = self.stage(record.key);
+        let value = self.stage(record.value);
+        let first_header = self.headers.len() as u32;
+        for header in record.headers {
+            let pair = (self.stage(Some(header.name.as_bytes())), self.stage(header.value));
+            self.headers.push(pair);
+        }
+        let headers = (first_header, self.headers.len() as u32);
+        let topic = &mut self.topics[topic];
+        topic.staged.push(Staged { tag: record.tag, key, value, headers });
+        self.in_flight += 1;
+        if topic.staged.len() >= STAGED_RECORDS_MAX || self.bytes.len() >= STAGED_BYTES_MAX {
+            self.submit();
+        }
+        Ok(())
+    }
+
+    fn stage(&mut self, part: Option<&[u8]>) -> Span {
+        let part = part?;
+        let start = self.bytes.len() as u32;
+        self.bytes.extend_from_slice(part);
+        Some((start, part.len() as u32))
+    }
+
+    /// Hands all that is staged to the library, up to the first that finds its queue full.
+    pub fn submit(&mut self) {
+        self.full = false;
+        for index in 0..self.topics.len() {
+            while !self.full && self.topics[index].sent < self.topics[index].staged.len() {
+                self.submit_run(index);
+            }
+            let topic = &mut self.topics[index];
+            if topic.sent == topic.staged.len() {
+                topic.staged.clear();
+                topic.sent = 0;
+            }
+        }
+        if !self.full {
+            self.bytes.clear();
+            self.headers.clear();
+        }
+    }
+
+    /// One call: a record with headers, or as many without as stand together.
+    fn submit_run(&mut self, index: usize) {
+        let topic = &self.topics[index];
+        let rest = &topic.staged[topic.sent..];
+        let plain = rest.iter().take_while(|it| it.headers.0 == it.headers.1).count();
+        if plain == 0 {
+            let answer = self.produce_with_headers(index, &rest[0]);
+            self.note(index, rest_tag(rest), answer);
+            return;
+        }
+        self.messages.clear();
+        self.messages.extend(rest[..plain].iter().map(|staged| message(&self.bytes, staged)));
+        let handle = &self.session.topics[index];
+        let count = i32::try_from(plain).unwrap_or(i32::MAX);
+        // SAFETY: the topic is live; the messages point into `bytes`, which nobody touches during
+        // the call; the library copies what they point to.
+        unsafe {
+            sys::rd_kafka_produce_batch(
+                handle.0.as_ptr(),
+                PARTITION_UA,
+                sys::RD_KAFKA_MSG_F_COPY,
+                self.messages.as_mut_ptr(),
+                count,
+            );
+        }
+        for place in 0..plain {
+            let answer = code::raw_of(&raw const self.messages[place].err);
+            let tag = self.messages[place]._private as u64;
+            self.note(index, tag, answer);
+            if self.full {
+                return;
+            }
+        }
+    }
+
+    fn note(&mut self, index: usize, tag: u64, answer: i32) {
+        let code = code::from_raw(answer);
+        if code == RDKafkaErrorCode::QueueFull {
+            self.full = true;
+            return;
+        }
+        self.topics[index].sent += 1;
+        if answer != 0 {
+            self.refused.push(Report { tag, result: Err(code) });
+        }
+    }
+
+    fn produce_with_headers(&self, index: usize, staged: &Staged) -> i32 {
+        let list = self.header_list(staged);
+        let message = message(&self.bytes, staged);
+        // SAFETY: client and topic are live; each type tag is followed by the arguments it
+        // announces; key and value are copied; the library takes the list over on success only.
+        unsafe {
+            let answer = sys::rd_kafka_producev(
+                self.session.client.client().native_ptr(),
+                sys::rd_kafka_vtype_t::RD_KAFKA_VTYPE_RKT,
+                self.session.topics[index].0.as_ptr(),
+                sys::rd_kafka_vtype_t::RD_KAFKA_VTYPE_MSGFLAGS,
+                sys::RD_KAFKA_MSG_F_COPY,
+                sys::rd_kafka_vtype_t::RD_KAFKA_VTYPE_VALUE,
+                message.payload,
+                message.len,
+                sys::rd_kafka_vtype_t::RD_KAFKA_VTYPE_KEY,
+                message.key,
+                message.key_len,
+                sys::rd_kafka_vtype_t::RD_KAFKA_VTYPE_OPAQUE,
+                message._private,
+                sys::rd_kafka_vtype_t::RD_KAFKA_VTYPE_HEADERS,
+                list,
+                sys::rd_kafka_vtype_t::RD_KAFKA_VTYPE_END,
+            );
+            let answer = code::raw_of(&answer);
+            if answer != 0 {
+                sys::rd_kafka_headers_destroy(list);
+            }
+            answer
+        }
+    }
+
+    fn header_list(&self, staged: &Staged) -> *mut sys::rd_kafka_headers_t {
+        let (first, end) = staged.headers;
+        let pairs = &self.headers[first as usize..end as usize];
+        // SAFETY: makes a list of our own; freed by who takes it.
+        let list = unsafe { sys::rd_kafka_headers_new(pairs.len()) };
+        for (name, value) in pairs {
+            let (name, name_len) = place(&self.bytes, *name);
+            let (value, value_len) = place(&self.bytes, *value);
+            // SAFETY: the list is live, both ranges lie in `bytes`, and both are copied.
+            unsafe {
+                let (name_len, value_len) = (name_len as isize, value_len as isize);
+                sys::rd_kafka_header_add(list, name.cast(), name_len, value, value_len);
+            }
+        }
+        list
+    }
+
+    /// Hands over the reports that have come back, and submits again what found the queue full.
+    /// Never waits.
+    pub fn poll(&mut self, take: &mut dyn FnMut(Report)) {
+        let mut events = 0;
+        while events < EVENTS_MAX && self.session.events.backlog() > 0 {
+            self.session.client.poll(Duration::ZERO);
+            events += 1;
+        }
+        if events == EVENTS_MAX {
+            // The library wakes only when the queue stops being empty; it may not have been.
+            self.wake.wake();
+        }
+        if self.full {
+            self.submit();
+        }
+        let fatal = self.hand_over(take);
+        if fatal && self.dead.is_none() {
+            self.renew();
+            self.hand_over(take);
+        }
+    }
+
+    /// Were there reports of a fatal error?
+    fn hand_over(&mut self, take: &mut dyn FnMut(Report)) -> bool {
+        self.reports.append(&mut self.refused);
+        self.reports.append(&mut locked(&self.session.reports().done));
+        self.in_flight -= self.reports.len().min(self.in_flight);
+        let mut fatal = false;
+        for report in self.reports.drain(..) {
+            fatal |= report.result == Err(RDKafkaErrorCode::Fatal);
+            take(report);
+        }
+        fatal
+    }
+
+    /// Leaves a client that had a fatal error for a new one. Everything unsettled is reported as
+    /// purged, in its order, so that its owner writes it again; some of it may have been written.
+    fn renew(&mut self) {
+        let purge = PurgeConfig::default().queue().inflight();
+        self.session.client.purge(purge);
+        // What is left after the bound is reported by nobody else: the bound is generous for
+        // something that waits for no broker.
+        let _ = self.session.client.flush(PURGE_BOUND);
+        self.reports.append(&mut locked(&self.session.reports().done));
+        for topic in &mut self.topics {
+            let purged = Err(RDKafkaErrorCode::PurgeQueue);
+            let left = topic.staged.drain(..).skip(topic.sent);
+            self.reports.extend(left.map(|it| Report { tag: it.tag, result: purged }));
+            topic.sent = 0;
+        }
+        self.bytes.clear();
+        self.headers.clear();
+        self.full = false;
+        if let Err(error) = self.reopen() {
+            self.dead = Some(error);
+        }
+    }
+
+    fn reopen(&mut self) -> Result<(), ClientError> {
+        let mut session = Session::open(&self.config, &self.wake)?;
+        for topic in &self.topics {
+            session.topics.push(session.topic(&topic.name)?);
+        }
+        drop(mem::replace(&mut self.session, session));
+        Ok(())
+    }
+
+    /// Records staged or with the library, and not yet reported.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    /// Trouble of the client as a whole since the last call.
+    pub fn trouble(&mut self) -> Option<Trouble> {
+        locked(&self.session.reports().trouble).take()
+    }
+
+    /// Which of these topics the cluster does not have (or does not show to us).
+    pub fn missing<'a>(
+        &self,
+        topics: &[&'a str],
+        bound: Duration,
+    ) -> Result<Vec<&'a str>, ClientError> {
+        // All topics, because asking for one by name may create it.
+        let metadata = self.session.client.client().fetch_metadata(None, bound);
+        let metadata = metadata.map_err(|why| {
+            let brokers = self.config.get("bootstrap.servers").unwrap_or("(none)");
+            ClientError::new(format!(
+                "the topics of {brokers} could not be listed: {why}. Check that the brokers can be \
+                 reached from here and that the credentials are right"
+            ))
+        })?;
+        let absent = |name: &&&str| !metadata.topics().iter().any(|it| it.name() == **name);
+        Ok(topics.iter().filter(absent).copied().collect())
+    }
+
+    /// Waits until everything is reported, at most `bound`; hands over the reports. True if nothing
+    /// is left.
+    pub fn flush(&mut self, bound: Duration, take: &mut dyn FnMut(Report)) -> bool {
+        let end = std::time::Instant::now() + bound;
+        loop {
+            self.submit();
+            self.poll(take);
+            let left = end.saturating_duration_since(std::time::Instant::now());
+            if self.in_flight == 0 || left.is_zero() {
+                return self.in_flight == 0;
+            }
+            // Returns early when an event comes; with nothing staged the library stops lingering.
+            let slice = left.min(Duration::from_millis(100));
+            let _ = self.session.client.flush(slice);
+        }
+    }
+}
+
+fn rest_tag(rest: &[Staged]) -> u64 {
+    rest.first().map_or(0, |it| it.tag)
+}
+
+fn place(bytes: &[u8], span: Span) -> (*mut c_void, usize) {
+    match span {
+        // Not null even where it is empty: an empty value is no tombstone.
+        Some((start, len)) => {
+            (bytes[start as usize..].as_ptr().cast_mut().cast::<c_void>(), len as usize)
+        }
+        None => (ptr::null_mut(), 0),
+    }
+}
+
+fn message(bytes: &[u8], staged: &Staged) -> sys::rd_kafka_message_t {
+    let (payload, len) = place(bytes, staged.value);
+    let (key, key_len) = place(bytes, staged.key);
+    sys::rd_kafka_message_t {
+        err: RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR,
+        rkt: ptr::null_mut(),
+        partition: PARTITION_UA,
+        payload,
+        len,
+        key,
+        key_len,
+        offset: 0,
+        _private: staged.tag as usize as *mut c_void,
+    }
+}
