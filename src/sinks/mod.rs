@@ -1,5 +1,9 @@
 //! Where outcomes go. A [`Sink`] is one shard's end: it takes outputs, and reports each one's fate.
 
+pub mod discard;
+pub mod file;
+pub mod kafka;
+
 use std::fmt;
 
 use crate::record::Header;

@@ -1,5 +1,8 @@
 //! Where records come from. A [`Source`] is one shard's end: it hands over batches and never blocks.
 
+pub mod file;
+pub mod kafka;
+
 use std::fmt;
 
 use crate::record::{Assignment, AssignmentId, Record};
