@@ -93,7 +93,8 @@ fn assemble(
         }
     }
     let mut config = ClientConfig::new();
-    config.set_log_level(RDKafkaLogLevel::Info);
+    let debug = user.contains_key("debug");
+    config.set_log_level(if debug { RDKafkaLogLevel::Debug } else { RDKafkaLogLevel::Info });
     for (name, value) in defaults.iter().copied().flatten() {
         config.set(*name, *value);
     }

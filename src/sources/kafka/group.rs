@@ -292,7 +292,7 @@ impl Group {
         if consumer.assignment_lost() {
             tracing::warn!(partitions = revoked.len(), "assignment lost: nothing is committed");
             self.ask(&revoked, LOST_BOUND, News::Lost);
-        } else {
+        } else if !self.is_closing() {
             self.drain(consumer, &revoked);
         }
         locked(&self.partitions).retain(|it| !gone(it));
