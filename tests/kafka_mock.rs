@@ -52,8 +52,8 @@ fn produce(sink: &mut KafkaSink, from: u64, to: u64) -> u64 {
         let output = Output {
             topic,
             key: Some(text.as_bytes()),
-            value: (number % 7 != 0).then_some(text.as_bytes()),
-            headers: if number % 10 == 0 { &headers } else { &[] },
+            value: (!number.is_multiple_of(7)).then_some(text.as_bytes()),
+            headers: if number.is_multiple_of(10) { &headers } else { &[] },
             tag: number,
         };
         while let Err(error) = sink.write(output) {
@@ -97,9 +97,13 @@ impl Seen {
                 *last = record.position.offset;
                 let key = std::str::from_utf8(record.key.expect("a key")).expect("a number");
                 let number: u64 = key.parse().expect("a number");
-                assert_eq!(record.value.is_none(), number % 7 == 0, "tombstones stay tombstones");
+                assert_eq!(
+                    record.value.is_none(),
+                    number.is_multiple_of(7),
+                    "tombstones stay tombstones"
+                );
                 self.tombstones += usize::from(record.value.is_none());
-                assert_eq!(record.headers.len(), if number % 10 == 0 { 3 } else { 0 });
+                assert_eq!(record.headers.len(), if number.is_multiple_of(10) { 3 } else { 0 });
                 if let [first, none, empty] = record.headers {
                     assert_eq!((first.name, first.value), ("n", Some(key.as_bytes())));
                     assert_eq!((none.value, empty.value), (None, Some(&b""[..])));
@@ -243,7 +247,8 @@ fn a_second_member_joins_and_leaves(properties: &[(&str, &str)]) {
     until(&mut members, |it| {
         let mut seen = all_of(it);
         seen.extend(&theirs);
-        seen.len() == target as usize && it[0].seen.iter().map(|it| it.held.len()).sum::<usize>() == 6
+        seen.len() == target as usize
+            && it[0].seen.iter().map(|it| it.held.len()).sum::<usize>() == 6
     });
     closing.join().expect("closes");
     let first = members.pop().expect("there");

@@ -1,5 +1,5 @@
-//! The embedded broker: librdkafka's mock cluster, for the quick start and fast tests. It speaks the
-//! protocol over loopback sockets, and keeps little: see [`RETAINED_BYTES`].
+//! The embedded broker: librdkafka's mock cluster, for the quick start and fast tests. It speaks
+//! the protocol over loopback sockets, and keeps little: see [`RETAINED_BYTES`].
 
 use std::ffi::{CStr, CString};
 use std::time::Duration;
@@ -75,7 +75,8 @@ impl Broker {
     /// Takes a broker (from 1) down, or up again.
     pub fn set_up(&self, broker: i32, up: bool) -> Result<(), ClientError> {
         let cluster = self.owner.client().mock_cluster();
-        let answer = cluster.map(|it| if up { it.broker_up(broker) } else { it.broker_down(broker) });
+        let answer =
+            cluster.map(|it| if up { it.broker_up(broker) } else { it.broker_down(broker) });
         match answer {
             Some(Ok(())) => Ok(()),
             Some(Err(why)) => Err(ClientError::new(format!("broker {broker}: {why}"))),

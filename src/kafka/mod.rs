@@ -7,11 +7,13 @@ mod code;
 mod mock;
 mod producer;
 mod queue;
+mod session;
 
 pub use client::{
     ClientError, Properties, check, consumer_config, effective, log_line, producer_config,
 };
 pub use code::name as code_name;
 pub use mock::{Broker, RETAINED_BATCHES, RETAINED_BYTES};
-pub use producer::{Outgoing, Producer, Refusal, Report, Trouble};
+pub use producer::{Outgoing, Producer, Refusal};
 pub use queue::{Batch, Message, Queue, commit_bounded, commit_later, watermarks};
+pub use session::{Report, Trouble};

@@ -179,7 +179,7 @@ impl<'a> Message<'a> {
         Some((code::from_raw(raw), String::from_utf8_lossy(text).into_owned()))
     }
 
-    /// The topic's address: the same for all records of a topic in one batch, and a cheap key there.
+    /// The topic's address: the same for all records of a topic in one batch, a cheap key there.
     pub fn topic_address(&self) -> usize {
         self.raw.rkt as usize
     }

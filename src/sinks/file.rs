@@ -1,4 +1,4 @@
-//! A file or standard output as a sink: one value a line (NDJSON); keys and headers are not written.
+//! A file or standard output as a sink: one value a line (NDJSON), without keys and headers.
 //! Lines of several shards go to the same file whole, in batches.
 
 use std::fs::{File, OpenOptions};
@@ -34,7 +34,8 @@ fn append(name: &str) -> io::Result<File> {
 }
 
 fn failed(what: &str, name: &str, why: &io::Error) -> SinkError {
-    let message = format!("{name:?} could not be {what}: {why}. Check its rights and the free space");
+    let message =
+        format!("{name:?} could not be {what}: {why}. Check its rights and the free space");
     SinkError { kind: SinkErrorKind::Fatal, code: "", message }
 }
 
@@ -74,7 +75,8 @@ impl Sink for FileSink {
         }
         let value = output.value.unwrap_or(b"null");
         // A raw line break in JSON is whitespace, and would end the line.
-        let flat = value.iter().map(|&byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { byte });
+        let flat =
+            value.iter().map(|&byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { byte });
         self.lines.extend(flat);
         self.lines.push(b'\n');
         self.tags.push(output.tag);
@@ -84,7 +86,7 @@ impl Sink for FileSink {
         Ok(())
     }
 
-    /// Writes the lines; a slow reader of a pipe is waited for, which is the back-pressure it wants.
+    /// Writes the lines; a slow reader of a pipe is waited for, the back-pressure it wants.
     fn submit(&mut self) {
         if self.lines.is_empty() {
             return;

@@ -162,9 +162,10 @@ fn kind(code: Code) -> (SinkErrorKind, &'static str) {
         | Code::SaslAuthenticationFailed
         | Code::UnsupportedSASLMechanism
         | Code::IllegalSASLState
-        | Code::SSL => {
-            (SinkErrorKind::Fatal, "Check the credentials and certificates in the sink's properties")
-        }
+        | Code::SSL => (
+            SinkErrorKind::Fatal,
+            "Check the credentials and certificates in the sink's properties",
+        ),
         Code::UnknownTopicOrPartition
         | Code::UnknownTopic
         | Code::UnknownPartition
@@ -175,9 +176,10 @@ fn kind(code: Code) -> (SinkErrorKind, &'static str) {
         | Code::UnsupportedVersion
         | Code::UnsupportedFeature
         | Code::UnsupportedCompressionType
-        | Code::PolicyViolation => {
-            (SinkErrorKind::Fatal, "The brokers refuse these settings; change the sink's properties")
-        }
+        | Code::PolicyViolation => (
+            SinkErrorKind::Fatal,
+            "The brokers refuse these settings; change the sink's properties",
+        ),
         _ => (SinkErrorKind::Retriable, "It will be written again"),
     }
 }

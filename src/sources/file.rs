@@ -172,7 +172,10 @@ impl Source for FileSource {
 }
 
 fn failed_to_start(why: io::Error) -> SourceError {
-    SourceError { message: format!("a reading thread could not be started: {why}"), retriable: true }
+    SourceError {
+        message: format!("a reading thread could not be started: {why}"),
+        retriable: true,
+    }
 }
 
 /// The reading thread.

@@ -1,10 +1,12 @@
-//! Kafka as a source: one consumer and one polling thread a process, one end a shard. Partitions are
-//! forwarded to the shards' queues, so records never pass the polling thread; what does is told in
+//! Kafka as a source: one consumer and one polling thread a process, one end a shard. Partitions
+//! are forwarded to the shards' queues, so records never pass the polling thread; what does is told in
 //! `group` (assignments), and what a shard sees in `end`.
 
+mod commits;
 mod end;
 mod group;
 mod partition;
+mod trouble;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
@@ -137,8 +139,9 @@ impl Settings {
         };
         if bound * 2 >= interval {
             return Err(ClientError::new(format!(
-                "a drain bound of {bound:?} is not below half of max.poll.interval.ms ({text}): the \
-                 group would expel this member while it drains. Lower the one or raise the other"
+                "a drain bound of {bound:?} is not below half of max.poll.interval.ms ({text}): \
+                 the group would expel this member while it drains. Lower the one or raise the \
+                 other"
             )));
         }
         Ok(bound)

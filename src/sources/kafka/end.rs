@@ -1,7 +1,7 @@
 //! A shard's end of the source: reads the shard's queue in batches and says whose each record is.
 //!
-//! News (assigned, revoking, lost) is taken in between batches only, so that a record always belongs
-//! to the assignment it was read under; the polling thread helps by waiting for `Lost` to be seen,
+//! News (assigned, revoking, lost) is taken in between batches only, so that a record always
+//! belongs to the assignment it was read under; the polling thread helps by waiting for `Lost` to be seen,
 //! and the library by discarding what was queued before a revoke. The one exception: a record of an
 //! unknown partition has its `Assigned` in the inbox, put there before the record could be fetched.
 
@@ -16,6 +16,7 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use super::group::{Events, Group, News, Stray};
 use super::partition::Partition;
+use super::trouble;
 use crate::kafka::{Batch, Message};
 use crate::record::{AssignmentId, Header, Position, Record};
 use crate::sources::{Arrival, Source, SourceError};
@@ -110,7 +111,7 @@ impl End {
             if let Some((code, text)) = message.error() {
                 if code != RDKafkaErrorCode::PartitionEOF {
                     let at = format!("{}/{}", message.topic(), message.partition());
-                    waiting.extend(group.judge(code, &text, &at).map(News::Fault));
+                    waiting.extend(trouble::judge(code, &text, &at).map(News::Fault));
                 }
                 continue;
             }
@@ -128,7 +129,8 @@ impl End {
 
     fn set_flow(&self, held: &Held, paused: bool) -> Option<()> {
         let consumer = self.consumer.upgrade()?;
-        let (topic, number) = (&held.partition.assignment.topic, held.partition.assignment.partition);
+        let (topic, number) =
+            (&held.partition.assignment.topic, held.partition.assignment.partition);
         let mut list = TopicPartitionList::new();
         list.add_partition(topic, number);
         let answer = if paused {
@@ -267,9 +269,8 @@ fn hand<'m>(
 
 /// Hands over a record that came to the polling thread instead of this queue.
 fn hand_stray(held: &mut [Held], stray: &Stray, take: &mut dyn FnMut(Arrival<'_>)) -> usize {
-    let of = |it: &&mut Held| {
-        it.flow == Flow::Running && it.partition.is(&stray.topic, stray.partition)
-    };
+    let of =
+        |it: &&mut Held| it.flow == Flow::Running && it.partition.is(&stray.topic, stray.partition);
     let Some(held) = held.iter_mut().find(of).filter(|it| stray.offset >= it.next) else {
         return 0;
     };

@@ -16,20 +16,17 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, RebalanceProtocol};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
-use rdkafka::types::{RDKafkaErrorCode as Code, RDKafkaRespErr};
+use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::Start;
 use super::partition::Partition;
+use super::{Start, trouble};
 use crate::kafka::{self, ClientError, Queue};
 use crate::record::{AssignmentId, Wake};
 use crate::sources::SourceError;
 
 /// How long a shard may take to see that a partition is lost before it could come back.
 const LOST_BOUND: Duration = Duration::from_secs(5);
-
-/// Pause between two attempts at a commit that must not be left.
-const RETRY_PAUSE: Duration = Duration::from_millis(50);
 
 /// What a shard is told by the polling thread.
 pub(super) enum News {
@@ -153,10 +150,11 @@ impl Group {
         self.answered.notify_all();
     }
 
-    fn tell(&self, shard: usize, news: News) {
-        // A shard that is gone has dropped its end, and with it the receiver.
-        let _ = self.desks[shard].news.send(news);
+    /// False if the shard is gone: it has dropped its end, and with it the receiver.
+    fn tell(&self, shard: usize, news: News) -> bool {
+        let told = self.desks[shard].news.send(news).is_ok();
         self.wake(shard);
+        told
     }
 
     /// Tells the shards, and waits for their answers; returns those that have not answered.
@@ -168,7 +166,9 @@ impl Group {
     ) -> Vec<AssignmentId> {
         locked(&self.awaited).extend(partitions.iter().map(|it| it.assignment.id));
         for it in partitions {
-            self.tell(it.shard, news(it.assignment.id));
+            if !self.tell(it.shard, news(it.assignment.id)) {
+                self.release(it.assignment.id);
+            }
         }
         let end = Instant::now() + bound;
         let mut awaited = locked(&self.awaited);
@@ -317,64 +317,6 @@ impl Group {
         }
     }
 
-    /// Sends off what has settled since the last time.
-    pub(super) fn commit_later(&self, consumer: &BaseConsumer<Events>) {
-        let partitions = self.assigned();
-        let mut list = TopicPartitionList::new();
-        for it in &partitions {
-            if let Some(offset) = it.due() {
-                add(&mut list, it, offset);
-                it.mark_sent(offset);
-            }
-        }
-        if list.count() == 0 {
-            return;
-        }
-        if let Err(code) = kafka::commit_later(consumer.client(), &list) {
-            partitions.iter().for_each(|it| it.forget_sent());
-            self.commit_failed(code);
-        }
-    }
-
-    /// Commits what has settled, all of it, and waits for the answer.
-    pub(super) fn commit_all(&self, consumer: &BaseConsumer<Events>, bound: Duration) {
-        self.commit_now(consumer, &self.assigned(), bound);
-    }
-
-    fn commit_now(
-        &self,
-        consumer: &BaseConsumer<Events>,
-        partitions: &[Arc<Partition>],
-        bound: Duration,
-    ) {
-        let mut list = TopicPartitionList::new();
-        let due: Vec<_> =
-            partitions.iter().filter_map(|it| Some((it, it.unconfirmed()?))).collect();
-        due.iter().for_each(|(it, offset)| add(&mut list, it, *offset));
-        if due.is_empty() {
-            return;
-        }
-        let end = Instant::now() + bound;
-        loop {
-            let left = end.saturating_duration_since(Instant::now());
-            match kafka::commit_bounded(consumer.client(), &list, left) {
-                Ok(()) => return due.iter().for_each(|(it, offset)| it.confirm(*offset)),
-                Err(code) if left <= RETRY_PAUSE || !again(code) => {
-                    return self.commit_failed(code);
-                }
-                Err(_) => std::thread::sleep(RETRY_PAUSE),
-            }
-        }
-    }
-
-    fn commit_failed(&self, code: Code) {
-        let text = format!("{code}; the records since the last commit will be read again");
-        match self.judge(code, &text, "the group's offsets") {
-            Some(error) => self.fault(&error.message, error.retriable),
-            None => tracing::warn!(code = kafka::code_name(code), "offsets not committed"),
-        }
-    }
-
     /// Hands a record on that came to the polling thread.
     pub(super) fn hand_on(&self, message: &BorrowedMessage<'_>) {
         let (topic, number) = (message.topic(), message.partition());
@@ -396,76 +338,13 @@ impl Group {
         self.tell(partition.shard, News::Stray(Box::new(stray)));
     }
 
-    /// Is this trouble the operator must hear of? The library gets over everything else by itself.
-    pub(super) fn judge(&self, code: Code, text: &str, at: &str) -> Option<SourceError> {
-        let advice = match code {
-            Code::Authentication | Code::SaslAuthenticationFailed | Code::SSL => {
-                "check the credentials and certificates in the source's properties"
-            }
-            Code::UnsupportedSASLMechanism | Code::IllegalSASLState => {
-                "set sasl.mechanism to one that the brokers offer"
-            }
-            Code::TopicAuthorizationFailed => "grant this user Read and Describe on the topic",
-            Code::GroupAuthorizationFailed => "grant this user Read on the group",
-            Code::ClusterAuthorizationFailed => "grant this user access to the cluster",
-            Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::InvalidTopic => {
-                "create the topic, or correct its name in the source's topics"
-            }
-            Code::OffsetOutOfRange | Code::AutoOffsetReset | Code::NoOffset => {
-                "the records to be read next are gone (retention, or a topic made anew): say with \
-                 out_of_range = \"earliest\" or \"latest\" where to go on"
-            }
-            Code::Fenced | Code::FencedInstanceId => {
-                "another member uses the same group.instance.id: give each its own"
-            }
-            Code::InconsistentGroupProtocol => {
-                "the group's other members use another assignment strategy or protocol: use theirs"
-            }
-            Code::UnsupportedVersion | Code::UnsupportedFeature => {
-                "the brokers are too old for these properties: change them"
-            }
-            Code::InvalidGroupId | Code::InvalidSessionTimeout => "correct the group's properties",
-            Code::Fatal => "restart; if it comes again, look into the brokers' logs",
-            _ => {
-                tracing::warn!(code = kafka::code_name(code), text, at, "Kafka consumer trouble");
-                return None;
-            }
-        };
-        let name = kafka::code_name(code);
-        let message = format!("reading {at} failed with {name} ({text}): {advice}");
-        Some(SourceError { message, retriable: false })
-    }
-
     /// Tells every shard that the source can't go on.
-    fn fault(&self, message: &str, retriable: bool) {
+    pub(super) fn fault(&self, message: &str, retriable: bool) {
         for shard in 0..self.desks.len() {
             let error = SourceError { message: message.to_owned(), retriable };
             self.tell(shard, News::Fault(error));
         }
     }
-}
-
-fn add(list: &mut TopicPartitionList, partition: &Partition, offset: i64) {
-    let (topic, number) = (&partition.assignment.topic, partition.assignment.partition);
-    // Fails only for offsets below zero, and those settle nothing.
-    let _ = list.add_partition_offset(topic, number, Offset::Offset(offset));
-}
-
-/// Can a failed commit succeed while this member keeps its partitions?
-fn again(code: Code) -> bool {
-    !matches!(
-        code,
-        Code::IllegalGeneration
-            | Code::UnknownMemberId
-            | Code::FencedInstanceId
-            | Code::Fenced
-            | Code::AssignmentLost
-            | Code::GroupAuthorizationFailed
-            | Code::TopicAuthorizationFailed
-            | Code::UnknownTopicOrPartition
-            | Code::Fatal
-            | Code::BrokerDestroy
-    )
 }
 
 /// What the library calls back on, always on the polling thread.
@@ -488,7 +367,7 @@ impl ClientContext for Events {
 
     fn error(&self, error: KafkaError, reason: &str) {
         let Some(code) = error.rdkafka_error_code() else { return };
-        if let Some(error) = self.group.judge(code, reason, "the source's topics") {
+        if let Some(error) = trouble::judge(code, reason, "the source's topics") {
             self.group.fault(&error.message, error.retriable);
         }
     }
@@ -510,19 +389,6 @@ impl ConsumerContext for Events {
     }
 
     fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
-        let failed = result.err().and_then(|it| it.rdkafka_error_code());
-        let partitions = self.group.assigned();
-        for element in offsets.elements() {
-            let named = |it: &&Arc<Partition>| it.is(element.topic(), element.partition());
-            let Some(partition) = partitions.iter().find(named) else { continue };
-            match (failed, element.error(), element.offset()) {
-                (None, Ok(()), Offset::Offset(offset)) => partition.confirm(offset),
-                _ => partition.forget_sent(),
-            }
-        }
-        let each = offsets.elements().iter().find_map(|it| it.error().err());
-        if let Some(code) = failed.or(each.and_then(|it| it.rdkafka_error_code())) {
-            self.group.commit_failed(code);
-        }
+        self.group.committed(result, offsets);
     }
 }

@@ -1,0 +1,100 @@
+//! Commits: what has settled is sent off on the interval, and waited for where it is the last chance.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::KafkaResult;
+use rdkafka::types::RDKafkaErrorCode as Code;
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::group::{Events, Group};
+use super::partition::Partition;
+use super::trouble;
+use crate::kafka;
+
+/// Pause between two attempts at a commit that must not be left.
+const RETRY_PAUSE: Duration = Duration::from_millis(50);
+
+impl Group {
+    /// Sends off what has settled since the last time.
+    pub(super) fn commit_later(&self, consumer: &BaseConsumer<Events>) {
+        let partitions = self.assigned();
+        let mut list = TopicPartitionList::new();
+        for it in &partitions {
+            if let Some(offset) = it.due() {
+                add(&mut list, it, offset);
+                it.mark_sent(offset);
+            }
+        }
+        if list.count() == 0 {
+            return;
+        }
+        if let Err(code) = kafka::commit_later(consumer.client(), &list) {
+            partitions.iter().for_each(|it| it.forget_sent());
+            self.commit_failed(code);
+        }
+    }
+
+    /// Commits what has settled, all of it, and waits for the answer.
+    pub(super) fn commit_all(&self, consumer: &BaseConsumer<Events>, bound: Duration) {
+        self.commit_now(consumer, &self.assigned(), bound);
+    }
+
+    pub(super) fn commit_now(
+        &self,
+        consumer: &BaseConsumer<Events>,
+        partitions: &[Arc<Partition>],
+        bound: Duration,
+    ) {
+        let mut list = TopicPartitionList::new();
+        let due: Vec<_> =
+            partitions.iter().filter_map(|it| Some((it, it.unconfirmed()?))).collect();
+        due.iter().for_each(|(it, offset)| add(&mut list, it, *offset));
+        if due.is_empty() {
+            return;
+        }
+        let end = Instant::now() + bound;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            match kafka::commit_bounded(consumer.client(), &list, left) {
+                Ok(()) => return due.iter().for_each(|(it, offset)| it.confirm(*offset)),
+                Err(code) if left <= RETRY_PAUSE || !trouble::may_pass(code) => {
+                    return self.commit_failed(code);
+                }
+                Err(_) => std::thread::sleep(RETRY_PAUSE),
+            }
+        }
+    }
+
+    fn commit_failed(&self, code: Code) {
+        let text = format!("{code}; the records since the last commit will be read again");
+        if let Some(error) = trouble::judge(code, &text, "the group's offsets") {
+            self.fault(&error.message, error.retriable);
+        }
+    }
+
+    /// The answer to a commit that was sent off.
+    pub(super) fn committed(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
+        let failed = result.err().and_then(|it| it.rdkafka_error_code());
+        let partitions = self.assigned();
+        for element in offsets.elements() {
+            let named = |it: &&Arc<Partition>| it.is(element.topic(), element.partition());
+            let Some(partition) = partitions.iter().find(named) else { continue };
+            match (failed, element.error(), element.offset()) {
+                (None, Ok(()), Offset::Offset(offset)) => partition.confirm(offset),
+                _ => partition.forget_sent(),
+            }
+        }
+        let each = offsets.elements().iter().find_map(|it| it.error().err());
+        if let Some(code) = failed.or(each.and_then(|it| it.rdkafka_error_code())) {
+            self.commit_failed(code);
+        }
+    }
+}
+
+fn add(list: &mut TopicPartitionList, partition: &Partition, offset: i64) {
+    let (topic, number) = (&partition.assignment.topic, partition.assignment.partition);
+    // Fails only for offsets below zero, and those settle nothing.
+    let _ = list.add_partition_offset(topic, number, Offset::Offset(offset));
+}
