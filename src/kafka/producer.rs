@@ -290,7 +290,9 @@ impl Producer {
         if self.full {
             self.submit();
         }
-        let fatal = self.hand_over(take);
+        let told = |it: &Trouble| it.code == RDKafkaErrorCode::Fatal;
+        let told = locked(&self.session.reports().trouble).as_ref().is_some_and(told);
+        let fatal = self.hand_over(take) || told;
         if fatal && self.dead.is_none() {
             self.renew();
             self.hand_over(take);
@@ -416,5 +418,55 @@ fn message(bytes: &[u8], staged: &Staged) -> sys::rd_kafka_message_t {
         key_len,
         offset: 0,
         _private: staged.tag as usize as *mut c_void,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::{Broker, producer_config};
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    fn write_all(producer: &mut Producer, topic: usize, tags: &[u64]) {
+        for &tag in tags {
+            let headers: &[_] = &[Header { name: "h", value: None }];
+            let headers = if tag.is_multiple_of(5) { headers } else { &[] };
+            let record = Outgoing { key: None, value: Some(b"1"), headers, tag };
+            producer.write(topic, &record).expect("taken");
+        }
+    }
+
+    #[test]
+    fn after_a_fatal_error_everything_unsettled_comes_back_and_can_be_written_again() {
+        let broker = Broker::start(1).expect("starts");
+        broker.create_topic("t", 2).expect("a topic");
+        let ours = [("bootstrap.servers", broker.bootstrap())];
+        let config = producer_config(&BTreeMap::new(), &ours).expect("valid");
+        let mut producer = Producer::new(config, Wake::new(|| {})).expect("a producer");
+        let topic = producer.topic("t").expect("a topic");
+        broker.set_up(1, false).expect("down");
+        let mut unsettled: Vec<u64> = (0..100).collect();
+        write_all(&mut producer, topic, &unsettled);
+        producer.submit();
+        let client = producer.session.client.client().native_ptr();
+        let fatal = RDKafkaRespErr::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
+        // SAFETY: the client is live, the text a C string.
+        unsafe { sys::rd_kafka_test_fatal_error(client, fatal, c"a test's".as_ptr()) };
+        let mut failed = Vec::new();
+        producer.flush(PATIENCE, &mut |it| failed.push(it));
+        assert_eq!((failed.len(), producer.in_flight()), (100, 0));
+        assert!(failed.iter().all(|it| it.result.is_err()), "{failed:?}");
+        broker.set_up(1, true).expect("up");
+        // As a shard does: what has failed is written again.
+        for _ in 0..3 {
+            write_all(&mut producer, topic, &unsettled);
+            let settle =
+                &mut |it: Report| unsettled.retain(|&tag| tag != it.tag || it.result.is_err());
+            assert!(producer.flush(PATIENCE, settle), "everything is reported");
+        }
+        assert!(unsettled.is_empty(), "{unsettled:?}");
     }
 }
