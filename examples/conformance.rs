@@ -159,28 +159,28 @@ fn run(case: &Json, program: &Program) -> Json {
     let mut execution = Execution::default();
     let mut machine = Machine { program, limits: &limits, identity: &names, now_ms: START_MS };
     machine.start(&mut execution, input, 1);
-    let mut suspension = machine.run(&mut execution, &mut scratch, Resume::Continue);
+    let mut suspension = machine.run(&mut execution, &mut scratch, Resume::Continue, &mut ());
     for _ in 0..SUSPENSIONS_MAX {
         suspension = match suspension {
             Suspension::Done(outcome) => return run.result(&scratch, outcome),
-            Suspension::Yield => machine.run(&mut execution, &mut scratch, Resume::Continue),
+            Suspension::Yield => machine.run(&mut execution, &mut scratch, Resume::Continue, &mut ()),
             Suspension::Wait { until_ms } => {
                 machine.now_ms = until_ms;
-                machine.run(&mut execution, &mut scratch, Resume::Timer)
+                machine.run(&mut execution, &mut scratch, Resume::Timer, &mut ())
             }
             Suspension::Call { request, wake_ms } => {
                 match run.reply(&execution, &scratch, request.arguments) {
                     Err(why) => return skipped(why),
                     Ok(None) => {
                         machine.now_ms = wake_ms;
-                        machine.run(&mut execution, &mut scratch, Resume::Timer)
+                        machine.run(&mut execution, &mut scratch, Resume::Timer, &mut ())
                     }
                     Ok(Some(Ok(text))) => {
                         let reply = Resume::Reply(Ok(text.as_bytes()));
-                        machine.run(&mut execution, &mut scratch, reply)
+                        machine.run(&mut execution, &mut scratch, reply, &mut ())
                     }
                     Ok(Some(Err(error))) => {
-                        machine.run(&mut execution, &mut scratch, Resume::Reply(Err(error)))
+                        machine.run(&mut execution, &mut scratch, Resume::Reply(Err(error)), &mut ())
                     }
                 }
             }

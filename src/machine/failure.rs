@@ -1,7 +1,7 @@
 //! What happens when a state fails: Retry, Catch, or the end (specification, "Errors").
 
 use super::execution::{Execution, Phase};
-use super::{Machine, Next, Outcome, Suspension};
+use super::{Machine, Next, Observer, Outcome, Suspension};
 use crate::asl::retry::{Raised, is_terminal};
 use crate::fault::{StateError, names};
 use crate::states::Step;
@@ -15,16 +15,19 @@ impl Machine<'_> {
         &self,
         execution: &mut Execution,
         scratch: &mut Scratch,
+        observer: &mut impl Observer,
         error: StateError,
         raised: Raised,
     ) -> Next {
+        observer.failed(execution.step, &error);
         if is_terminal(error.name(), raised, self.limits.data_limit_rule) {
             return failed(error);
         }
         if let Some(until_ms) = self.retry(execution, &error) {
             execution.attempt += 1;
+            observer.retried(execution.step);
             if until_ms <= self.now_ms {
-                return self.attempt(execution, scratch);
+                return self.attempt(execution, scratch, observer);
             }
             execution.suspend(Phase::Retrying);
             let until_ms = until_ms.min(execution.deadline_ms);
@@ -34,6 +37,7 @@ impl Machine<'_> {
             None => failed(error),
             Some(Ok((next, output))) if !scratch.exceeds(output, self.limits.data_bytes_max) => {
                 execution.events += 1;
+                observer.caught(execution.step);
                 Next::Enter(next, output)
             }
             Some(Ok(_)) => failed(self.oversized_state(execution)),

@@ -11,9 +11,11 @@
 mod context;
 mod execution;
 mod failure;
+mod observer;
 
 pub use context::Identity;
 pub use execution::{Execution, Roots};
+pub use observer::Observer;
 
 use std::time::Duration;
 
@@ -123,11 +125,12 @@ impl Machine<'_> {
         execution: &mut Execution,
         scratch: &mut Scratch,
         resume: Resume<'_>,
+        observer: &mut impl Observer,
     ) -> Suspension {
         if self.now_ms >= execution.deadline_ms {
             return Suspension::Done(Outcome::TimedOut);
         }
-        let mut next = self.resume(execution, scratch, resume);
+        let mut next = self.resume(execution, scratch, resume, observer);
         let mut steps = 0;
         loop {
             let (step, input) = match next {
@@ -142,30 +145,36 @@ impl Machine<'_> {
                 return Suspension::Yield;
             }
             steps += 1;
-            next = self.enter(execution, scratch);
+            next = self.enter(execution, scratch, observer);
         }
     }
 
     /// Takes up what was suspended.
-    fn resume(&self, execution: &mut Execution, scratch: &mut Scratch, resume: Resume<'_>) -> Next {
+    fn resume(
+        &self,
+        execution: &mut Execution,
+        scratch: &mut Scratch,
+        resume: Resume<'_>,
+        observer: &mut impl Observer,
+    ) -> Next {
         match (execution.phase, resume) {
-            (Phase::Ready, Resume::Continue) => self.enter(execution, scratch),
-            (Phase::Retrying, Resume::Timer) => self.attempt(execution, scratch),
+            (Phase::Ready, Resume::Continue) => self.enter(execution, scratch, observer),
+            (Phase::Retrying, Resume::Timer) => self.attempt(execution, scratch, observer),
             (Phase::Waiting, Resume::Timer) => {
-                self.step_on(execution, scratch, |step, frame| step.resume(frame, Value::NULL))
+                self.step_on(execution, scratch, observer, |step, frame| step.resume(frame, Value::NULL))
             }
             (Phase::Calling, Resume::Timer) => {
                 execution.events += 1;
                 let error = StateError::from_parts(Some(names::TIMEOUT.into()), None);
-                self.fail(execution, scratch, error, Raised::ByTask)
+                self.fail(execution, scratch, observer, error, Raised::ByTask)
             }
             (Phase::Calling, Resume::Reply(reply)) => {
                 execution.events += 1;
                 match self.result(execution, scratch, reply) {
                     Ok(result) => {
-                        self.step_on(execution, scratch, |step, frame| step.resume(frame, result))
+                        self.step_on(execution, scratch, observer, |step, frame| step.resume(frame, result))
                     }
-                    Err(error) => self.fail(execution, scratch, error, Raised::ByTask),
+                    Err(error) => self.fail(execution, scratch, observer, error, Raised::ByTask),
                 }
             }
             (phase, resume) => {
@@ -193,14 +202,25 @@ impl Machine<'_> {
     }
 
     /// Enters the state that the execution has come to.
-    fn enter(&self, execution: &mut Execution, scratch: &mut Scratch) -> Next {
+    fn enter(
+        &self,
+        execution: &mut Execution,
+        scratch: &mut Scratch,
+        observer: &mut impl Observer,
+    ) -> Next {
+        observer.entered(execution.step);
         execution.enter(self.now_ms, self.program.step(execution.step).retriers().len());
-        self.attempt(execution, scratch)
+        self.attempt(execution, scratch, observer)
     }
 
     /// Runs the state from its start, the first time or again.
-    fn attempt(&self, execution: &mut Execution, scratch: &mut Scratch) -> Next {
-        self.step_on(execution, scratch, |step, frame| step.enter(frame))
+    fn attempt(
+        &self,
+        execution: &mut Execution,
+        scratch: &mut Scratch,
+        observer: &mut impl Observer,
+    ) -> Next {
+        self.step_on(execution, scratch, observer, |step, frame| step.enter(frame))
     }
 
     /// Runs the current step, and does what it says.
@@ -209,6 +229,7 @@ impl Machine<'_> {
         &self,
         execution: &mut Execution,
         scratch: &mut Scratch,
+        observer: &mut impl Observer,
         run: impl FnOnce(&Step, &mut Frame<'_>) -> Result<Transition, StateError>,
     ) -> Next {
         let step = self.program.step(execution.step);
@@ -217,7 +238,7 @@ impl Machine<'_> {
             Ok(Transition::Exit(exit, output)) => {
                 if scratch.exceeds(output, self.limits.data_bytes_max) {
                     let error = self.oversized_state(execution);
-                    return self.fail(execution, scratch, error, Raised::ByState);
+                    return self.fail(execution, scratch, observer, error, Raised::ByState);
                 }
                 execution.events += 1;
                 match exit {
@@ -225,12 +246,12 @@ impl Machine<'_> {
                     Exit::End => Next::Suspend(Suspension::Done(Outcome::Succeeded(output))),
                 }
             }
-            Ok(Transition::Call(request)) => self.call(execution, scratch, request),
-            Ok(Transition::Wait(until_ms)) => self.wait(execution, scratch, until_ms),
+            Ok(Transition::Call(request)) => self.call(execution, scratch, observer, request),
+            Ok(Transition::Wait(until_ms)) => self.wait(execution, scratch, observer, until_ms),
             Ok(Transition::Fail(error)) => Next::Suspend(Suspension::Done(Outcome::Failed(error))),
             Err(error) => {
                 let error = self.located(execution, error);
-                self.fail(execution, scratch, error, Raised::ByState)
+                self.fail(execution, scratch, observer, error, Raised::ByState)
             }
         }
     }
@@ -238,7 +259,7 @@ impl Machine<'_> {
     fn call(&self, execution: &mut Execution, scratch: &mut Scratch, request: TaskRequest) -> Next {
         if scratch.exceeds(request.arguments, self.limits.data_bytes_max) {
             let error = self.oversized(execution);
-            return self.fail(execution, scratch, error, Raised::ByState);
+            return self.fail(execution, scratch, observer, error, Raised::ByState);
         }
         // Scheduled and started; a job or a callback is submitted as well.
         let pattern = self.program.resource(request.resource).parsed.pattern();
@@ -251,9 +272,15 @@ impl Machine<'_> {
         Next::Suspend(Suspension::Call { request, wake_ms })
     }
 
-    fn wait(&self, execution: &mut Execution, scratch: &mut Scratch, until_ms: i64) -> Next {
+    fn wait(
+        &self,
+        execution: &mut Execution,
+        scratch: &mut Scratch,
+        observer: &mut impl Observer,
+        until_ms: i64,
+    ) -> Next {
         if until_ms <= self.now_ms {
-            return self.step_on(execution, scratch, |step, frame| step.resume(frame, Value::NULL));
+            return self.step_on(execution, scratch, observer, |step, frame| step.resume(frame, Value::NULL));
         }
         execution.suspend(Phase::Waiting);
         let until_ms = until_ms.min(execution.deadline_ms);

@@ -1,9 +1,11 @@
 //! Dead letters: the record as it came, and all that is known about why it failed.
 
 use super::names::{Origin, base64_of};
+use super::outputs::Outlet;
 use crate::fault::StateError;
 use crate::machine::Identity;
 use crate::record::Header;
+use crate::sinks::{Output, Receipt, SinkError, SinkErrorKind, TopicId};
 
 /// What a dead letter says beside the record.
 pub struct Report<'a> {
@@ -88,4 +90,86 @@ fn bytes_into(
         Some((_, Ok(text))) => object.insert(name.to_owned(), text.into()),
         Some((bytes, Err(_))) => object.insert(format!("{name}_base64"), base64_of(bytes).into()),
     };
+}
+
+/// Where dead letters go.
+#[derive(Default)]
+pub struct Letters {
+    topic: Option<(Outlet, TopicId)>,
+    file: Option<Outlet>,
+}
+
+impl Letters {
+    /// To a topic, and to a file what is too large for it.
+    pub fn to_topic(outlet: Outlet, topic: TopicId, fallback: Option<Outlet>) -> Letters {
+        Letters { topic: Some((outlet, topic)), file: fallback }
+    }
+
+    /// To a file.
+    pub fn to_file(outlet: Outlet) -> Letters {
+        Letters { topic: None, file: Some(outlet) }
+    }
+
+    /// Writes a letter; `true` where it went to the fallback. An error pauses the pipeline.
+    pub fn write(
+        &mut self,
+        origin: &Origin<'_>,
+        report: &Report<'_>,
+        tag: u64,
+    ) -> Result<bool, String> {
+        let failed = |e: SinkError| format!("a dead letter could not be written: {}", e.message);
+        if let Some((outlet, topic)) = &mut self.topic {
+            let (key, value) = (origin.record.key, origin.record.value);
+            let written = with_headers(origin, report, |headers| {
+                outlet.write(Output { topic: *topic, key, value, headers, tag })
+            });
+            match written {
+                Ok(()) => return Ok(false),
+                Err(e) if e.kind == SinkErrorKind::Record && self.file.is_some() => {}
+                Err(e) if e.kind == SinkErrorKind::Record => {
+                    return Err(format!("{}. Set dead_letter.fallback_file", failed(e)));
+                }
+                Err(e) => return Err(failed(e)),
+            }
+        }
+        let Some(outlet) = &mut self.file else {
+            return Err("there is no place for dead letters. Set dead_letter".to_owned());
+        };
+        let line = line(origin, report);
+        let (topic, key, headers) = (TopicId(0), None, &[][..]);
+        let output = Output { topic, key, value: Some(&line), headers, tag };
+        outlet.write(output).map_err(failed)?;
+        Ok(self.topic.is_some())
+    }
+
+    fn outlets(&mut self) -> impl Iterator<Item = &mut Outlet> {
+        self.topic.as_mut().map(|(outlet, _)| outlet).into_iter().chain(self.file.as_mut())
+    }
+
+    /// Takes receipts.
+    pub fn poll(&mut self, take: &mut dyn FnMut(Receipt)) {
+        self.outlets().for_each(|outlet| outlet.sink.poll(take));
+    }
+
+    /// Tries again what there was no room for.
+    pub fn drain(&mut self, failed: &mut dyn FnMut(u64, SinkError)) {
+        self.outlets().for_each(|outlet| outlet.drain(failed));
+    }
+
+    /// Hands on what was written.
+    pub fn submit(&mut self) {
+        self.outlets().for_each(|outlet| outlet.sink.submit());
+    }
+
+    /// Is anything held back?
+    pub fn is_stalled(&self) -> bool {
+        self.topic.as_ref().is_some_and(|(outlet, _)| outlet.is_stalled())
+            || self.file.as_ref().is_some_and(Outlet::is_stalled)
+    }
+
+    /// Bytes held back.
+    pub fn bytes(&self) -> usize {
+        self.topic.as_ref().map_or(0, |(outlet, _)| outlet.bytes())
+            + self.file.as_ref().map_or(0, Outlet::bytes)
+    }
 }

@@ -1,5 +1,329 @@
-//! One core and all it owns: its timers.
+//! One core and all it owns: for each pipeline a source's end, a sink, a scratch memory; and timers,
+//! waiting executions, task clients and counters. Shards share nothing but immutable plans.
+//!
+//! ```text
+//! source -> record -> execution -> done  -> outlet -> receipt -> window -> source.commit
+//!                        ^   |---> waits -> slot, timer or task --|
+//!                        |----------------------------------------|
+//! ```
+//!
+//! One thread runs [`Shard::run`]: a tick takes a bounded amount of each, and sleeps on one wake-up
+//! when there was nothing. What crosses threads: the source's and sink's queues below, wake-ups, and
+//! [`Control`].
 
+mod control;
+mod core;
+mod flow;
+mod input;
+mod letters;
+mod names;
+mod outputs;
+mod plan;
+mod ratio;
+mod slots;
 mod timers;
+mod window;
 
+pub use control::{Control, Phase};
+pub use flow::Halt;
+pub use letters::{HEADER_PREFIX, Letters};
+pub use names::Origin;
+pub use outputs::Outlet;
+pub use plan::{Decode, Input, Key, NullValue, Output, Place, Plan, Policy};
 pub use timers::{TimerId, Timers};
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Runtime;
+use tokio::sync::Notify;
+use tokio::task::LocalSet;
+
+use self::core::Core;
+use self::flow::Flow;
+use self::slots::SlotId;
+use crate::fault::StateError;
+use crate::metrics::{Pulse, ShardCounters};
+use crate::record::Wake;
+use crate::sinks::{Receipt, Sink};
+use crate::sources::Source;
+use crate::step::Resume;
+use crate::tasks::{CallId, OpenError, Tasks};
+
+/// Executions that go on in one tick after they had spent their budget.
+const READY_PER_TICK_MAX: usize = 16;
+/// The longest sleep: metrics and the pulse want to be looked after.
+const SLEEP_MAX: Duration = Duration::from_millis(500);
+
+/// One pipeline's share of a shard, as the engine hands it over.
+pub struct Lane {
+    /// What is done.
+    pub plan: Arc<Plan>,
+    /// This shard's end of the source; `None` where the source has no more ends than other shards.
+    pub source: Option<Box<dyn Source>>,
+    /// This shard's end of the output.
+    pub sink: Box<dyn Sink>,
+    /// This shard's ends of the dead letters.
+    pub letters: Letters,
+}
+
+/// What a shard may use, and whom it tells.
+pub struct Settings {
+    /// Executions that may wait at once.
+    pub parked_max: usize,
+    /// Bytes of waiting executions and outputs held back, above which no records are taken.
+    pub bytes_max: usize,
+    /// How often counters are handed over.
+    pub metrics_interval: Duration,
+    /// Told on every round that the shard is alive.
+    pub pulse: Pulse,
+}
+
+struct Running {
+    plan: Arc<Plan>,
+    source: Option<Box<dyn Source>>,
+    flow: Flow,
+}
+
+/// One core and all it owns.
+pub struct Shard {
+    lanes: Vec<Running>,
+    core: Core,
+    runtime: Runtime,
+    local: Rc<LocalSet>,
+    notify: Arc<Notify>,
+    control: Arc<Control>,
+    settings: Settings,
+    receipts: Vec<Receipt>,
+    answers: Answers,
+    flushed: Instant,
+}
+
+/// Task answers of one tick, copied: an execution may call again while they are gone through.
+#[derive(Default)]
+struct Answers {
+    text: Vec<u8>,
+    list: Vec<(CallId, Result<(usize, usize), StateError>)>,
+}
+
+/// A wake-up, and what it wakes: make the pair before the source and the sinks.
+pub fn wake() -> (Wake, Arc<Notify>) {
+    let notify = Arc::new(Notify::new());
+    let wakes = notify.clone();
+    (Wake::new(move || wakes.notify_one()), notify)
+}
+
+impl Shard {
+    /// A shard over these lanes. Called on the thread that will run it.
+    pub fn open(
+        lanes: Vec<Lane>,
+        task_plans: Vec<Arc<crate::tasks::Plan>>,
+        counters: ShardCounters,
+        (wake, notify): (Wake, Arc<Notify>),
+        control: Arc<Control>,
+        settings: Settings,
+    ) -> Result<Shard, OpenError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|e| OpenError {
+            message: format!("a shard's runtime could not be started: {e}. Check the file limit"),
+        })?;
+        let local = Rc::new(LocalSet::new());
+        let guard = runtime.enter();
+        let tasks = Tasks::open(task_plans, local.clone(), wake)?;
+        drop(guard);
+        let lanes = lanes.into_iter().enumerate().map(|(index, lane)| {
+            let flow = Flow::new(index, &lane.plan, Outlet::new(lane.sink), lane.letters);
+            Running { plan: lane.plan, source: lane.source, flow }
+        });
+        Ok(Shard {
+            lanes: lanes.collect(),
+            core: Core::new(counters, tasks),
+            runtime,
+            local,
+            notify,
+            control,
+            settings,
+            receipts: Vec::new(),
+            answers: Answers::default(),
+            flushed: Instant::now(),
+        })
+    }
+
+    /// Runs until told to end, or until all sources have ended and everything has settled.
+    pub fn run(mut self) {
+        loop {
+            let work = self.tick();
+            self.report();
+            match self.control.phase() {
+                Phase::Quit => break,
+                Phase::Drain if self.is_idle() => break,
+                _ if self.is_over() => break,
+                _ if work == 0 => self.sleep(),
+                _ => self.drive(),
+            }
+        }
+        for lane in &mut self.lanes {
+            if let Some(source) = &mut lane.source {
+                lane.flow.end_tick(&mut self.core, source.as_mut());
+            }
+        }
+        self.core.counters.flush();
+        self.settings.pulse.end();
+    }
+
+    /// A bounded amount of everything. Returns how much there was.
+    fn tick(&mut self) -> usize {
+        self.core.look_at_clock();
+        let mut work = 0;
+        for lane in &mut self.lanes {
+            work += lane.flow.collect(&mut self.core, &mut self.receipts);
+        }
+        work += self.answer();
+        work += self.expire();
+        work += self.go_on();
+        let has_room = self.has_room();
+        for at in 0..self.lanes.len() {
+            let Running { plan, source, flow } = &mut self.lanes[at];
+            let Some(source) = source else { continue };
+            let limit = if has_room && flow.is_open() { plan.batch_max } else { 0 };
+            let core = &mut self.core;
+            let polled = source.poll(limit, &mut |arrival| flow.arrive(plan, core, arrival));
+            match polled {
+                Ok(records) => work += records,
+                Err(e) if e.retriable => {
+                    tracing::warn!(pipeline = %plan.name, error = %e, "source in trouble");
+                }
+                Err(e) => flow.halted = Some(Halt::Stopped(e.message)),
+            }
+            flow.end_tick(&mut self.core, source.as_mut());
+        }
+        work
+    }
+
+    /// May more records be taken?
+    fn has_room(&self) -> bool {
+        let held: usize = self.lanes.iter().map(|lane| lane.flow.held_bytes()).sum();
+        self.control.phase() == Phase::Run
+            && self.core.slots.len() < self.settings.parked_max
+            && self.core.slots.bytes() + held < self.settings.bytes_max
+    }
+
+    /// Hands task answers to the executions that wait for them.
+    fn answer(&mut self) -> usize {
+        let Answers { text, list } = &mut self.answers;
+        text.clear();
+        self.core.tasks.poll(self.core.now_ms, &mut |id, answer| {
+            let copied = answer.map(|answer| {
+                text.extend_from_slice(answer);
+                (text.len() - answer.len(), text.len())
+            });
+            list.push((id, copied));
+        });
+        let mut list = std::mem::take(list);
+        let count = list.len();
+        for (id, answer) in list.drain(..) {
+            let slot = SlotId::from_bits(id.0);
+            let Some(waiting) = self.core.slots.get(slot) else { continue };
+            if u64::from(waiting.execution.call()) != id.1 {
+                continue;
+            }
+            waiting.is_calling = false;
+            let lane = waiting.lane;
+            self.core.counts(lane).task_failures += u64::from(answer.is_err());
+            let answer = answer.map(|(from, to)| &self.answers.text[from..to]);
+            let Running { plan, flow, .. } = &mut self.lanes[lane];
+            flow.resume(plan, &mut self.core, slot, Resume::Reply(answer));
+        }
+        self.answers.list = list;
+        count
+    }
+
+    /// Wakes executions whose time has come.
+    fn expire(&mut self) -> usize {
+        self.core.expire();
+        let mut count = 0;
+        while let Some(id) = self.core.next_due() {
+            count += 1;
+            self.resume(id, Resume::Timer);
+        }
+        count
+    }
+
+    /// Goes on with executions that had spent their budget.
+    fn go_on(&mut self) -> usize {
+        let count = self.core.ready.len().min(READY_PER_TICK_MAX);
+        for _ in 0..count {
+            if let Some(id) = self.core.ready.pop_front() {
+                self.resume(id, Resume::Continue);
+            }
+        }
+        count
+    }
+
+    fn resume(&mut self, id: SlotId, resume: Resume<'_>) {
+        let Some(slot) = self.core.slots.get(id) else { return };
+        let Running { plan, flow, .. } = &mut self.lanes[slot.lane];
+        flow.resume(plan, &mut self.core, id, resume);
+    }
+
+    /// Tells the engine of pipelines that halted; hands counters over when it is time.
+    fn report(&mut self) {
+        for lane in &self.lanes {
+            if let Some(halt) = &lane.flow.halted {
+                self.control.halt(&lane.plan.name, halt);
+            }
+        }
+        let now = Instant::now();
+        if now.duration_since(self.flushed) < self.settings.metrics_interval {
+            return;
+        }
+        self.flushed = now;
+        self.settings.pulse.beat(now);
+        for (at, lane) in self.lanes.iter().enumerate() {
+            let levels = &mut self.core.counters.pipelines[at].levels;
+            levels.in_flight = lane.flow.windows.open_records() as u64;
+            levels.outputs_pending = lane.flow.pending() as u64;
+            levels.paused = u64::from(lane.flow.halted.is_some());
+        }
+        if let Some(first) = self.core.counters.pipelines.first_mut() {
+            // Waiting executions are counted for the shard; one shard's pipelines share its slots.
+            first.levels.parked = self.core.slots.len() as u64;
+        }
+        self.core.counters.flush();
+        self.control.use_budget(self.core.slots.bytes());
+    }
+
+    /// Has everything that was taken been settled, as far as it can be?
+    fn is_idle(&self) -> bool {
+        self.core.slots.len() == 0 && self.lanes.iter().all(|lane| lane.flow.pending() == 0)
+    }
+
+    /// Have all sources ended, with nothing left to do?
+    fn is_over(&self) -> bool {
+        let has_ended = |lane: &Running| lane.source.is_none() || lane.flow.has_ended;
+        self.lanes.iter().all(has_ended)
+            && self.is_idle()
+            && self.lanes.iter().all(|lane| lane.flow.windows.open_records() == 0)
+    }
+
+    /// Lets the shard's own I/O go on between two ticks.
+    fn drive(&self) {
+        if self.core.tasks.in_flight() > 0 {
+            self.runtime.block_on(self.local.run_until(tokio::task::yield_now()));
+        }
+    }
+
+    /// Sleeps until a wake-up, the next timer, or a moment for book-keeping.
+    fn sleep(&mut self) {
+        let until = self.core.next_timer_ms().map_or(SLEEP_MAX, |due_ms| {
+            Duration::from_millis((due_ms - self.core.now_ms).max(0).unsigned_abs()).min(SLEEP_MAX)
+        });
+        let until = until.min(self.settings.metrics_interval);
+        let notified = self.notify.notified();
+        let sleep = async {
+            let _ = tokio::time::timeout(until, notified).await;
+        };
+        self.runtime.block_on(self.local.run_until(sleep));
+    }
+}

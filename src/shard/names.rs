@@ -1,5 +1,7 @@
 //! Names of executions: derived from pipeline and position, so a redelivered record gets the same.
 
+use std::fmt::Write;
+
 use crate::machine::Identity;
 use crate::record::{Header, Record};
 use crate::value::{Scratch, Value};
@@ -29,6 +31,25 @@ impl Origin<'_> {
     }
 }
 
+impl Origin<'_> {
+    /// Writes the execution's name to `out`, which is emptied first.
+    pub fn write_name(&self, out: &mut String) {
+        let (pipeline, topic, partition) = (&self.plan.name, self.topic, self.partition);
+        let offset = self.record.position.offset;
+        out.clear();
+        // Writing to a String can't fail.
+        let _ = write!(out, "{pipeline}-");
+        let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        out.extend(topic.chars().map(|c| if legal(c) { c } else { '_' }));
+        let _ = write!(out, "-{partition}-{offset}");
+        if out.len() > NAME_CHARS_MAX {
+            out.clear();
+            let hash = fnv(topic.bytes(), partition as u64);
+            let _ = write!(out, "{pipeline}-{hash:016x}-{offset}");
+        }
+    }
+}
+
 impl Identity for Origin<'_> {
     fn id(&self) -> String {
         let (machine, name) = (&self.plan.machine, self.name());
@@ -36,16 +57,9 @@ impl Identity for Origin<'_> {
     }
 
     fn name(&self) -> String {
-        let Plan { name: pipeline, .. } = self.plan;
-        let (topic, partition) = (self.topic, self.partition);
-        let name = format!("{pipeline}-{topic}-{partition}-{}", self.record.position.offset);
-        let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-        let name: String = name.chars().map(|c| if legal(c) { c } else { '_' }).collect();
-        if name.len() <= NAME_CHARS_MAX {
-            return name;
-        }
-        let hash = fnv(topic.bytes(), partition as u64);
-        format!("{pipeline}-{hash:016x}-{}", self.record.position.offset)
+        let mut name = String::new();
+        self.write_name(&mut name);
+        name
     }
 
     fn role_arn(&self) -> String {

@@ -34,7 +34,10 @@ pub struct Waiting {
     pub offset: i64,
     /// Which sink it waits for.
     pub way: Way,
-    outstanding: u32,
+    /// When its record was handed over, on the shard's clock in nanoseconds.
+    pub received_ns: u64,
+    /// Receipts still to come.
+    pub outstanding: u32,
 }
 
 /// Records that wait for receipts, by the tag that their outputs carry.
@@ -46,14 +49,14 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// A record whose outputs, `count` of them, are about to be written. Returns their tag.
-    pub fn open(&mut self, claim: Claim, offset: i64, way: Way, count: u32) -> u64 {
+    /// A record whose outputs are about to be written. Returns their tag.
+    pub fn open(&mut self, waiting: Waiting) -> u64 {
         let index = self.free.pop().unwrap_or_else(|| {
             self.entries.push((0, None));
             self.entries.len() as u32 - 1
         });
         let entry = &mut self.entries[index as usize];
-        entry.1 = Some(Waiting { claim, offset, way, outstanding: count });
+        entry.1 = Some(waiting);
         self.used += 1;
         u64::from(entry.0) << 32 | u64::from(index)
     }
@@ -186,7 +189,7 @@ fn is_passing(kind: SinkErrorKind) -> bool {
 }
 
 /// What to write of a success: one value, or an array's elements.
-pub fn parts(output: Value, origin: &Origin<'_>, scratch: &mut Scratch) -> Result<Value, StateError> {
+pub fn part(output: Value, origin: &Origin<'_>, scratch: &mut Scratch) -> Result<Value, StateError> {
     let plan = &origin.plan.output;
     let value = match &plan.value {
         Some(path) => at(path, output, origin, scratch)?,
@@ -219,27 +222,45 @@ pub fn topic_of<'a>(
     }
 }
 
-/// The key's bytes, appended to `out`; `None` for no key.
-pub fn key_of<'a>(
+/// Puts the output's key into `out` where it is read from the output; see [`key_slice`].
+pub fn key_into(
     output: Value,
-    origin: &'a Origin<'_>,
+    origin: &Origin<'_>,
     scratch: &mut Scratch,
-    out: &'a mut Vec<u8>,
-) -> Result<Option<&'a [u8]>, StateError> {
+    out: &mut Vec<u8>,
+) -> Result<(), StateError> {
+    let Key::Path(path) = &origin.plan.output.key else { return Ok(()) };
     out.clear();
-    match &origin.plan.output.key {
-        Key::Source => Ok(origin.record.key),
-        Key::None => Ok(None),
-        Key::Path(path) => {
-            let value = at(path, output, origin, scratch)?;
-            match value.kind() {
-                Kind::Null => return Ok(None),
-                Kind::String => out.extend_from_slice(scratch.str(value).as_bytes()),
-                _ => scratch.write(value, out),
-            }
-            Ok(Some(out))
-        }
+    let value = at(path, output, origin, scratch)?;
+    match value.kind() {
+        Kind::String => out.extend_from_slice(scratch.str(value).as_bytes()),
+        _ => scratch.write(value, out),
     }
+    Ok(())
+}
+
+/// The output's key: the source's, none, or what [`key_into`] has put into `buffer`.
+pub fn key_slice<'a>(origin: &Origin<'a>, buffer: &'a [u8]) -> Option<&'a [u8]> {
+    match origin.plan.output.key {
+        Key::Source => origin.record.key,
+        Key::None => None,
+        Key::Path(_) => Some(buffer),
+    }
+}
+
+/// Calls `write` with the output's headers: the source's, then the execution's name and the
+/// definition's version. `name` is a buffer.
+pub fn with_headers<T>(
+    origin: &Origin<'_>,
+    name: &mut String,
+    write: impl FnOnce(&[Header<'_>]) -> T,
+) -> T {
+    origin.write_name(name);
+    let version = format!("{:016x}", origin.plan.program.version);
+    let ours = [("expressway.execution", name.as_bytes()), ("expressway.version", version.as_bytes())];
+    let ours = ours.map(|(name, value)| Header { name, value: Some(value) });
+    let headers: Vec<_> = origin.record.headers.iter().copied().chain(ours).collect();
+    write(&headers)
 }
 
 /// The value at a path of the output, or of the context object.

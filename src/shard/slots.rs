@@ -1,8 +1,6 @@
 //! Executions that wait: each in a slot with its memory, its timer, and a copy of its record, which
 //! the source took back when the batch was over. Slots are reused with all they hold.
 
-use std::time::Instant;
-
 use super::timers::TimerId;
 use super::window::Claim;
 use crate::machine::Execution;
@@ -99,8 +97,8 @@ pub struct Slot {
     pub timer: Option<TimerId>,
     /// A task was called and has not answered.
     pub is_calling: bool,
-    /// When its record was handed over.
-    pub received: Instant,
+    /// When its record was handed over, on the shard's clock in nanoseconds.
+    pub received_ns: u64,
     bytes: usize,
 }
 
@@ -176,9 +174,9 @@ impl Slots {
 
 impl Slot {
     /// A slot of what is given.
-    pub fn new(lane: usize, claim: Claim, spare: Spare, received: Instant) -> Slot {
+    pub fn new(lane: usize, claim: Claim, spare: Spare, received_ns: u64) -> Slot {
         let (kept, execution, block) = spare;
         let (timer, is_calling, bytes) = (None, false, 0);
-        Slot { lane, claim, kept, execution, block, timer, is_calling, received, bytes }
+        Slot { lane, claim, kept, execution, block, timer, is_calling, received_ns, bytes }
     }
 }

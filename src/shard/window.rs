@@ -1,6 +1,7 @@
 //! What is in flight of each partition that this shard holds: one tracker an assignment.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 use crate::ack::ordered::Tracker;
 use crate::ack::{Limits, Settlement, Ticket};
@@ -27,6 +28,8 @@ impl Claim {
 pub struct Window {
     /// What it is of.
     pub assignment: Assignment,
+    /// The topic's name; not shared with other shards, so that holding it is free.
+    pub topic: Rc<str>,
     tracker: Tracker,
     /// Counts rewinds: claims from before one are void.
     epoch: u32,
@@ -60,6 +63,7 @@ impl Windows {
         // because a record that was handed over can't be given back.
         let unbounded = Limits { records: usize::MAX, bytes: u64::MAX };
         self.list.push(Window {
+            topic: Rc::from(&*assignment.topic),
             assignment,
             tracker: Tracker::new(unbounded),
             epoch: 0,

@@ -44,6 +44,12 @@ pub trait Source: Send {
     /// The highest offset known to be committed for the assignment, where the source can tell.
     fn committed(&self, assignment: AssignmentId) -> Option<i64>;
 
+    /// Hands over again what stands at `offset` and behind it. `false` where the source can't.
+    fn rewind(&mut self, assignment: AssignmentId, offset: i64) -> bool {
+        let _ = (assignment, offset);
+        false
+    }
+
     /// Answers [`Arrival::Revoking`]: all that will ever be settled is settled and noted.
     fn release(&mut self, assignment: AssignmentId);
 }

@@ -194,6 +194,22 @@ impl Source for End {
         held.and_then(|it| it.partition.committed())
     }
 
+    fn rewind(&mut self, assignment: AssignmentId, offset: i64) -> bool {
+        let Some(held) = find(&mut self.held, assignment) else { return true };
+        if held.flow == Flow::Revoking {
+            // Its next owner reads from the committed offset.
+            return true;
+        }
+        held.next = offset;
+        held.flow = Flow::Running;
+        let Some(place) = self.held.iter().position(|it| it.partition.assignment.id == assignment)
+        else {
+            return true;
+        };
+        self.set_flow(&self.held[place], false);
+        true
+    }
+
     fn release(&mut self, assignment: AssignmentId) {
         let of = |it: &Held| it.partition.assignment.id == assignment && it.flow == Flow::Revoking;
         if self.held.iter().any(of) {

@@ -1,0 +1,159 @@
+//! What the pipelines of a shard share: clock, timers, waiting executions, tasks, counters.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use super::slots::{Slot, SlotId, Slots};
+use super::timers::Timers;
+use crate::fault::StateError;
+use crate::machine::Observer;
+use crate::metrics::{Counts, PipelineCounters, ShardCounters};
+use crate::step::{ResourceId, StepId};
+use crate::tasks::{Call, CallId, Tasks};
+
+/// What the pipelines of a shard share.
+pub struct Core {
+    /// Counters, handed over on an interval.
+    pub counters: ShardCounters,
+    /// Executions that wait.
+    pub slots: Slots,
+    /// Those that have spent their budget and go on next.
+    pub ready: VecDeque<SlotId>,
+    /// Milliseconds since 1970, at the start of the tick.
+    pub now_ms: i64,
+    /// Nanoseconds since the shard started, at the start of the tick.
+    pub now_ns: u64,
+    /// A task's arguments, while it is called.
+    pub arguments: Vec<u8>,
+    /// An execution's name, while it is needed.
+    pub name: String,
+    /// Task integrations.
+    pub tasks: Tasks,
+    timers: Timers,
+    started: Instant,
+    due: Vec<SlotId>,
+}
+
+impl Core {
+    /// A shard's, with nothing in it.
+    pub fn new(counters: ShardCounters, tasks: Tasks) -> Core {
+        let mut core = Core {
+            counters,
+            slots: Slots::default(),
+            ready: VecDeque::new(),
+            now_ms: wall_clock_ms(),
+            now_ns: 0,
+            arguments: Vec::new(),
+            name: String::new(),
+            tasks,
+            timers: Timers::new(wall_clock_ms()),
+            started: Instant::now(),
+            due: Vec::new(),
+        };
+        core.look_at_clock();
+        core
+    }
+
+    /// Reads both clocks: once a tick.
+    pub fn look_at_clock(&mut self) {
+        self.now_ms = wall_clock_ms();
+        self.now_ns = self.started.elapsed().as_nanos() as u64;
+    }
+
+    /// A pipeline's counts.
+    #[inline]
+    pub fn counts(&mut self, pipeline: usize) -> &mut Counts {
+        &mut self.counters.pipelines[pipeline].counts
+    }
+
+    /// Wakes a parked execution then.
+    pub fn set_timer(&mut self, id: SlotId, due_ms: i64) {
+        let timer = self.timers.set(due_ms, id.to_bits());
+        if let Some(slot) = self.slots.get(id) {
+            slot.timer = Some(timer);
+        }
+    }
+
+    /// Calls a task for a parked execution; its arguments and name are in the buffers.
+    #[allow(clippy::too_many_arguments)]
+    pub fn call(
+        &mut self,
+        pipeline: usize,
+        id: SlotId,
+        number: u32,
+        state: &str,
+        resource: ResourceId,
+        attempt: u32,
+        wake_ms: i64,
+    ) {
+        let timeout = Duration::from_millis((wake_ms - self.now_ms).max(0).unsigned_abs());
+        self.tasks.call(&Call {
+            id: CallId(id.to_bits(), number.into()),
+            plan: pipeline,
+            resource: resource.0 as usize,
+            state,
+            attempt,
+            arguments: &self.arguments,
+            timeout: Some(timeout),
+            execution: &self.name,
+            now_ms: self.now_ms,
+        });
+    }
+
+    /// Takes a parked execution out, with its timer and call undone.
+    pub fn take_slot(&mut self, id: SlotId) -> Option<Slot> {
+        let slot = self.slots.take(id)?;
+        if let Some(timer) = slot.timer {
+            self.timers.cancel(timer);
+        }
+        if slot.is_calling {
+            self.tasks.cancel(CallId(id.to_bits(), slot.execution.call().into()));
+        }
+        Some(slot)
+    }
+
+    /// Executions whose time has come, to be gone through with [`Core::next_due`].
+    pub fn expire(&mut self) {
+        let due = &mut self.due;
+        self.timers.advance(self.now_ms, &mut |key| due.push(SlotId::from_bits(key)));
+        self.due.reverse();
+    }
+
+    /// The next execution whose time has come.
+    pub fn next_due(&mut self) -> Option<SlotId> {
+        self.due.pop()
+    }
+
+    /// When something is due without anybody's call, in milliseconds since 1970.
+    pub fn next_timer_ms(&self) -> Option<i64> {
+        [self.timers.next_due_ms(), self.tasks.next_due_ms()].into_iter().flatten().min()
+    }
+}
+
+/// The wall clock; before 1970 it reads 0.
+fn wall_clock_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
+}
+
+/// Counts what the machine reports.
+pub struct Watch<'a>(pub &'a mut PipelineCounters);
+
+impl Observer for Watch<'_> {
+    #[inline]
+    fn entered(&mut self, step: StepId) {
+        self.0.counts.steps += 1;
+        self.0.states[step.0 as usize].entered += 1;
+    }
+
+    fn failed(&mut self, step: StepId, _: &StateError) {
+        self.0.states[step.0 as usize].errors += 1;
+    }
+
+    fn retried(&mut self, _: StepId) {
+        self.0.counts.retries += 1;
+    }
+
+    fn caught(&mut self, _: StepId) {
+        self.0.counts.catches += 1;
+    }
+}

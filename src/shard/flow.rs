@@ -1,0 +1,485 @@
+//! One pipeline on one shard: records become executions, executions become outputs or dead letters,
+//! receipts settle records.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::core::{Core, Watch};
+use super::input;
+use super::letters::{Letters, Report};
+use super::names::Origin;
+use super::outputs::{self, Ledger, OUTPUT_FAILED, Outlet, Waiting, Way};
+use super::plan::{NullValue, Plan, Policy};
+use super::ratio::FailureRatio;
+use super::slots::{Slot, SlotId};
+use super::window::{Claim, Windows};
+use crate::ack::Settlement;
+use crate::fault::{StateError, names};
+use crate::machine::{Execution, Machine, Outcome, Suspension};
+use crate::record::{AssignmentId, Header, Record};
+use crate::sinks::{Output, Receipt, SinkError, SinkErrorKind, TopicId};
+use crate::sources::{Arrival, Source};
+use crate::step::{Resume, TaskRequest};
+use crate::value::{Scratch, Value};
+
+/// The error name of an execution that panicked: a defect of ours, and that record's failure.
+pub const PANICKED: &str = "Execution.Panicked";
+
+/// One pipeline on one shard, apart from its source and its plan.
+pub struct Flow {
+    /// What is in flight.
+    pub windows: Windows,
+    /// Where outputs go.
+    pub outlet: Outlet,
+    /// Where dead letters go.
+    pub letters: Letters,
+    /// The source has ended.
+    pub has_ended: bool,
+    /// Why it takes no more records, if it does not.
+    pub halted: Option<Halt>,
+    /// Its index on this shard.
+    index: usize,
+    scratch: Scratch,
+    execution: Execution,
+    ledger: Ledger,
+    /// Partitions to be read again, with an offset that shall fail and why.
+    rewinds: Vec<(AssignmentId, Option<(i64, String)>)>,
+    ratio: FailureRatio,
+    fixed_topic: Option<TopicId>,
+    value: Vec<u8>,
+    key: Vec<u8>,
+}
+
+/// Why a pipeline takes no more records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Halt {
+    /// It waits for an operator; nothing is lost.
+    Paused(String),
+    /// It is over: the process ends with this message.
+    Stopped(String),
+}
+
+/// A record on its way through: its claim, who it is, and when it was handed over.
+#[derive(Clone, Copy)]
+struct Run<'a> {
+    plan: &'a Plan,
+    claim: Claim,
+    origin: &'a Origin<'a>,
+    received_ns: u64,
+}
+
+impl Flow {
+    /// The pipeline at `index` of its shard.
+    pub fn new(index: usize, plan: &Plan, outlet: Outlet, letters: Letters) -> Flow {
+        Flow {
+            windows: Windows::new(plan.window, plan.batch_max),
+            outlet,
+            letters,
+            has_ended: false,
+            halted: None,
+            index,
+            scratch: plan.program.scratch(),
+            execution: Execution::default(),
+            ledger: Ledger::default(),
+            rewinds: Vec::new(),
+            ratio: FailureRatio::new(plan.failure_ratio),
+            fixed_topic: None,
+            value: Vec::new(),
+            key: Vec::new(),
+        }
+    }
+
+    /// Does it take records?
+    pub fn is_open(&self) -> bool {
+        self.halted.is_none()
+            && !self.has_ended
+            && self.rewinds.is_empty()
+            && !self.outlet.is_stalled()
+            && !self.letters.is_stalled()
+    }
+
+    /// Records whose outputs are not settled yet.
+    pub fn pending(&self) -> usize {
+        self.ledger.len()
+    }
+
+    /// Bytes of outputs held back.
+    pub fn held_bytes(&self) -> usize {
+        self.outlet.bytes() + self.letters.bytes()
+    }
+
+    /// Takes what the source hands over.
+    #[inline]
+    pub fn arrive(&mut self, plan: &Plan, core: &mut Core, arrival: Arrival<'_>) {
+        match arrival {
+            Arrival::Record(record) => self.record(plan, core, &record),
+            Arrival::Assigned(assignment) => self.windows.open(assignment),
+            Arrival::Revoking(id) => self.windows.drain(id),
+            Arrival::Lost(id) => self.windows.forget(id),
+            Arrival::End => self.has_ended = true,
+        }
+    }
+
+    fn record(&mut self, plan: &Plan, core: &mut Core, record: &Record<'_>) {
+        let bytes = record.value.map_or(0, <[u8]>::len) + record.key.map_or(0, <[u8]>::len);
+        let counts = core.counts(self.index);
+        counts.records_in += 1;
+        counts.bytes_in += bytes as u64;
+        let position = record.position;
+        let Some(claim) = self.windows.claim(position.assignment, position.offset, bytes) else {
+            // Of a partition that is not this shard's any more: its next owner reads it.
+            return;
+        };
+        let window = self.windows.get(position.assignment).expect("it just gave a claim");
+        let condemned = window.take_condemned(position.offset);
+        let (topic, partition) = (window.topic.clone(), window.assignment.partition);
+        let origin = Origin { plan, topic: &topic, partition, record };
+        let run = Run { plan, claim, origin: &origin, received_ns: core.now_ns };
+        if record.value.is_none() && plan.null_value != NullValue::Null {
+            return self.tombstone(core, run);
+        }
+        if let Some(why) = condemned {
+            return self.fail(core, run, StateError::new(OUTPUT_FAILED, why), None);
+        }
+        self.begin(core, run);
+    }
+
+    fn tombstone(&mut self, core: &mut Core, run: Run<'_>) {
+        if run.plan.null_value == NullValue::Skip {
+            core.counts(self.index).nulls_skipped += 1;
+            return self.settle(core, run.claim, Settlement::Ack, run.received_ns);
+        }
+        let error = StateError::new(input::DECODE_FAILED, "The record has no value.");
+        self.fail(core, run, error, None);
+    }
+
+    /// Starts an execution.
+    #[inline]
+    fn begin(&mut self, core: &mut Core, run: Run<'_>) {
+        self.scratch.reset();
+        let input = match input::read(run.origin, &mut self.scratch) {
+            Ok(input) => input,
+            Err(error) => return self.fail(core, run, error, None),
+        };
+        let machine = machine(run, core.now_ms);
+        machine.start(&mut self.execution, input, run.origin.seed());
+        self.advance(core, run, Resume::Continue);
+    }
+
+    /// Goes on with a parked execution, unless its record is not this shard's any more.
+    pub fn resume(&mut self, plan: &Plan, core: &mut Core, id: SlotId, resume: Resume<'_>) {
+        let Some(mut slot) = core.take_slot(id) else { return };
+        if !self.windows.is_valid(slot.claim) {
+            core.counts(self.index).aborted += 1;
+        } else {
+            let window = self.windows.get(slot.claim.assignment()).expect("its claim is valid");
+            let (topic, partition) = (window.topic.clone(), window.assignment.partition);
+            self.scratch.reset();
+            std::mem::swap(&mut self.execution, &mut slot.execution);
+            self.execution.unpark(&mut self.scratch, &slot.block);
+            slot.kept.lend(|record| {
+                let origin = Origin { plan, topic: &topic, partition, record };
+                let (claim, received_ns) = (slot.claim, slot.received_ns);
+                let run = Run { plan, claim, origin: &origin, received_ns };
+                self.advance(core, run, resume);
+            });
+        }
+        core.slots.recycle((slot.kept, slot.execution, slot.block));
+    }
+
+    /// Runs the execution on, and does what it asks for.
+    #[inline]
+    fn advance(&mut self, core: &mut Core, run: Run<'_>, resume: Resume<'_>) {
+        let machine = machine(run, core.now_ms);
+        let Flow { execution, scratch, index, .. } = self;
+        let mut watch = Watch(&mut core.counters.pipelines[*index]);
+        let ran = catch_unwind(AssertUnwindSafe(|| {
+            machine.run(execution, scratch, resume, &mut watch)
+        }));
+        match ran {
+            Ok(Suspension::Done(outcome)) => self.finish(core, run, outcome),
+            Ok(Suspension::Call { request, wake_ms }) => self.call(core, run, &request, wake_ms),
+            Ok(Suspension::Wait { until_ms }) => {
+                let id = self.park(core, run, false);
+                core.set_timer(id, until_ms);
+            }
+            Ok(Suspension::Yield) => {
+                core.counts(self.index).yields += 1;
+                let id = self.park(core, run, false);
+                core.ready.push_back(id);
+            }
+            Err(panic) => self.panicked(core, run, panic.as_ref()),
+        }
+    }
+
+    /// A panic is a defect of ours: the record fails, and the memory it left is thrown away.
+    #[cold]
+    fn panicked(&mut self, core: &mut Core, run: Run<'_>, panic: &(dyn std::any::Any + Send)) {
+        core.counts(self.index).panics += 1;
+        self.scratch = run.plan.program.scratch();
+        self.execution = Execution::default();
+        let text = panic.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        let cause = format!("The execution panicked: {}", text.unwrap_or("(no message)"));
+        self.fail(core, run, StateError::new(PANICKED, cause), None);
+    }
+
+    fn finish(&mut self, core: &mut Core, run: Run<'_>, outcome: Outcome) {
+        let state = Some(run.plan.program.state_name(self.execution.step()));
+        let counts = core.counts(self.index);
+        match outcome {
+            Outcome::Succeeded(output) => {
+                counts.succeeded += 1;
+                self.ratio.count(false);
+                if let Err(error) = self.write(core, run, output) {
+                    self.fail(core, run, error, state);
+                }
+            }
+            Outcome::Failed(error) => {
+                counts.failed += 1;
+                self.fail(core, run, error, state);
+            }
+            Outcome::TimedOut => {
+                counts.timed_out += 1;
+                let cause = "The execution took longer than it may.";
+                self.fail(core, run, StateError::new(names::TIMEOUT, cause), state);
+            }
+        }
+    }
+
+    /// Parks the execution. Returns where.
+    fn park(&mut self, core: &mut Core, run: Run<'_>, is_calling: bool) -> SlotId {
+        let (mut kept, mut execution, mut block) = core.slots.spare();
+        kept.keep(run.origin.record);
+        self.execution.park(&self.scratch, &mut block);
+        std::mem::swap(&mut self.execution, &mut execution);
+        core.counts(self.index).parks += 1;
+        let spare = (kept, execution, block);
+        let mut slot = Slot::new(self.index, run.claim, spare, run.received_ns);
+        slot.is_calling = is_calling;
+        core.slots.insert(slot)
+    }
+
+    fn call(&mut self, core: &mut Core, run: Run<'_>, request: &TaskRequest, wake_ms: i64) {
+        core.arguments.clear();
+        self.scratch.write(request.arguments, &mut core.arguments);
+        run.origin.write_name(&mut core.name);
+        let (step, attempt) = (self.execution.step(), self.execution.attempt());
+        let number = self.execution.call();
+        core.counts(self.index).task_calls += 1;
+        let id = self.park(core, run, true);
+        core.set_timer(id, wake_ms);
+        let state = run.plan.program.state_name(step);
+        core.call(self.index, id, number, state, request.resource, attempt, wake_ms);
+    }
+
+    /// Writes an execution's output. An error is the record's own fault.
+    #[inline]
+    fn write(&mut self, core: &mut Core, run: Run<'_>, output: Value) -> Result<(), StateError> {
+        let plan = &run.plan.output;
+        let Some(place) = &plan.topic else {
+            self.settle(core, run.claim, Settlement::Ack, run.received_ns);
+            return Ok(());
+        };
+        let value = outputs::part(output, run.origin, &mut self.scratch)?;
+        let topic = match self.fixed_topic {
+            Some(topic) => topic,
+            None => {
+                let name = outputs::topic_of(place, output, run.origin, &mut self.scratch)?;
+                let topic = self.outlet.sink.topic(&name).map_err(output_failed)?;
+                if matches!(place, super::plan::Place::Fixed(_)) {
+                    self.fixed_topic = Some(topic);
+                }
+                topic
+            }
+        };
+        outputs::key_into(output, run.origin, &mut self.scratch, &mut self.key)?;
+        let count = if plan.split { self.scratch.count(value) } else { 1 };
+        if count == 0 {
+            self.settle(core, run.claim, Settlement::Ack, run.received_ns);
+            return Ok(());
+        }
+        let tag = self.ledger.open(Waiting {
+            claim: run.claim,
+            offset: run.origin.record.position.offset,
+            way: Way::Output,
+            received_ns: run.received_ns,
+            outstanding: count as u32,
+        });
+        let written = self.write_parts(core, run, topic, value, tag);
+        if let Err(e) = written {
+            self.ledger.close(tag);
+            if e.kind == SinkErrorKind::Fatal {
+                self.halted = Some(Halt::Stopped(e.message));
+                return Ok(());
+            }
+            return Err(output_failed(e));
+        }
+        Ok(())
+    }
+
+    fn write_parts(
+        &mut self,
+        core: &mut Core,
+        run: Run<'_>,
+        topic: TopicId,
+        value: Value,
+        tag: u64,
+    ) -> Result<(), SinkError> {
+        let Flow { scratch, outlet, key, value: text, index, .. } = self;
+        let key = outputs::key_slice(run.origin, key);
+        let counts = &mut core.counters.pipelines[*index].counts;
+        let mut send = |value: Value, headers: &[Header<'_>]| {
+            text.clear();
+            scratch.write(value, text);
+            counts.bytes_out += text.len() as u64;
+            outlet.write(Output { topic, key, value: Some(text), headers, tag })
+        };
+        let mut each = |headers: &[Header<'_>]| {
+            if !run.plan.output.split {
+                return send(value, headers);
+            }
+            let mut items = scratch.items(value);
+            while let Some(item) = scratch.next_item(&mut items) {
+                send(item, headers)?;
+            }
+            Ok(())
+        };
+        if !run.plan.output.has_headers {
+            return each(&[]);
+        }
+        outputs::with_headers(run.origin, &mut core.name, each)
+    }
+
+    /// A record failed: what becomes of it is the policy's to say.
+    #[cold]
+    fn fail(&mut self, core: &mut Core, run: Run<'_>, error: StateError, state: Option<&str>) {
+        self.ratio.count(true);
+        match run.plan.policy {
+            // Of an earlier window, whose records are read again.
+            _ if !self.windows.is_valid(run.claim) => {}
+            Policy::Drop => {
+                core.counts(self.index).dropped += 1;
+                self.settle(core, run.claim, Settlement::Dropped, run.received_ns);
+            }
+            Policy::Stop => {
+                let Origin { topic, partition, record, .. } = run.origin;
+                let offset = record.position.offset;
+                let message = format!(
+                    "the record at {topic}/{partition} offset {offset} failed with {error}, and \
+                     on_failure is \"stop\". Mend the cause and restart: the record is read again"
+                );
+                self.halted.get_or_insert(Halt::Stopped(message));
+            }
+            Policy::DeadLetter => {
+                let attempts = if state.is_some() { self.execution.attempt() + 1 } else { 0 };
+                let report = Report { error: &error, state, attempts };
+                let tag = self.ledger.open(Waiting {
+                    claim: run.claim,
+                    offset: run.origin.record.position.offset,
+                    way: Way::Letter,
+                    received_ns: run.received_ns,
+                    outstanding: 1,
+                });
+                match self.letters.write(run.origin, &report, tag) {
+                    Ok(fell_back) => {
+                        core.counts(self.index).dead_letter_fallbacks += u64::from(fell_back);
+                    }
+                    Err(why) => {
+                        self.ledger.close(tag);
+                        self.pause(why);
+                    }
+                }
+            }
+        }
+    }
+
+    fn pause(&mut self, why: String) {
+        self.halted.get_or_insert(Halt::Paused(why));
+    }
+
+    fn settle(&mut self, core: &mut Core, claim: Claim, how: Settlement, received_ns: u64) {
+        let now_ns = core.now_ns;
+        let counters = &mut core.counters.pipelines[self.index];
+        if self.windows.settle(claim, how) {
+            counters.counts.settled += 1;
+            counters.latency.record(now_ns.saturating_sub(received_ns));
+        } else {
+            counters.counts.stale += 1;
+        }
+    }
+
+    /// Tries again what the sinks had no room for, and takes their receipts. Returns how many.
+    pub fn collect(&mut self, core: &mut Core, receipts: &mut Vec<Receipt>) -> usize {
+        self.outlet.sink.poll(&mut |receipt| receipts.push(receipt));
+        self.letters.poll(&mut |receipt| receipts.push(receipt));
+        self.outlet.drain(&mut |tag, e| receipts.push(Receipt { tag, result: Err(e) }));
+        self.letters.drain(&mut |tag, e| receipts.push(Receipt { tag, result: Err(e) }));
+        let count = receipts.len();
+        for receipt in receipts.drain(..) {
+            match receipt.result {
+                Ok(_) => self.acknowledged(core, receipt.tag),
+                Err(e) => self.refused(core, receipt.tag, e),
+            }
+        }
+        count
+    }
+
+    #[inline]
+    fn acknowledged(&mut self, core: &mut Core, tag: u64) {
+        let counts = core.counts(self.index);
+        counts.outputs += 1;
+        let Some(waiting) = self.ledger.receipt(tag) else { return };
+        let how = match waiting.way {
+            Way::Output => Settlement::Ack,
+            Way::Letter => Settlement::DeadLettered,
+        };
+        counts.dead_letters += u64::from(waiting.way == Way::Letter);
+        self.settle(core, waiting.claim, how, waiting.received_ns);
+    }
+
+    /// An output was taken and then refused. Its record is not at hand any more, so its partition is
+    /// read again from there; one that was at fault itself is marked to fail.
+    #[cold]
+    fn refused(&mut self, core: &mut Core, tag: u64, e: SinkError) {
+        let Some(waiting) = self.ledger.close(tag) else { return };
+        let (id, offset) = (waiting.claim.assignment(), waiting.offset);
+        core.counts(self.index).output_retries += 1;
+        match (e.kind, waiting.way) {
+            (SinkErrorKind::Full | SinkErrorKind::Retriable, _) => self.rewinds.push((id, None)),
+            (SinkErrorKind::Record, Way::Output) => {
+                self.rewinds.push((id, Some((offset, e.message))));
+            }
+            (SinkErrorKind::Fatal, Way::Output) => {
+                self.halted.get_or_insert(Halt::Stopped(e.message));
+            }
+            (SinkErrorKind::Record | SinkErrorKind::Fatal, Way::Letter) => {
+                self.pause(format!("a dead letter could not be written: {}", e.message));
+            }
+        }
+    }
+
+    /// Ends a tick: hands outputs on, notes what has settled, reads again what must be.
+    pub fn end_tick(&mut self, core: &mut Core, source: &mut dyn Source) {
+        self.outlet.sink.submit();
+        self.letters.submit();
+        for (id, condemned) in std::mem::take(&mut self.rewinds) {
+            if !self.windows.rewind(id, condemned, source) {
+                let why = "an output could not be written, and this source can't read again";
+                self.halted.get_or_insert(Halt::Stopped(why.to_owned()));
+            }
+        }
+        core.counts(self.index).window_stops += self.windows.keep(source);
+        if let Some(why) = self.ratio.verdict(core.now_ns) {
+            self.pause(why);
+        }
+    }
+}
+
+fn machine<'a>(run: Run<'a>, now_ms: i64) -> Machine<'a> {
+    let Plan { program, limits, .. } = run.plan;
+    Machine { program, limits, identity: run.origin, now_ms }
+}
+
+fn output_failed(e: SinkError) -> StateError {
+    StateError::new(OUTPUT_FAILED, e.message)
+}
