@@ -62,6 +62,11 @@ pub trait Driver {
     /// Forgets a call, if it is one of this driver's.
     fn cancel(&mut self, id: CallId);
 
+    /// Is there something that only a poll brings forward?
+    fn is_due(&self) -> bool {
+        false
+    }
+
     /// Calls taken and not yet answered or cancelled.
     fn in_flight(&self) -> usize;
 }

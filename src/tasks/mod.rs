@@ -3,6 +3,7 @@
 //! its [`Tasks`], hands it [`Call`]s and polls it for answers. Nothing here blocks: HTTP runs on
 //! the shard's own `LocalSet`, Kafka on the client's threads, mocks on the shard's clock.
 
+mod arguments;
 mod driver;
 mod http;
 mod kafka;
@@ -18,7 +19,7 @@ use tokio::task::LocalSet;
 pub use driver::{Answer, Call, CallId, Driver, Place, Take};
 pub use http::{Connection, Settings as HttpSettings};
 pub use kafka::Settings as ProduceSettings;
-pub use mocks::{Latency, MockError, Mocks};
+pub use mocks::{MockError, Mocks};
 pub use plan::{Plan, Refusal, TaskState};
 
 use crate::asl::resource::Resource;
@@ -31,8 +32,11 @@ pub struct Integration {
     /// What is missing in the settings for it to work; the sentence goes on after `Resource "..."`.
     pub lacks: fn(&Settings) -> Option<&'static str>,
     /// Opens one shard's end.
-    pub open: fn(&Settings, &Place) -> Result<Box<dyn Driver>, OpenError>,
+    pub open: Open,
 }
+
+/// Opens one shard's end of an integration.
+pub type Open = fn(&Settings, &Place) -> Result<Box<dyn Driver>, OpenError>;
 
 /// All integrations.
 pub static TASKS: &[Integration] = &[http::INTEGRATION, kafka::INTEGRATION];
@@ -105,9 +109,10 @@ impl Tasks {
     /// is cancelled.
     pub fn call(&mut self, call: &Call<'_>) {
         let opened = &self.plans[call.plan];
-        if let Some(responses) = opened.plan.mocks().and_then(|mocks| mocks.of_state(call.state)) {
-            self.mocked.call(call, responses);
-            return;
+        if let Some(mocks) = opened.plan.mocks()
+            && let Some(list) = mocks.of_state(call.state)
+        {
+            return self.mocked.call(call, mocks, list);
         }
         match opened.drivers[call.resource] {
             Some(driver) => self.drivers[driver].call(call),
@@ -133,9 +138,12 @@ impl Tasks {
         }
     }
 
-    /// When [`Tasks::poll`] is wanted at the latest (milliseconds since 1970); `None` where only
-    /// the wake-up can tell.
+    /// When [`Tasks::poll`] is wanted at the latest (milliseconds since 1970, `i64::MIN` for at
+    /// once); `None` where only the wake-up can tell.
     pub fn next_due_ms(&self) -> Option<i64> {
+        if self.drivers.iter().any(|driver| driver.is_due()) {
+            return Some(i64::MIN);
+        }
         self.mocked.next_due_ms()
     }
 
@@ -144,3 +152,6 @@ impl Tasks {
         self.mocked.in_flight() + self.drivers.iter().map(|it| it.in_flight()).sum::<usize>()
     }
 }
+
+#[cfg(test)]
+mod harness;
