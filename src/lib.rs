@@ -36,4 +36,5 @@ pub mod sinks;
 pub mod sources;
 pub mod states;
 pub mod step;
+pub mod tasks;
 pub mod value;

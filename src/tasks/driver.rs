@@ -1,0 +1,72 @@
+//! The contract between [`Tasks`](super::Tasks) and an integration's driver.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::task::LocalSet;
+
+use crate::fault::StateError;
+use crate::record::Wake;
+
+/// Names a call; the shard chooses it (slot and generation, say) and never uses it again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CallId(pub u64, pub u64);
+
+/// A task to call; what it borrows is copied where it is needed longer.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a> {
+    /// Comes back with the answer.
+    pub id: CallId,
+    /// The definition's plan, by its index in [`Tasks::open`](super::Tasks::open).
+    pub plan: usize,
+    /// The resource, by its index in the program's table.
+    pub resource: usize,
+    /// The state's name, which mocks go by.
+    pub state: &'a str,
+    /// Which try of this visit of the state: 0 first, as `$$.State.RetryCount`.
+    pub attempt: u32,
+    /// JSON text.
+    pub arguments: &'a [u8],
+    /// What is left of the state's or the machine's time, whichever ends first. A hint: the shard
+    /// ends the call itself with [`Tasks::cancel`](super::Tasks::cancel).
+    pub timeout: Option<Duration>,
+    /// The execution's name, the same on redelivery: for idempotency keys.
+    pub execution: &'a str,
+    /// Milliseconds since 1970.
+    pub now_ms: i64,
+}
+
+/// A task's result as JSON text, or its error.
+pub type Answer<'a> = Result<&'a [u8], StateError>;
+
+/// Takes answers.
+pub type Take<'a> = dyn FnMut(CallId, Answer<'_>) + 'a;
+
+/// What a driver finds on its shard.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// Where its futures run: the shard's own thread.
+    pub local: Rc<LocalSet>,
+    /// To be called when an answer has come.
+    pub wake: Wake,
+}
+
+/// One integration on one shard. Nothing here may block.
+pub trait Driver {
+    /// Takes a call. Calls above the driver's bound wait inside it.
+    fn call(&mut self, call: &Call<'_>);
+
+    /// Hands over the answers that have come.
+    fn poll(&mut self, take: &mut Take<'_>);
+
+    /// Forgets a call, if it is one of this driver's.
+    fn cancel(&mut self, id: CallId);
+
+    /// Is there something that only a poll brings forward?
+    fn is_due(&self) -> bool {
+        false
+    }
+
+    /// Calls taken and not yet answered or cancelled.
+    fn in_flight(&self) -> usize;
+}

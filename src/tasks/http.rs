@@ -1,0 +1,200 @@
+//! `arn:aws:states:::http:invoke`: calls an HTTP endpoint, with the fields, results and error names
+//! of the service's HTTP Task.
+//!
+//! ```json
+//! {"ApiEndpoint": "https://api.example.com/v1/orders", "Method": "POST",
+//!  "InvocationConfig": {"ConnectionArn": "billing"}, "Headers": {"X-Trace": "abc"},
+//!  "QueryParameters": {"dry": true}, "RequestBody": {"id": 4711}}
+//! ```
+//!
+//! The result is `{"Headers", "ResponseBody", "StatusCode", "StatusText"}`. Errors:
+//! * `States.Http.StatusCode.nnn` for an answer other than 2xx, its body as the cause
+//! * `States.Http.Socket` where no whole answer came: connecting, name resolution, time limit
+//! * `States.DataLimitExceeded` for an answer above the size limit
+//! * `States.Runtime` for arguments that can't be used and answers that are no text
+//!
+//! Other than there: a connection is not required, plain `http` is allowed, limits are settings,
+//! only headers that the client itself writes are refused. Redirects are followed on the same host
+//! only, so that no secret reaches another; elsewhere the 3xx is the answer.
+
+mod client;
+mod encoding;
+mod request;
+mod response;
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::task::AbortHandle;
+
+use self::client::Exchange;
+use super::arguments::Arguments;
+use super::{Call, CallId, Driver, Integration, OpenError, Place, Take};
+use crate::asl::resource::Pattern;
+use crate::fault::StateError;
+
+/// What `http:invoke` needs to know.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How long connecting may take.
+    pub connect_timeout: Duration,
+    /// How long a call may take, connecting included, waiting for its turn not.
+    pub request_timeout: Duration,
+    /// Calls of one shard under way at the same time; more wait.
+    pub calls_max: usize,
+    /// Idle connections kept for each host.
+    pub idle_connections_max: usize,
+    /// How long an idle connection is kept.
+    pub idle_timeout: Duration,
+    /// Largest answer read, in bytes.
+    pub response_bytes_max: usize,
+    /// What to send along, by the `ConnectionArn` that a task names.
+    pub connections: BTreeMap<String, Connection>,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            connect_timeout: Duration::from_secs(5),
+            request_timeout: Duration::from_secs(60),
+            calls_max: 256,
+            idle_connections_max: 32,
+            idle_timeout: Duration::from_secs(30),
+            response_bytes_max: 256 << 10,
+            connections: BTreeMap::new(),
+        }
+    }
+}
+
+/// What is sent along with every call that names this connection; it wins over the call's own.
+#[derive(Clone, Default)]
+pub struct Connection {
+    /// Headers: an API key, say.
+    pub headers: Vec<(String, String)>,
+    /// Query parameters.
+    pub query: Vec<(String, String)>,
+    /// User and password of basic authentication.
+    pub basic: Option<(String, String)>,
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Values are secrets.
+        f.write_str("Connection")
+    }
+}
+
+pub(super) const INTEGRATION: Integration = Integration {
+    takes: |resource| {
+        resource.is_integration("http", "invoke") && resource.pattern() == Pattern::RequestResponse
+    },
+    lacks: |_| None,
+    open: |settings, place| Ok(Box::new(Invoke::open(settings.http.clone(), place)?)),
+};
+
+/// What came of a call, not yet rendered.
+type Outcome = Result<Exchange, StateError>;
+
+/// Where the futures put what came of their calls.
+type Outcomes = Rc<RefCell<VecDeque<(CallId, Outcome)>>>;
+
+/// One shard's client.
+struct Invoke {
+    settings: Rc<Settings>,
+    place: Place,
+    client: reqwest::Client,
+    turns: Rc<Semaphore>,
+    arguments: Arguments,
+    under_way: HashMap<CallId, Option<AbortHandle>>,
+    outcomes: Outcomes,
+    answer: Vec<u8>,
+}
+
+impl Invoke {
+    fn open(settings: Settings, place: &Place) -> Result<Invoke, OpenError> {
+        Ok(Invoke {
+            client: client::open(&settings)?,
+            turns: Rc::new(Semaphore::new(settings.calls_max.clamp(1, Semaphore::MAX_PERMITS))),
+            settings: Rc::new(settings),
+            place: place.clone(),
+            arguments: Arguments::new(),
+            under_way: HashMap::new(),
+            outcomes: Outcomes::default(),
+            answer: Vec::new(),
+        })
+    }
+
+    fn spawn(&self, id: CallId, request: reqwest::Request) -> AbortHandle {
+        let client = self.client.clone();
+        let turns = self.turns.clone();
+        let outcomes = self.outcomes.clone();
+        let settings = self.settings.clone();
+        let wake = self.place.wake.clone();
+        let exchange = async move {
+            // Nobody closes the semaphore; without a turn the call would merely not wait for one.
+            let turn = turns.acquire().await.ok();
+            let outcome = client::exchange(&client, request, &settings).await;
+            drop(turn);
+            outcomes.borrow_mut().push_back((id, outcome));
+            wake.wake();
+        };
+        self.place.local.spawn_local(exchange).abort_handle()
+    }
+}
+
+impl Driver for Invoke {
+    fn call(&mut self, call: &Call<'_>) {
+        let request = request::build(&mut self.arguments, call.arguments, &self.settings);
+        let handle = match request {
+            Ok(request) => Some(self.spawn(call.id, request)),
+            Err(error) => {
+                self.outcomes.borrow_mut().push_back((call.id, Err(error)));
+                None
+            }
+        };
+        self.under_way.insert(call.id, handle);
+    }
+
+    fn poll(&mut self, take: &mut Take<'_>) {
+        loop {
+            let next = self.outcomes.borrow_mut().pop_front();
+            let Some((id, outcome)) = next else { return };
+            if self.under_way.remove(&id).is_none() {
+                continue;
+            }
+            let rendered = outcome.and_then(|exchange| {
+                response::render(&exchange, &mut self.arguments, &mut self.answer)
+            });
+            match rendered {
+                Ok(()) => take(id, Ok(&self.answer)),
+                Err(error) => take(id, Err(error)),
+            }
+        }
+    }
+
+    fn cancel(&mut self, id: CallId) {
+        if let Some(Some(handle)) = self.under_way.remove(&id) {
+            handle.abort();
+        }
+    }
+
+    fn is_due(&self) -> bool {
+        !self.outcomes.borrow().is_empty()
+    }
+
+    fn in_flight(&self) -> usize {
+        self.under_way.len()
+    }
+}
+
+impl Drop for Invoke {
+    fn drop(&mut self) {
+        self.under_way.values().flatten().for_each(AbortHandle::abort);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,116 @@
+//! The exchange itself: one request out, one answer in, within limits.
+
+use std::error::Error as _;
+
+use reqwest::header::HeaderMap;
+use reqwest::redirect::{Attempt, Policy};
+use reqwest::{Client, Method, Request, StatusCode, Url};
+
+use super::Settings;
+use crate::fault::{StateError, names};
+use crate::tasks::OpenError;
+
+/// Redirects followed on the same host.
+const REDIRECTS_MAX: usize = 10;
+
+/// No whole answer came.
+const SOCKET: &str = "States.Http.Socket";
+
+const USER_AGENT: &str = concat!("expressway/", env!("CARGO_PKG_VERSION"));
+
+/// A request and its answer.
+pub(super) struct Exchange {
+    pub(super) method: Method,
+    /// Without its query, which may hold secrets.
+    pub(super) target: String,
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Vec<u8>,
+}
+
+/// A client with its own connections. HTTP/2 is used where the server offers it.
+pub(super) fn open(settings: &Settings) -> Result<Client, OpenError> {
+    Client::builder()
+        .user_agent(USER_AGENT)
+        .connect_timeout(settings.connect_timeout)
+        .timeout(settings.request_timeout)
+        .pool_max_idle_per_host(settings.idle_connections_max)
+        .pool_idle_timeout(settings.idle_timeout)
+        .redirect(Policy::custom(follow))
+        .referer(false)
+        .build()
+        .map_err(|error| OpenError {
+            message: format!(
+                "http:invoke has no HTTP client: {}. Check the system's certificates.",
+                reason(&error)
+            ),
+        })
+}
+
+/// On the same host only, and never from `https` down to `http`.
+fn follow(attempt: Attempt<'_>) -> reqwest::redirect::Action {
+    let previous = attempt.previous();
+    let stays = previous.first().is_some_and(|from| is_same_host(from, attempt.url()));
+    if stays && previous.len() <= REDIRECTS_MAX { attempt.follow() } else { attempt.stop() }
+}
+
+fn is_same_host(from: &Url, to: &Url) -> bool {
+    let is_raised = from.scheme() == "http" && to.scheme() == "https";
+    let is_same_port = from.port_or_known_default() == to.port_or_known_default();
+    from.host() == to.host() && (is_raised || from.scheme() == to.scheme() && is_same_port)
+}
+
+/// Sends the request and reads the answer.
+pub(super) async fn exchange(
+    client: &Client,
+    request: Request,
+    settings: &Settings,
+) -> Result<Exchange, StateError> {
+    let method = request.method().clone();
+    let target = target_of(request.url());
+    let broken = |error: reqwest::Error| {
+        let why = reason(&error.without_url());
+        StateError::new(SOCKET, format!("{method} {target} got no answer: {why}."))
+    };
+    let mut response = client.execute(request).await.map_err(broken)?;
+    let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(broken)? {
+        let room = settings.response_bytes_max.saturating_sub(body.len());
+        if chunk.len() > room && status.is_success() {
+            let cause = format!(
+                "{method} {target} answered with more than {} bytes (http.response_size_max).",
+                settings.response_bytes_max
+            );
+            return Err(StateError::new(names::DATA_LIMIT_EXCEEDED, cause));
+        }
+        body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        if chunk.len() > room {
+            // Enough for a cause.
+            break;
+        }
+    }
+    Ok(Exchange { method, target, status, headers, body })
+}
+
+fn target_of(url: &Url) -> String {
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}://{}{port}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path())
+}
+
+/// All that an error says, from the outermost to its root.
+fn reason(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return match error.is_connect() {
+            true => "connecting took longer than http.connect_timeout".to_owned(),
+            false => "it took longer than http.request_timeout".to_owned(),
+        };
+    }
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,199 @@
+//! A task's arguments as a request.
+
+use reqwest::header::{
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderMap, HeaderName,
+    HeaderValue, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+};
+use reqwest::{Method, Request, Url};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::encoding::{ArrayFormat, form, pairs};
+use super::{Connection, Settings};
+use crate::fault::StateError;
+use crate::tasks::arguments::{Arguments, bad, items, text};
+use crate::value::{Kind, Scratch, Value};
+
+const FIELDS: [&str; 8] = [
+    "ApiEndpoint",
+    "Method",
+    "Headers",
+    "QueryParameters",
+    "RequestBody",
+    "Transform",
+    "Authentication",
+    "InvocationConfig",
+];
+
+const METHODS: [Method; 7] = [
+    Method::GET,
+    Method::POST,
+    Method::PUT,
+    Method::DELETE,
+    Method::PATCH,
+    Method::OPTIONS,
+    Method::HEAD,
+];
+
+/// Headers that describe the connection or the body's frame, which the client writes itself.
+const OWN_HEADERS: [HeaderName; 8] =
+    [HOST, CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION, TE, TRAILER, UPGRADE, EXPECT];
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=UTF-8");
+const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
+
+/// Reads the arguments and makes the request of them.
+pub(super) fn build(
+    arguments: &mut Arguments,
+    json: &[u8],
+    settings: &Settings,
+) -> Result<Request, StateError> {
+    arguments.read(json)?;
+    arguments.only(&FIELDS)?;
+    let connection = connection_of(arguments, settings)?;
+    let mut request = Request::new(method_of(arguments)?, url_of(arguments, connection)?);
+    headers_of(arguments, request.headers_mut())?;
+    if let Some(body) = arguments.member("RequestBody") {
+        let (body, content_type) = body_of(arguments, body)?;
+        request.headers_mut().entry(CONTENT_TYPE).or_insert(content_type);
+        *request.body_mut() = Some(body.into());
+    }
+    if let Some(connection) = connection {
+        authorize(connection, request.headers_mut())?;
+    }
+    Ok(request)
+}
+
+fn method_of(arguments: &Arguments) -> Result<Method, StateError> {
+    let name = arguments.string("Method")?;
+    let method = METHODS.into_iter().find(|method| method.as_str() == name);
+    method.ok_or_else(|| {
+        let known: Vec<_> = METHODS.iter().map(Method::as_str).collect();
+        bad(format!("\"Method\" {name:?} is none of {}", known.join(", ")))
+    })
+}
+
+fn connection_of<'a>(
+    arguments: &Arguments,
+    settings: &'a Settings,
+) -> Result<Option<&'a Connection>, StateError> {
+    let named = arguments
+        .inner("InvocationConfig", "ConnectionArn")
+        .or_else(|| arguments.inner("Authentication", "ConnectionArn"));
+    let Some(named) = named else { return Ok(None) };
+    let name = arguments.text(named);
+    let found = settings.connections.get(name.as_ref());
+    found.map(Some).ok_or_else(|| {
+        bad(format!("\"ConnectionArn\" {name:?} is none of the connections in http.connections"))
+    })
+}
+
+fn url_of(arguments: &Arguments, connection: Option<&Connection>) -> Result<Url, StateError> {
+    let endpoint = arguments.string("ApiEndpoint")?;
+    let url = Url::parse(&endpoint).ok();
+    let is_web = |url: &Url| matches!(url.scheme(), "http" | "https") && url.has_host();
+    let Some(mut url) = url.filter(is_web) else {
+        return Err(bad(format!("\"ApiEndpoint\" {endpoint:?} is no http or https URL")));
+    };
+    let parameters = arguments.member("QueryParameters");
+    if parameters.is_some_and(|value| value.kind() != Kind::Object) {
+        return Err(bad("\"QueryParameters\" must be an object".to_owned()));
+    }
+    let mut query: Vec<(String, String)> =
+        url.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
+    let untouched = query.len();
+    if let Some(object) = parameters {
+        query.extend(pairs(arguments.scratch(), object, ArrayFormat::Repeat));
+    }
+    if let Some(connection) = connection {
+        let is_covered = |name: &str| connection.query.iter().any(|(secret, _)| secret == name);
+        query.retain(|(name, _)| !is_covered(name));
+        query.extend(connection.query.iter().cloned());
+    }
+    // The endpoint's own query keeps its spelling unless something changes it.
+    if query.len() != untouched || connection.is_some_and(|it| !it.query.is_empty()) {
+        url.set_query(Some(&form(&query)));
+    }
+    Ok(url)
+}
+
+/// A list is one header with commas between.
+fn headers_of(arguments: &Arguments, headers: &mut HeaderMap) -> Result<(), StateError> {
+    for (name, value) in arguments.members("Headers")? {
+        let header = HeaderName::from_bytes(name.as_bytes())
+            .map_err(|_| bad(format!("{name:?} is no header's name")))?;
+        if OWN_HEADERS.contains(&header) {
+            return Err(bad(format!("header {name:?} is written by the client itself")));
+        }
+        let plain = header_text(arguments.scratch(), value);
+        let value = HeaderValue::from_str(&plain)
+            .map_err(|_| bad(format!("the value of header {name:?} has control characters")))?;
+        headers.insert(header, value);
+    }
+    Ok(())
+}
+
+fn header_text(scratch: &Scratch, value: Value) -> String {
+    match value.kind() {
+        Kind::Array => {
+            let parts: Vec<_> = items(scratch, value).iter().map(|it| text(scratch, *it)).collect();
+            parts.join(",")
+        }
+        _ => text(scratch, value).into_owned(),
+    }
+}
+
+fn body_of(arguments: &Arguments, body: Value) -> Result<(Vec<u8>, HeaderValue), StateError> {
+    let encoding = arguments.inner("Transform", "RequestBodyEncoding");
+    let encoding = encoding.map(|value| arguments.text(value));
+    match encoding.as_deref() {
+        None | Some("NONE") => Ok((arguments.text(body).into_owned().into_bytes(), JSON)),
+        Some("URL_ENCODED") if body.kind() == Kind::Object => {
+            let pairs = pairs(arguments.scratch(), body, array_format(arguments)?);
+            Ok((form(&pairs).into_bytes(), FORM))
+        }
+        Some("URL_ENCODED") => {
+            Err(bad("\"RequestBody\" must be an object to be URL_ENCODED".to_owned()))
+        }
+        Some(other) => {
+            Err(bad(format!("\"RequestBodyEncoding\" {other:?} is none of NONE, URL_ENCODED")))
+        }
+    }
+}
+
+fn array_format(arguments: &Arguments) -> Result<ArrayFormat, StateError> {
+    let options = arguments.inner("Transform", "RequestEncodingOptions");
+    let named = options
+        .and_then(|options| arguments.scratch().member(options, "ArrayFormat"))
+        .map(|value| arguments.text(value));
+    let Some(named) = named else { return Ok(ArrayFormat::Indices) };
+    let found = ArrayFormat::NAMES.into_iter().find(|(name, _)| *name == named);
+    found.map(|(_, format)| format).ok_or_else(|| {
+        let known = ArrayFormat::NAMES.map(|(name, _)| name).join(", ");
+        bad(format!("\"ArrayFormat\" {named:?} is none of {known}"))
+    })
+}
+
+/// The connection's part; it wins over the call's own.
+fn authorize(connection: &Connection, headers: &mut HeaderMap) -> Result<(), StateError> {
+    let mut insert = |name: &str, text: &str| {
+        let name = HeaderName::from_bytes(name.as_bytes()).ok();
+        let value = HeaderValue::from_str(text).ok();
+        let (Some(name), Some(mut value)) = (name, value) else {
+            // Neither is shown: they are secrets.
+            return Err(bad("the connection has a header that can't be sent".to_owned()));
+        };
+        value.set_sensitive(true);
+        headers.insert(name, value);
+        Ok(())
+    };
+    for (name, text) in &connection.headers {
+        insert(name, text)?;
+    }
+    if let Some((user, password)) = &connection.basic {
+        let encoded = STANDARD.encode(format!("{user}:{password}"));
+        insert(AUTHORIZATION.as_str(), &format!("Basic {encoded}"))?;
+    }
+    Ok(())
+}
