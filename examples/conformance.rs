@@ -163,7 +163,9 @@ fn run(case: &Json, program: &Program) -> Json {
     for _ in 0..SUSPENSIONS_MAX {
         suspension = match suspension {
             Suspension::Done(outcome) => return run.result(&scratch, outcome),
-            Suspension::Yield => machine.run(&mut execution, &mut scratch, Resume::Continue, &mut ()),
+            Suspension::Yield => {
+                machine.run(&mut execution, &mut scratch, Resume::Continue, &mut ())
+            }
             Suspension::Wait { until_ms } => {
                 machine.now_ms = until_ms;
                 machine.run(&mut execution, &mut scratch, Resume::Timer, &mut ())
@@ -179,9 +181,12 @@ fn run(case: &Json, program: &Program) -> Json {
                         let reply = Resume::Reply(Ok(text.as_bytes()));
                         machine.run(&mut execution, &mut scratch, reply, &mut ())
                     }
-                    Ok(Some(Err(error))) => {
-                        machine.run(&mut execution, &mut scratch, Resume::Reply(Err(error)), &mut ())
-                    }
+                    Ok(Some(Err(error))) => machine.run(
+                        &mut execution,
+                        &mut scratch,
+                        Resume::Reply(Err(error)),
+                        &mut (),
+                    ),
                 }
             }
         };

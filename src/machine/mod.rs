@@ -161,7 +161,9 @@ impl Machine<'_> {
             (Phase::Ready, Resume::Continue) => self.enter(execution, scratch, observer),
             (Phase::Retrying, Resume::Timer) => self.attempt(execution, scratch, observer),
             (Phase::Waiting, Resume::Timer) => {
-                self.step_on(execution, scratch, observer, |step, frame| step.resume(frame, Value::NULL))
+                self.step_on(execution, scratch, observer, |step, frame| {
+                    step.resume(frame, Value::NULL)
+                })
             }
             (Phase::Calling, Resume::Timer) => {
                 execution.events += 1;
@@ -171,9 +173,9 @@ impl Machine<'_> {
             (Phase::Calling, Resume::Reply(reply)) => {
                 execution.events += 1;
                 match self.result(execution, scratch, reply) {
-                    Ok(result) => {
-                        self.step_on(execution, scratch, observer, |step, frame| step.resume(frame, result))
-                    }
+                    Ok(result) => self.step_on(execution, scratch, observer, |step, frame| {
+                        step.resume(frame, result)
+                    }),
                     Err(error) => self.fail(execution, scratch, observer, error, Raised::ByTask),
                 }
             }
@@ -256,7 +258,13 @@ impl Machine<'_> {
         }
     }
 
-    fn call(&self, execution: &mut Execution, scratch: &mut Scratch, request: TaskRequest) -> Next {
+    fn call(
+        &self,
+        execution: &mut Execution,
+        scratch: &mut Scratch,
+        observer: &mut impl Observer,
+        request: TaskRequest,
+    ) -> Next {
         if scratch.exceeds(request.arguments, self.limits.data_bytes_max) {
             let error = self.oversized(execution);
             return self.fail(execution, scratch, observer, error, Raised::ByState);
@@ -280,7 +288,9 @@ impl Machine<'_> {
         until_ms: i64,
     ) -> Next {
         if until_ms <= self.now_ms {
-            return self.step_on(execution, scratch, observer, |step, frame| step.resume(frame, Value::NULL));
+            return self.step_on(execution, scratch, observer, |step, frame| {
+                step.resume(frame, Value::NULL)
+            });
         }
         execution.suspend(Phase::Waiting);
         let until_ms = until_ms.min(execution.deadline_ms);

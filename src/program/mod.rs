@@ -3,7 +3,7 @@
 mod compile;
 mod listing;
 
-pub use compile::{Options, compile, compile_file};
+pub use compile::{Compiled, Options, compile, compile_file, unreadable};
 pub use listing::listing;
 
 use std::time::Duration;

@@ -192,9 +192,8 @@ impl Flow {
         let machine = machine(run, core.now_ms);
         let Flow { execution, scratch, index, .. } = self;
         let mut watch = Watch(&mut core.counters.pipelines[*index]);
-        let ran = catch_unwind(AssertUnwindSafe(|| {
-            machine.run(execution, scratch, resume, &mut watch)
-        }));
+        let ran =
+            catch_unwind(AssertUnwindSafe(|| machine.run(execution, scratch, resume, &mut watch)));
         match ran {
             Ok(Suspension::Done(outcome)) => self.finish(core, run, outcome),
             Ok(Suspension::Call { request, wake_ms }) => self.call(core, run, &request, wake_ms),

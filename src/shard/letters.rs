@@ -33,11 +33,8 @@ fn fields(origin: &Origin<'_>, report: &Report<'_>) -> Vec<(&'static str, String
         ("version", format!("{:016x}", origin.plan.program.version)),
         ("attempts", report.attempts.to_string()),
     ];
-    let optional = [
-        ("error", report.error.name()),
-        ("cause", report.error.cause()),
-        ("state", report.state),
-    ];
+    let optional =
+        [("error", report.error.name()), ("cause", report.error.cause()), ("state", report.state)];
     for (name, value) in optional {
         fields.extend(value.map(|value| (name, value.to_owned())));
     }
@@ -55,9 +52,8 @@ pub fn with_headers<T>(
         .map(|(name, value)| (format!("{HEADER_PREFIX}{name}"), value))
         .collect();
     let mut headers = origin.record.headers.to_vec();
-    headers.extend(
-        fields.iter().map(|(name, value)| Header { name, value: Some(value.as_bytes()) }),
-    );
+    headers
+        .extend(fields.iter().map(|(name, value)| Header { name, value: Some(value.as_bytes()) }));
     write(&headers)
 }
 

@@ -189,7 +189,11 @@ fn is_passing(kind: SinkErrorKind) -> bool {
 }
 
 /// What to write of a success: one value, or an array's elements.
-pub fn part(output: Value, origin: &Origin<'_>, scratch: &mut Scratch) -> Result<Value, StateError> {
+pub fn part(
+    output: Value,
+    origin: &Origin<'_>,
+    scratch: &mut Scratch,
+) -> Result<Value, StateError> {
     let plan = &origin.plan.output;
     let value = match &plan.value {
         Some(path) => at(path, output, origin, scratch)?,
@@ -257,7 +261,8 @@ pub fn with_headers<T>(
 ) -> T {
     origin.write_name(name);
     let version = format!("{:016x}", origin.plan.program.version);
-    let ours = [("expressway.execution", name.as_bytes()), ("expressway.version", version.as_bytes())];
+    let ours =
+        [("expressway.execution", name.as_bytes()), ("expressway.version", version.as_bytes())];
     let ours = ours.map(|(name, value)| Header { name, value: Some(value) });
     let headers: Vec<_> = origin.record.headers.iter().copied().chain(ours).collect();
     write(&headers)

@@ -104,7 +104,9 @@ impl Windows {
     /// Settles a record; `false` where the claim is void.
     pub fn settle(&mut self, claim: Claim, settlement: Settlement) -> bool {
         self.is_valid(claim)
-            && self.get(claim.assignment).is_some_and(|w| w.tracker.settle(claim.ticket, settlement))
+            && self
+                .get(claim.assignment)
+                .is_some_and(|w| w.tracker.settle(claim.ticket, settlement))
     }
 
     /// Is the claim's partition still held, and was it not rewound since?
@@ -149,7 +151,8 @@ impl Windows {
                 window.tracker.confirm(committed);
             }
             let (records, bytes) = (window.tracker.records(), window.tracker.bytes());
-            let is_full = records + margin >= limits.records.max(margin + 1) || bytes >= limits.bytes;
+            let is_full =
+                records + margin >= limits.records.max(margin + 1) || bytes >= limits.bytes;
             let has_room = records * 2 <= limits.records && bytes * 2 <= limits.bytes;
             if (!window.is_paused && is_full) || (window.is_paused && has_room) {
                 window.is_paused = !window.is_paused;
