@@ -22,6 +22,7 @@ pub mod ack;
 pub mod api;
 pub mod asl;
 pub mod config;
+pub mod engine;
 pub mod expr;
 pub mod fault;
 pub mod intrinsics;
