@@ -2,7 +2,7 @@
 
 use super::{Random, failure};
 use crate::fault::StateError;
-use crate::value::{Kind, Mark, Scratch, TooDeep, Value};
+use crate::value::{Kind, Limits, Mark, Scratch, TooDeep, Value};
 
 /// What a function works on.
 pub struct Call<'a> {
@@ -38,6 +38,16 @@ impl Call<'_> {
         match text.chars().nth(max) {
             None => Ok(text),
             Some(_) => Err(failure(format!("Argument {} is longer than {max} characters", at + 1))),
+        }
+    }
+
+    /// Fails where making text of the arguments could take more memory than any document may.
+    pub(super) fn check_size(&self) -> Result<(), StateError> {
+        let (size, max) =
+            (self.args.iter().map(|value| value.size_max()).sum(), Limits::BYTES_CEILING);
+        match size {
+            0..=Limits::BYTES_CEILING => Ok(()),
+            _ => Err(failure(format!("The text could take {size} bytes; {max} are the most"))),
         }
     }
 

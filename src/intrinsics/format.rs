@@ -17,6 +17,7 @@ enum Mark {
 }
 
 pub(super) fn run(call: &mut Call<'_>) -> Result<Value, StateError> {
+    call.check_size()?;
     let (template, values) = (call.string(0)?, &call.args[1..]);
     let open = call.scratch.open_string();
     let (mut at, mut used) = (0, 0);
