@@ -51,9 +51,12 @@ impl Call<'_> {
         }
     }
 
-    /// A number as it is; it must be whole.
+    /// A number without its fraction: what the service makes of indexes, ranges and seeds.
     pub(super) fn integer(&self, at: usize) -> Result<i64, StateError> {
-        self.scratch.i64(self.args[at]).ok_or_else(|| self.wrong(at, "an integer"))
+        if let Some(integer) = self.scratch.i64(self.args[at]) {
+            return Ok(integer);
+        }
+        Ok(self.scratch.f64(self.expect(at, Kind::Number)?).unwrap_or_default() as i64)
     }
 
     /// A number, rounded to the next whole one; halves go up, as recorded.

@@ -12,6 +12,8 @@ enum Mark {
     Place,
     /// An escape, and where in it the character starts that it stands for.
     Escape(usize),
+    /// A brace that is neither: a failure.
+    Brace,
     /// The end.
     End,
 }
@@ -35,6 +37,7 @@ pub(super) fn run(call: &mut Call<'_>) -> Result<Value, StateError> {
             Mark::Escape(skipped) => {
                 call.scratch.push_part(template, at + skipped..at + mark_len);
             }
+            Mark::Brace => return Err(failure("A brace stands alone; write it as '\\{' or '\\}'")),
             Mark::End => break,
         }
         at += mark_len;
@@ -57,6 +60,7 @@ fn next(text: &str) -> (usize, Mark, usize) {
     while let Some(&byte) = bytes.get(at) {
         match (byte, &bytes[at + 1..]) {
             (b'{', [b'}', ..]) => return (at, Mark::Place, 2),
+            (b'{' | b'}', _) => return (at, Mark::Brace, 1),
             (b'\\', [b'\\', b'{' | b'}' | b'\'', ..]) => return (at, Mark::Escape(2), 3),
             (b'\\', [b'\\', b'\\', b'\\', ..]) => return (at, Mark::Escape(2), 4),
             (b'\\', _) => at += 2,

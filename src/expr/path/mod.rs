@@ -136,13 +136,19 @@ impl Path {
         }
     }
 
+    /// What `$`, `$$` or `$name` is; only a variable may be missing.
     #[cold]
-    fn missing(&self, scope: &mut Scope<'_>) -> StateError {
-        let start = match &self.root {
+    pub(super) fn start(&self, scope: &mut Scope<'_>) -> Option<Value> {
+        match &self.root {
             Root::Input => Some(scope.input),
             Root::Context => Some(scope.context.object(scope.scratch)),
             Root::Variable(name) => scope.context.variable(scope.scratch, name),
-        };
+        }
+    }
+
+    #[cold]
+    fn missing(&self, scope: &mut Scope<'_>) -> StateError {
+        let start = self.start(scope);
         let why = match start {
             Some(start) => select::why_not(scope.scratch, start, &self.steps),
             None => "No such variable".to_owned(),

@@ -108,6 +108,9 @@ impl<'a> Cursor<'a> {
             if steps.len() > STEPS_MAX {
                 return Err(self.error(&format!("has more than {STEPS_MAX} steps")));
             }
+            if matches!(steps[..], [.., Step::Keys(_), _]) {
+                return Err(self.error("names several members, which only its last step may"));
+            }
             if matches!(steps[..], [.., Step::Length, _]) {
                 return Err(self.error("goes on after a function"));
             }
