@@ -122,7 +122,7 @@ impl Scratch {
     /// Gives memory back that an oversized document made it take.
     pub fn shrink_to(&mut self, capacity: usize) {
         if self.capacity() > capacity {
-            self.bytes.shrink_to(capacity / 2);
+            self.bytes.shrink_to(capacity / 4);
             self.tape.shrink_to(capacity / 64);
             self.nodes.shrink_to(capacity / 64);
             self.workspace.shrink_to(capacity / 8);

@@ -14,14 +14,21 @@ pub(super) fn decode(text: &str) -> Cow<'_, str> {
 
 /// Appends what `text` says to `out`.
 pub(super) fn decode_into(text: &str, out: &mut String) {
+    pieces(text, |plain, c| {
+        out.push_str(plain);
+        out.extend(c);
+    });
+}
+
+/// Gives what `text` says piece by piece: plain text, then the character of the escape behind it.
+pub(super) fn pieces(text: &str, mut each: impl FnMut(&str, Option<char>)) {
     let mut rest = text;
     while let Some(at) = rest.find('\\') {
-        out.push_str(&rest[..at]);
         let (c, used) = escape(&rest.as_bytes()[at..]);
-        out.push(c);
+        each(&rest[..at], Some(c));
         rest = &rest[at + used..];
     }
-    out.push_str(rest);
+    each(rest, None);
 }
 
 /// Does the text, decoded, equal `plain`? Allocates nothing.
@@ -90,6 +97,19 @@ fn check_unicode(text: &[u8]) -> Option<usize> {
         0xd800..0xdc00 => matches!(code(6)?, 0xdc00..0xe000).then_some(12),
         _ => Some(6),
     }
+}
+
+/// Appends string text with quotes, with only the escapes that must be. Allocates nothing but `out`.
+pub(super) fn normalize_into(text: &str, out: &mut Vec<u8>) {
+    let mut buffer = [0; 4];
+    out.push(b'"');
+    pieces(text, |plain, c| {
+        out.extend_from_slice(plain.as_bytes());
+        if let Some(c) = c {
+            escape_into(c.encode_utf8(&mut buffer), out);
+        }
+    });
+    out.push(b'"');
 }
 
 /// Appends `plain` as JSON string text with quotes, escaping what must be.
