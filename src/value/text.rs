@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use super::value::{ESCAPED, UNUSUAL};
+
 /// What a string's text (without quotes) says, escapes decoded. The text is known to be valid.
 pub(super) fn decode(text: &str) -> Cow<'_, str> {
     if !text.as_bytes().contains(&b'\\') {
@@ -86,6 +88,28 @@ pub(super) fn check_escapes(text: &[u8]) -> Result<(), usize> {
     Ok(())
 }
 
+/// A string's flags by its text, which is valid.
+pub(super) fn escape_flags(text: &[u8]) -> u8 {
+    let mut flags = 0;
+    let mut rest = text;
+    while let Some(at) = rest.iter().position(|&b| b == b'\\') {
+        let is_usual = is_usual(&rest[at + 1..]);
+        flags |= if is_usual { ESCAPED } else { ESCAPED | UNUSUAL };
+        rest = rest.get(at + 2..).unwrap_or_default();
+    }
+    flags
+}
+
+/// Is what follows a backslash the way [`escape_into`] writes it?
+fn is_usual(escape: &[u8]) -> bool {
+    match escape {
+        [b'"' | b'\\' | b'b' | b'f' | b'n' | b'r' | b't', ..] => true,
+        [b'u', b'0', b'0', b'0', b'0'..=b'7' | b'b' | b'e' | b'f', ..] => true,
+        [b'u', b'0', b'0', b'1', b'0'..=b'9' | b'a'..=b'f', ..] => true,
+        _ => false,
+    }
+}
+
 /// The length of the `\uXXXX` (or pair of them) at the start of `text`.
 fn check_unicode(text: &[u8]) -> Option<usize> {
     let code = |at: usize| {
@@ -164,6 +188,20 @@ mod tests {
             assert!(decoded_equals(text, plain), "{text}");
             assert!(!decoded_equals(text, "other"));
             assert!(check_escapes(text.as_bytes()).is_ok());
+        }
+    }
+
+    #[test]
+    fn unusual_escapes_are_those_that_are_written_otherwise() {
+        let escapes = (0..0x80).flat_map(|code| {
+            let two = [format!("\\u{code:04x}"), format!("\\u{code:04X}")];
+            two.into_iter().chain(char::from_u32(code).map(|c| format!("\\{c}")))
+        });
+        for text in escapes.filter(|text| check_escapes(text.as_bytes()).is_ok()) {
+            let mut written = Vec::new();
+            normalize_into(&text, &mut written);
+            let is_same = written == format!("\"{text}\"").as_bytes();
+            assert_eq!(escape_flags(text.as_bytes()) & UNUSUAL == 0, is_same, "{text}");
         }
     }
 

@@ -7,8 +7,8 @@
 
 use super::duplicates::{Filter, holds_duplicates, repeat};
 use super::{Indexed, Job, PADDING, ParseError, ParseReason, SENTINELS, Traits, Workspace, error};
-use crate::value::text::check_escapes;
-use crate::value::value::{ESCAPED, SPACED, Shape, Value};
+use crate::value::text::{check_escapes, escape_flags};
+use crate::value::value::{SPACED, Shape, UNUSUAL, Value};
 
 /// A container that is not closed yet.
 pub(in crate::value) struct Open {
@@ -280,7 +280,7 @@ impl<'a> Escapes<'a> {
         let string = &text.bytes[from as usize..to as usize];
         check_escapes(string).map_err(|at| error(ParseReason::BadEscape, from as usize + at))?;
         self.skip(to);
-        Ok(ESCAPED)
+        Ok(escape_flags(string))
     }
 }
 
@@ -361,7 +361,7 @@ impl<D: Fn(&[u8; 16]) -> u32 + Copy> Walk<'_, D> {
         }
         let flags = self.escapes.check(self.text, at + 1, close)?;
         self.backslash = self.escapes.next;
-        self.stack.inner().flags |= flags;
+        self.stack.inner().flags |= flags & UNUSUAL;
         self.tape.push(at, len, Shape::String, flags);
         Ok(flags != 0)
     }
