@@ -1,5 +1,6 @@
 //! `expressway run CONFIG`: runs pipelines until told to stop.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -94,7 +95,10 @@ fn start_log(config: &Config) {
         Level::Debug => tracing::Level::DEBUG,
         Level::Trace => tracing::Level::TRACE,
     };
-    let builder = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     // A log that was set up before, by a test say, stays.
     let _ = match config.log.format {
         Format::Text => builder.with_target(false).try_init(),
