@@ -1,8 +1,9 @@
 //! What the pipelines of a shard share: clock, timers, waiting executions, tasks, counters.
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
+use super::clock::Clock;
 use super::slots::{Slot, SlotId, Slots};
 use super::timers::Timers;
 use crate::fault::StateError;
@@ -30,34 +31,35 @@ pub struct Core {
     /// Task integrations.
     pub tasks: Tasks,
     timers: Timers,
-    started: Instant,
+    clock: Clock,
     due: Vec<SlotId>,
 }
 
 impl Core {
     /// A shard's, with nothing in it.
-    pub fn new(counters: ShardCounters, tasks: Tasks) -> Core {
+    pub fn new(counters: ShardCounters, tasks: Tasks, clock: Clock) -> Core {
+        let now_ms = clock.read().wall_ms;
         let mut core = Core {
             counters,
             slots: Slots::default(),
             ready: VecDeque::new(),
-            now_ms: wall_clock_ms(),
+            now_ms,
             now_ns: 0,
             arguments: Vec::new(),
             name: String::new(),
             tasks,
-            timers: Timers::new(wall_clock_ms()),
-            started: Instant::now(),
+            timers: Timers::new(now_ms),
+            clock,
             due: Vec::new(),
         };
         core.look_at_clock();
         core
     }
 
-    /// Reads both clocks: once a tick.
+    /// Reads the clock: once a tick.
     pub fn look_at_clock(&mut self) {
-        self.now_ms = wall_clock_ms();
-        self.now_ns = self.started.elapsed().as_nanos() as u64;
+        let now = self.clock.read();
+        (self.now_ms, self.now_ns) = (now.wall_ms, now.elapsed_ns);
     }
 
     /// A pipeline's counts.
@@ -128,11 +130,6 @@ impl Core {
     pub fn next_timer_ms(&self) -> Option<i64> {
         [self.timers.next_due_ms(), self.tasks.next_due_ms()].into_iter().flatten().min()
     }
-}
-
-/// The wall clock; before 1970 it reads 0.
-fn wall_clock_ms() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
 }
 
 /// Counts what the machine reports.
