@@ -180,3 +180,46 @@ impl Slot {
         Slot { lane, claim, kept, execution, block, timer, is_calling, received_ns, bytes }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ack::Limits;
+    use crate::record::{Assignment, AssignmentId};
+    use crate::shard::window::Windows;
+
+    #[test]
+    fn an_id_finds_its_own_use_of_a_slot_only() {
+        let mut windows = Windows::new(Limits { records: 10, bytes: 10 }, 1);
+        let id = AssignmentId(1);
+        windows.open(Assignment { id, topic: "t".into(), partition: 0 });
+        let claim = windows.claim(id, 0, 0).expect("a window is open");
+        let mut slots = Slots::default();
+        let spare = slots.spare();
+        let first = slots.insert(Slot::new(0, claim, spare, 0));
+        assert_eq!(SlotId::from_bits(first.to_bits()), first);
+        assert!(slots.take(first).is_some());
+        let spare = slots.spare();
+        let second = slots.insert(Slot::new(0, claim, spare, 0));
+        // The slot is the same, its use is not: attempt 1's answer does not reach attempt 2.
+        assert_eq!(first.index, second.index);
+        assert!(slots.get(first).is_none() && slots.take(first).is_none());
+        assert!(slots.get(second).is_some());
+        assert_eq!(slots.len(), 1);
+    }
+
+    #[test]
+    fn a_kept_record_is_the_record() {
+        let headers = [Header { name: "h", value: Some(b"v") }, Header { name: "n", value: None }];
+        let position = Position { assignment: AssignmentId(3), offset: 9 };
+        let (key, value) = (Some(&b"key"[..]), None);
+        let record = Record { position, timestamp_ms: 5, key, value, headers: &headers };
+        let mut kept = Kept::default();
+        kept.keep(&record);
+        kept.lend(|lent| {
+            assert_eq!((lent.position, lent.timestamp_ms), (position, 5));
+            assert_eq!((lent.key, lent.value), (key, value));
+            assert_eq!(lent.headers, headers);
+        });
+    }
+}
