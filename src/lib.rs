@@ -21,6 +21,7 @@
 pub mod ack;
 pub mod api;
 pub mod asl;
+pub mod cli;
 pub mod config;
 pub mod expr;
 pub mod fault;
