@@ -106,7 +106,7 @@ impl Run for Check {
                 true => configuration::check(file),
                 false => vec![definition(file)],
             };
-            reports.extend(found);
+            found.into_iter().for_each(|report| add(report, &mut reports));
         }
         for report in &reports {
             print(&match self.format {
@@ -120,6 +120,18 @@ impl Run for Check {
             () if reports.iter().any(has_errors) => FAILED,
             () => SUCCEEDED,
         })
+    }
+}
+
+/// Several pipelines may run one definition, and it may be named besides: it is reported once.
+fn add(report: Report, reports: &mut Vec<Report>) {
+    let Some(known) = reports.iter_mut().find(|known| known.file == report.file) else {
+        return reports.push(report);
+    };
+    for finding in report.diagnostics {
+        if !known.diagnostics.contains(&finding) {
+            known.diagnostics.push(finding);
+        }
     }
 }
 

@@ -102,6 +102,9 @@ impl Exec {
             Ok(plan) => Some(plan),
             Err(unanswered) => {
                 complain(&definition.render(&unanswered.definition));
+                if !unanswered.definition.is_empty() {
+                    complain("Answer them with --mocks FILE, or run the definition in a pipeline.");
+                }
                 unanswered.mocks.iter().for_each(|message| complain(&format!("error: {message}")));
                 None
             }

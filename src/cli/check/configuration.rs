@@ -84,19 +84,7 @@ impl Checked<'_> {
                 self.error(MOCKS, &["pipeline", index, "mocks"], message);
             }
         }
-        self.report(Report::new(file, definition.text, findings));
-    }
-
-    /// Several pipelines may run one definition: it is reported once.
-    fn report(&mut self, report: Report) {
-        match self.definitions.iter_mut().find(|known| known.file == report.file) {
-            None => self.definitions.push(report),
-            Some(known) => {
-                let is_new = |finding: &Diagnostic| !known.diagnostics.contains(finding);
-                let new: Vec<_> = report.diagnostics.into_iter().filter(is_new).collect();
-                known.diagnostics.extend(new);
-            }
-        }
+        self.definitions.push(Report::new(file, definition.text, findings));
     }
 }
 
