@@ -77,17 +77,8 @@ impl Core {
     }
 
     /// Calls a task for a parked execution; its arguments and name are in the buffers.
-    #[allow(clippy::too_many_arguments)]
-    pub fn call(
-        &mut self,
-        pipeline: usize,
-        id: SlotId,
-        number: u32,
-        state: &str,
-        resource: ResourceId,
-        attempt: u32,
-        wake_ms: i64,
-    ) {
+    pub fn call(&mut self, id: SlotId, calling: &Calling<'_>) {
+        let Calling { pipeline, number, state, resource, attempt, wake_ms } = *calling;
         let timeout = Duration::from_millis((wake_ms - self.now_ms).max(0).unsigned_abs());
         self.tasks.call(&Call {
             id: CallId(id.to_bits(), number.into()),
@@ -130,6 +121,22 @@ impl Core {
     pub fn next_timer_ms(&self) -> Option<i64> {
         [self.timers.next_due_ms(), self.tasks.next_due_ms()].into_iter().flatten().min()
     }
+}
+
+/// A call for a parked execution.
+pub struct Calling<'a> {
+    /// Its pipeline's index on this shard.
+    pub pipeline: usize,
+    /// The number of the execution's suspension, which its answer must name.
+    pub number: u32,
+    /// The state that calls.
+    pub state: &'a str,
+    /// Whom.
+    pub resource: ResourceId,
+    /// Which try.
+    pub attempt: u32,
+    /// When the execution's patience ends, in milliseconds since 1970.
+    pub wake_ms: i64,
 }
 
 /// Counts what the machine reports.

@@ -115,8 +115,11 @@ pub struct Shard {
 #[derive(Default)]
 struct Answers {
     text: Vec<u8>,
-    list: Vec<(CallId, Result<(usize, usize), StateError>)>,
+    list: Vec<(CallId, Copied)>,
 }
+
+/// Where an answer's text stands, or its error.
+type Copied = Result<(usize, usize), StateError>;
 
 /// A wake-up, and what it wakes: make the pair before the source and the sinks.
 pub fn wake() -> (Wake, Arc<Notify>) {

@@ -29,15 +29,18 @@ impl SlotId {
     }
 }
 
+/// Where a part of a record's copy stands.
+type Part = (u32, u32);
+
 /// A record's copy.
 #[derive(Debug, Default)]
 pub struct Kept {
     position: Option<Position>,
     timestamp_ms: i64,
     bytes: Vec<u8>,
-    key: Option<(u32, u32)>,
-    value: Option<(u32, u32)>,
-    headers: Vec<(u32, u32, Option<(u32, u32)>)>,
+    key: Option<Part>,
+    value: Option<Part>,
+    headers: Vec<(Part, Option<Part>)>,
 }
 
 impl Kept {
@@ -50,13 +53,13 @@ impl Kept {
         self.key = record.key.map(|key| self.put(key));
         self.value = record.value.map(|value| self.put(value));
         for header in record.headers {
-            let (from, to) = self.put(header.name.as_bytes());
+            let name = self.put(header.name.as_bytes());
             let value = header.value.map(|value| self.put(value));
-            self.headers.push((from, to, value));
+            self.headers.push((name, value));
         }
     }
 
-    fn put(&mut self, bytes: &[u8]) -> (u32, u32) {
+    fn put(&mut self, bytes: &[u8]) -> Part {
         let from = self.bytes.len() as u32;
         self.bytes.extend_from_slice(bytes);
         (from, self.bytes.len() as u32)
@@ -64,9 +67,9 @@ impl Kept {
 
     /// Lends the copy out as the record it was.
     pub fn lend<T>(&self, use_it: impl FnOnce(&Record<'_>) -> T) -> T {
-        let at = |(from, to): (u32, u32)| &self.bytes[from as usize..to as usize];
-        let header = |(from, to, value): &(u32, u32, Option<(u32, u32)>)| Header {
-            name: std::str::from_utf8(at((*from, *to))).unwrap_or_default(),
+        let at = |(from, to): Part| &self.bytes[from as usize..to as usize];
+        let header = |(name, value): &(Part, Option<Part>)| Header {
+            name: std::str::from_utf8(at(*name)).unwrap_or_default(),
             value: value.map(at),
         };
         let headers: Vec<Header<'_>> = self.headers.iter().map(header).collect();
