@@ -1,5 +1,5 @@
 //! The whole configuration, its defaults and its checks. A setting is declared once, with its
-//! comment and default, by [`section`]'s macros; [`reference`] makes `config/engine.toml` of them.
+//! comment and default, by the macros of `section`; [`reference()`] makes `config/engine.toml` of them.
 
 mod engine;
 mod environment;
