@@ -1,5 +1,7 @@
 //! The commands, one file each.
 
+pub mod demo;
+pub mod load;
 pub mod report;
 pub mod run;
 
@@ -18,6 +20,8 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Run),
+    Demo(demo::Demo),
+    Load(load::Load),
 }
 
 impl Arguments {
@@ -25,6 +29,8 @@ impl Arguments {
     pub fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
             Command::Run(command) => command.run(),
+            Command::Demo(command) => command.run(),
+            Command::Load(command) => command.run(),
         }
     }
 }
