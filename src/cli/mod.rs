@@ -3,8 +3,10 @@
 
 mod check;
 mod definition;
+mod demo;
 mod exec;
 mod listing;
+mod load;
 mod run;
 
 use std::ffi::OsString;
@@ -38,10 +40,12 @@ pub struct Command {
 
 /// All commands, in the order in which the help shows them.
 pub static COMMANDS: &[Command] = &[
+    row::<demo::Demo>(),
     row::<run::Pipelines>(),
     row::<exec::Exec>(),
     row::<check::Check>(),
     row::<listing::Listing>(),
+    row::<load::Load>(),
 ];
 
 const fn row<T: Run>() -> Command {
@@ -55,7 +59,7 @@ pub fn command_line() -> clap::Command {
         .about("Runs Amazon States Language state machines, Express style, straight off a stream")
         .long_about(
             "Runs Amazon States Language state machines, Express style, straight off a stream.\n\n\
-             Begin with a definition: `expressway check FILE` says all that is wrong with it, \
+             Begin with `expressway demo`. Then take a definition: `expressway check FILE` says all that is wrong with it, \
              `expressway exec FILE --input EVENT` runs it once.",
         )
         .subcommand_required(true)

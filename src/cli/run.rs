@@ -65,7 +65,8 @@ impl Run for Pipelines {
     }
 }
 
-fn complain_of(refused: &[Refused]) {
+/// Prints findings about definitions to standard error.
+pub(super) fn complain_of(refused: &[Refused]) {
     for Refused { file, text, findings } in refused {
         complain(&render(file, text, findings));
     }

@@ -12,6 +12,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::scenario::Target;
+use crate::kafka;
 
 /// How long Kafka may take to answer before a run is given up.
 pub const ANSWER: Duration = Duration::from_secs(10);
@@ -44,20 +45,36 @@ const CONSUMER: &[(&str, &str)] = &[
 #[derive(Debug)]
 pub struct ClientError {
     attempted: String,
-    source: KafkaError,
+    source: Cause,
+}
+
+/// Who says why.
+#[derive(Debug)]
+enum Cause {
+    Library(KafkaError),
+    Ours(kafka::ClientError),
 }
 
 impl ClientError {
     /// An attempt ("make topic x") that failed.
     pub fn new(attempted: impl Into<String>, source: KafkaError) -> ClientError {
-        ClientError { attempted: attempted.into(), source }
+        ClientError { attempted: attempted.into(), source: Cause::Library(source) }
+    }
+
+    /// The same, where the client's own message says why.
+    pub fn said(attempted: impl Into<String>, source: kafka::ClientError) -> ClientError {
+        ClientError { attempted: attempted.into(), source: Cause::Ours(source) }
     }
 }
 
 impl fmt::Display for ClientError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "can't {}: {}", self.attempted, self.source)?;
-        match self.source.rdkafka_error_code() {
+        let source = match &self.source {
+            Cause::Ours(error) => return write!(f, "can't {}: {error}", self.attempted),
+            Cause::Library(error) => error,
+        };
+        write!(f, "can't {}: {source}", self.attempted)?;
+        match source.rdkafka_error_code() {
             Some(
                 RDKafkaErrorCode::BrokerTransportFailure
                 | RDKafkaErrorCode::AllBrokersDown
@@ -78,7 +95,10 @@ impl fmt::Display for ClientError {
 
 impl std::error::Error for ClientError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.source)
+        match &self.source {
+            Cause::Library(error) => Some(error),
+            Cause::Ours(error) => Some(error),
+        }
     }
 }
 
@@ -149,15 +169,28 @@ fn partitions(client: &BaseConsumer, topic: &str) -> Result<Vec<i32>, ClientErro
     }
 }
 
-/// A reader of what comes into a topic from now on: no group, no commits.
-pub fn results(target: &Target, topic: &str) -> Result<BaseConsumer, ClientError> {
+/// A reader of what comes into a topic from now on: no group, no commits. It reads one of so many
+/// partitions; 1 reads them all.
+pub fn results(target: &Target, topic: &str, one_of: usize) -> Result<BaseConsumer, ClientError> {
     let consumer = consumer(target)?;
     let failed = |e| ClientError::new(format!("read topic {topic}"), e);
     let mut assignment = TopicPartitionList::new();
-    for partition in partitions(&consumer, topic)? {
+    for partition in partitions(&consumer, topic)?.into_iter().step_by(one_of.max(1)) {
         let (_, end) = consumer.fetch_watermarks(topic, partition, ANSWER).map_err(failed)?;
         assignment.add_partition_offset(topic, partition, Offset::Offset(end)).map_err(failed)?;
     }
     consumer.assign(&assignment).map_err(failed)?;
     Ok(consumer)
+}
+
+/// How many records have ever come into a topic, by its partitions' ends.
+pub fn ends(target: &Target, topic: &str) -> Result<u64, ClientError> {
+    let consumer = consumer(target)?;
+    let failed = |e| ClientError::new(format!("ask for the end of topic {topic}"), e);
+    let mut sum = 0;
+    for partition in partitions(&consumer, topic)? {
+        let (_, end) = consumer.fetch_watermarks(topic, partition, ANSWER).map_err(failed)?;
+        sum += u64::try_from(end).unwrap_or(0);
+    }
+    Ok(sum)
 }

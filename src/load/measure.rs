@@ -65,7 +65,8 @@ impl Results {
         }
     }
 
-    fn seq(&self, value: &[u8]) -> Option<u64> {
+    /// The number of the event that this is the result of.
+    pub fn seq(&self, value: &[u8]) -> Option<u64> {
         let start = self.id.find(value)? + self.id.needle().len();
         let digits = value.get(start..start + SEQ_DIGITS)?;
         digits.iter().all(u8::is_ascii_digit).then(|| number(digits))
@@ -82,12 +83,17 @@ impl Results {
         is_new
     }
 
+    /// When the event that this is the result of was due.
+    pub fn sent_ns(&self, value: &[u8]) -> Option<u64> {
+        let start = self.sent.find(value)? + SENT_NS.len();
+        Some(number(value[start..].trim_ascii_start()))
+    }
+
     fn time(&mut self, value: &[u8], seen_ns: u64) {
-        let Some(start) = self.sent.find(value).map(|at| at + SENT_NS.len()) else {
+        let Some(sent_ns) = self.sent_ns(value) else {
             self.counts.untimed += 1;
             return;
         };
-        let sent_ns = number(value[start..].trim_ascii_start());
         let step = step_at(&self.steps, sent_ns.saturating_sub(self.start_ns));
         self.by_step[step].record(sent_ns, seen_ns);
         self.interval.record(sent_ns, seen_ns);

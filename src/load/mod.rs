@@ -108,7 +108,7 @@ pub fn run(scenario: &Scenario, progress: &Progress) -> Result<Report, LoadError
     let run = (Clock::start().now_ns() / 1_000) as u32 ^ std::process::id().rotate_left(16);
     let generator = Generator::new(scenario, events, run)?;
     let topic = scenario.target.result_topic.as_deref();
-    let consumer = topic.map(|topic| kafka::results(&scenario.target, topic)).transpose()?;
+    let consumer = topic.map(|topic| kafka::results(&scenario.target, topic, 1)).transpose()?;
     let sent = generator.sent();
     if let Some(consumer) = &consumer {
         // Nothing of this run is there yet; polling lets the client find its partitions.

@@ -1,29 +1,29 @@
-//! The sending side: one thread that takes events from the schedule and hands them to librdkafka,
-//! each stamped with the time it was due.
+//! The sending side: takes events from a schedule and hands them to Kafka in batches, each stamped
+//! with the time it was due.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use rdkafka::ClientContext;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
+use rdkafka::error::RDKafkaErrorCode;
 
 use super::clock::Clock;
 use super::events::{Buffers, Events};
 use super::kafka::{ANSWER, ClientError, producer_config};
-use super::scenario::Scenario;
+use super::scenario::{Scenario, Target};
 use super::schedule::{Arrival, Schedule};
+use crate::kafka::{Outgoing, Producer, Refusal, Report};
+use crate::record::Wake;
 
 /// Events between two looks at the clock, at the stop flag and at delivery reports.
-const BATCH: usize = 256;
+const BATCH: usize = 512;
 /// Sleeps are at least this long, or a high rate would be one wake-up an event. Events wait so much
 /// longer at most, and their latencies say so.
 const SLEEP_MIN: Duration = Duration::from_micros(250);
 /// And at most this long, to see the stop flag and delivery reports.
 const SLEEP_MAX: Duration = Duration::from_millis(5);
-/// How long to wait for room in librdkafka's queue.
+/// How long to wait for room: in the client's queue, or for whoever the sender may not run ahead of.
 const FULL_WAIT: Duration = Duration::from_millis(1);
 /// How long acknowledgements may take after the last event: longer than `message.timeout.ms`.
 const FLUSH: Duration = Duration::from_secs(65);
@@ -31,7 +31,7 @@ const FLUSH: Duration = Duration::from_secs(65);
 /// What the sending side tells as it goes.
 #[derive(Debug, Default)]
 pub struct Sent {
-    /// Events handed to librdkafka.
+    /// Events handed to the client.
     pub offered: AtomicU64,
     /// Events that Kafka acknowledged.
     pub acknowledged: AtomicU64,
@@ -48,72 +48,108 @@ pub struct Sent {
 }
 
 impl Sent {
-    fn fail(&self, events: u64, error: &KafkaError) {
+    /// Nothing yet, of a run with so many steps.
+    pub fn new(steps: usize) -> Sent {
+        Sent { by_step: (0..steps).map(|_| AtomicU64::new(0)).collect(), ..Sent::default() }
+    }
+
+    fn fail(&self, events: u64, error: impl Into<String>) {
         self.failed.fetch_add(events, Ordering::Relaxed);
         let mut first = self.first_error.lock().unwrap_or_else(PoisonError::into_inner);
-        first.get_or_insert_with(|| error.to_string());
+        first.get_or_insert_with(|| error.into());
     }
 }
 
-struct Deliveries(Arc<Sent>);
+/// Delivery reports, counted by their owner and told together.
+#[derive(Default)]
+struct Reports {
+    acknowledged: u64,
+    failed: u64,
+    why: Option<RDKafkaErrorCode>,
+}
 
-impl ClientContext for Deliveries {}
+impl Reports {
+    fn take(&mut self, report: &Report) {
+        match report.result {
+            Ok(_) => self.acknowledged += 1,
+            Err(code) => {
+                self.failed += 1;
+                self.why.get_or_insert(code);
+            }
+        }
+    }
 
-impl ProducerContext for Deliveries {
-    type DeliveryOpaque = ();
-
-    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        match result {
-            // Only this thread writes it.
-            Ok(_) => self
-                .0
-                .acknowledged
-                .store(self.0.acknowledged.load(Ordering::Relaxed) + 1, Ordering::Relaxed),
-            Err((error, _)) => self.0.fail(1, error),
+    fn tell(self, sent: &Sent) {
+        sent.acknowledged.fetch_add(self.acknowledged, Ordering::Relaxed);
+        if let Some(code) = self.why {
+            sent.fail(self.failed, code.to_string());
         }
     }
 }
 
-/// The sending side of a run.
-pub struct Generator {
-    producer: BaseProducer<Deliveries>,
-    topic: String,
+/// Sends events, one number after the other.
+pub struct Sender {
+    producer: Producer,
+    topic: usize,
     events: Events,
-    schedule: Schedule,
     run: u32,
+    seq: u64,
+    buffers: Buffers,
     sent: Arc<Sent>,
 }
 
-impl Generator {
+impl Sender {
     /// Connects; nothing is sent yet.
-    pub fn new(scenario: &Scenario, events: Events, run: u32) -> Result<Generator, ClientError> {
-        let by_step = scenario.step.iter().map(|_| AtomicU64::new(0)).collect();
-        let sent = Arc::new(Sent { by_step, ..Sent::default() });
-        let producer = producer_config(&scenario.target)
-            .create_with_context(Deliveries(sent.clone()))
-            .map_err(|e| ClientError::new("make a Kafka producer", e))?;
-        let producer: BaseProducer<Deliveries> = producer;
+    pub fn new(
+        target: &Target,
+        events: Events,
+        run: u32,
+        sent: Arc<Sent>,
+    ) -> Result<Sender, ClientError> {
+        let made = |e: crate::kafka::ClientError| ClientError::said("make a Kafka producer", e);
+        // The sender polls between batches; nobody needs to wake it.
+        let mut producer =
+            Producer::new(producer_config(target), Wake::new(|| ())).map_err(made)?;
+        let topic = producer.topic(&target.topic).map_err(made)?;
         // Asked here so that the first events do not wait for it.
-        let topic = &scenario.target.topic;
-        let known = producer.client().fetch_metadata(Some(topic), ANSWER);
-        known.map_err(|e| ClientError::new(format!("look up topic {topic}"), e))?;
-        let (topic, schedule) = (scenario.target.topic.clone(), Schedule::new(&scenario.steps()));
-        Ok(Generator { producer, topic, events, schedule, run, sent })
+        let missing = producer.missing(&[&target.topic], ANSWER).map_err(made)?;
+        if !missing.is_empty() {
+            let unknown = RDKafkaErrorCode::UnknownTopicOrPartition;
+            return Err(ClientError::new(
+                format!("look up topic {}", target.topic),
+                rdkafka::error::KafkaError::MetadataFetch(unknown),
+            ));
+        }
+        Ok(Sender { producer, topic, events, run, seq: 0, buffers: Buffers::default(), sent })
     }
 
     /// What it has sent so far.
-    pub fn sent(&self) -> Arc<Sent> {
-        self.sent.clone()
+    pub fn sent(&self) -> &Arc<Sent> {
+        &self.sent
     }
 
-    /// Sends everything, or until `stop`; returns when all is acknowledged or failed.
-    pub fn run(mut self, clock: Clock, stop: &AtomicBool) {
-        let (mut buffers, mut seq) = (Buffers::default(), 0);
+    /// Marks the events from here on as another run's.
+    pub fn set_run(&mut self, run: u32) {
+        self.run = run;
+    }
+
+    /// Sends what a schedule asks for, until its end or `stop`. `ahead_max` says how many events may
+    /// have been sent in all by now; those beyond are due and wait.
+    pub fn run(
+        &mut self,
+        clock: Clock,
+        mut schedule: Schedule,
+        stop: &AtomicBool,
+        ahead_max: &dyn Fn() -> u64,
+    ) {
         while !stop.load(Ordering::Relaxed) {
-            let wait = self.batch(clock, &mut seq, &mut buffers, stop);
-            self.producer.poll(Duration::ZERO);
-            match wait {
-                Arrival::Due { .. } => {}
+            let room = ahead_max().saturating_sub(self.seq).min(BATCH as u64) as usize;
+            let arrival = self.batch(clock, &mut schedule, room, stop);
+            self.producer.submit();
+            self.poll();
+            match arrival {
+                Arrival::Due { .. } if room > 0 => {}
+                Arrival::Due { .. } => thread::sleep(FULL_WAIT),
                 Arrival::Wait(until_ns) => {
                     let wait = until_ns.saturating_sub(clock.since_start_ns());
                     thread::sleep(Duration::from_nanos(wait).clamp(SLEEP_MIN, SLEEP_MAX));
@@ -121,50 +157,97 @@ impl Generator {
                 Arrival::Done => break,
             }
         }
-        if let Err(error) = self.producer.flush(FLUSH) {
-            self.sent.fail(0, &error);
-        }
-        // Dropping the client gives up, and so counts, what is still unanswered.
-        drop(self.producer);
-        self.sent.done.store(true, Ordering::Release);
     }
 
-    /// Sends what is due, a batch at most; says what the schedule said last.
+    /// Sends what is due, `room` events at most; says what the schedule said last.
     fn batch(
         &mut self,
         clock: Clock,
-        seq: &mut u64,
-        buffers: &mut Buffers,
+        schedule: &mut Schedule,
+        room: usize,
         stop: &AtomicBool,
     ) -> Arrival {
         let now_ns = clock.since_start_ns();
+        if room == 0 {
+            // Nothing is taken from the schedule: what is due keeps the time it was due.
+            return schedule.clone().next(now_ns);
+        }
         let (mut arrival, mut late_ns) = (Arrival::Done, 0);
-        for _ in 0..BATCH {
-            arrival = self.schedule.next(now_ns);
+        for _ in 0..room {
+            arrival = schedule.next(now_ns);
             let Arrival::Due { at_ns, step } = arrival else { break };
             late_ns = late_ns.max(now_ns - at_ns);
-            self.events.write(self.run, *seq, clock.start_ns() + at_ns, buffers);
-            *seq += 1;
-            // Before it is sent: its result must not be seen first.
-            self.sent.offered.store(*seq, Ordering::Relaxed);
             self.sent.by_step[step].fetch_add(1, Ordering::Relaxed);
-            self.send(buffers, stop);
+            self.send(clock.start_ns() + at_ns, stop);
         }
         self.sent.late_ns_max.fetch_max(late_ns, Ordering::Relaxed);
         arrival
     }
 
     /// Hands an event over. A full queue is waited for: the event keeps the time it was due.
-    fn send(&self, buffers: &Buffers, stop: &AtomicBool) {
-        let Buffers { key, value } = buffers;
-        let mut record = BaseRecord::to(&self.topic).key(key).payload(value);
-        while let Err((error, refused)) = self.producer.send(record) {
-            let full = error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull);
-            if !full || stop.load(Ordering::Relaxed) {
-                return self.sent.fail(1, &error);
+    pub fn send(&mut self, at_ns: u64, stop: &AtomicBool) {
+        self.events.write(self.run, self.seq, at_ns, &mut self.buffers);
+        self.seq += 1;
+        // Before it is sent: its result must not be seen first.
+        self.sent.offered.store(self.seq, Ordering::Relaxed);
+        loop {
+            let Buffers { key, value } = &self.buffers;
+            let record = Outgoing { key: Some(key), value: Some(value), headers: &[], tag: 0 };
+            match self.producer.write(self.topic, &record) {
+                Ok(()) => return,
+                Err(Refusal::Full) if !stop.load(Ordering::Relaxed) => {
+                    self.poll();
+                    thread::sleep(FULL_WAIT);
+                }
+                Err(Refusal::Full) => {
+                    return self.sent.fail(1, "stopped while the client's queue was full");
+                }
+                Err(Refusal::Dead(error)) => return self.sent.fail(1, error.message),
             }
-            self.producer.poll(FULL_WAIT);
-            record = refused;
         }
+    }
+
+    fn poll(&mut self) {
+        let mut reports = Reports::default();
+        self.producer.poll(&mut |report| reports.take(&report));
+        reports.tell(&self.sent);
+    }
+
+    /// Waits until all that was sent is acknowledged or failed, and gives up in the end.
+    pub fn finish(&mut self) {
+        let mut reports = Reports::default();
+        self.producer.flush(FLUSH, &mut |report| reports.take(&report));
+        reports.tell(&self.sent);
+        let left = self.producer.in_flight() as u64;
+        if left > 0 {
+            self.sent.fail(left, format!("not acknowledged within {} s", FLUSH.as_secs()));
+        }
+    }
+}
+
+/// The sending side of a run.
+pub struct Generator {
+    sender: Sender,
+    schedule: Schedule,
+}
+
+impl Generator {
+    /// Connects; nothing is sent yet.
+    pub fn new(scenario: &Scenario, events: Events, run: u32) -> Result<Generator, ClientError> {
+        let sent = Arc::new(Sent::new(scenario.step.len()));
+        let sender = Sender::new(&scenario.target, events, run, sent)?;
+        Ok(Generator { sender, schedule: Schedule::new(&scenario.steps()) })
+    }
+
+    /// What it has sent so far.
+    pub fn sent(&self) -> Arc<Sent> {
+        self.sender.sent.clone()
+    }
+
+    /// Sends everything, or until `stop`; returns when all is acknowledged or failed.
+    pub fn run(mut self, clock: Clock, stop: &AtomicBool) {
+        self.sender.run(clock, self.schedule, stop, &|| u64::MAX);
+        self.sender.finish();
+        self.sender.sent.done.store(true, Ordering::Release);
     }
 }

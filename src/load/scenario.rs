@@ -285,7 +285,11 @@ fn key_path(text: &str, offset: usize) -> String {
 }
 
 fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
-    let text = String::deserialize(from)?;
+    parse_duration(&String::deserialize(from)?).map_err(de::Error::custom)
+}
+
+/// A duration as scenarios write it: `250ms`, `30s`, `5m`, `2h`.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit_ms = match &text[digits.len()..] {
         "ms" => 1,
@@ -295,9 +299,10 @@ fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
         _ => 0,
     };
     let value = digits.parse::<u64>().ok().and_then(|n| n.checked_mul(unit_ms));
-    value.filter(|_| unit_ms > 0).map(Duration::from_millis).ok_or_else(|| {
-        de::Error::custom(format!("\"{text}\" is no duration: write \"250ms\", \"30s\", \"5m\""))
-    })
+    value
+        .filter(|_| unit_ms > 0)
+        .map(Duration::from_millis)
+        .ok_or_else(|| format!("\"{text}\" is no duration: write \"250ms\", \"30s\", \"5m\""))
 }
 
 fn some_duration<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
