@@ -427,13 +427,16 @@ impl Flow {
     #[inline]
     fn acknowledged(&mut self, core: &mut Core, tag: u64) {
         let counts = core.counts(self.index);
-        counts.outputs += 1;
-        let Some(waiting) = self.ledger.receipt(tag) else { return };
-        let how = match waiting.way {
-            Way::Output => Settlement::Ack,
-            Way::Letter => Settlement::DeadLettered,
+        // One of several outputs of a record; dead letters are always alone.
+        let Some(waiting) = self.ledger.receipt(tag) else {
+            counts.outputs += 1;
+            return;
         };
-        counts.dead_letters += u64::from(waiting.way == Way::Letter);
+        let (how, count) = match waiting.way {
+            Way::Output => (Settlement::Ack, &mut counts.outputs),
+            Way::Letter => (Settlement::DeadLettered, &mut counts.dead_letters),
+        };
+        *count += 1;
         self.settle(core, waiting.claim, how, waiting.received_ns);
     }
 
