@@ -104,35 +104,36 @@ pub fn locate(text: &str, keys: &[&str]) -> Location {
 /// does not tell where its secrets are: nothing is left of it.
 pub fn without_secrets(text: &str) -> String {
     let Ok(root) = tree::read(text) else { return String::new() };
-    let mut secret = Vec::new();
-    secret_lines(&root, &mut secret);
-    let keep = |(index, line)| if secret.contains(&(index + 1)) { "" } else { line };
-    text.lines().enumerate().map(keep).collect::<Vec<_>>().join("\n")
+    let mut starts = BTreeMap::new();
+    note_starts(&root, &mut starts);
+    // What no value starts on goes on with the one before: a secret may have several lines.
+    let mut hides = false;
+    let mut keep = |(index, line)| {
+        hides = starts.get(&(index + 1)).copied().unwrap_or(hides);
+        if hides { "" } else { line }
+    };
+    text.lines().enumerate().map(&mut keep).collect::<Vec<_>>().join("\n")
 }
 
 /// Where values of the user's own making are that may be secrets, a list's index as `*`.
 const SECRET_PLACES: [&str; 4] =
     ["/kafka/properties/", "/kafka/consumer/", "/kafka/producer/", "/pipeline/*/http/connections/"];
 
-fn secret_lines(node: &tree::Node, lines: &mut Vec<usize>) {
-    if let tree::Data::Text(text) = &node.data
-        && may_be_secret(&node.value.pointer)
-    {
-        let first = node.value.line.min(node.key.line) as usize;
-        lines.extend(first..=node.value.line as usize + text.matches('\n').count());
+/// The lines on which something starts, and whether any of that may be secret.
+fn note_starts(node: &tree::Node, starts: &mut BTreeMap<usize, bool>) {
+    let is_secret = may_be_secret(&node.value.pointer);
+    for line in [node.key.line, node.value.line] {
+        *starts.entry(line as usize).or_default() |= is_secret;
     }
     node.table().iter().for_each(|table| {
-        table.values().for_each(|child| secret_lines(child, lines));
+        table.values().for_each(|child| note_starts(child, starts));
     });
-    node.list().iter().for_each(|list| list.iter().for_each(|child| secret_lines(child, lines)));
+    node.list().iter().for_each(|list| list.iter().for_each(|child| note_starts(child, starts)));
 }
 
 fn may_be_secret(pointer: &str) -> bool {
-    let mut tokens = pointer.split('/').map(|token| match token.parse::<usize>() {
-        Ok(_) => "*",
-        Err(_) => token,
-    });
-    let pointer = tokens.by_ref().collect::<Vec<_>>().join("/");
+    let token = |token| if str::parse::<usize>(token).is_ok() { "*" } else { token };
+    let pointer = pointer.split('/').map(token).collect::<Vec<_>>().join("/");
     SECRET_PLACES.iter().any(|place| pointer.starts_with(place))
 }
 

@@ -284,7 +284,7 @@ fn the_examples_of_the_reference_are_valid() {
 #[test]
 fn excerpts_hold_no_secrets() {
     let text = "[kafka]\nbootstrap_servers = [\"b:1\"]\n[kafka.properties]\n\"client.id\" = \"x\"\n\
-                \"sasl.password\" = \"\"\"\nhush\nhush\"\"\"\n[[pipeline]]\nname = \"a\"\n\
+                \"sasl.password\" = \"\"\"\nhush\\\nhush\"\"\"\n[[pipeline]]\nname = \"a\"\n\
                 http = { connections = { c = { headers = { K = \"hush\" } } } }\n\
                 [pipeline.source]\ntopics = [\"t\"]";
     let shown = without_secrets(text);
