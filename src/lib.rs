@@ -21,7 +21,9 @@
 pub mod ack;
 pub mod api;
 pub mod asl;
+pub mod cli;
 pub mod config;
+pub mod engine;
 pub mod expr;
 pub mod fault;
 pub mod intrinsics;

@@ -1,17 +1,13 @@
 //! The value model against serde_json: same verdict on every input, same value, on every
 //! implementation this CPU runs.
 
-use expressway::value::{Implementation, Key, Limits, Scratch, Segment, Value};
+mod value_oracle;
+
+use expressway::value::{Implementation, Key, Limits, ParseReason, Scratch, Segment, Value};
+use value_oracle::{Oracle, Random};
 
 fn scratches() -> Vec<(Implementation, Scratch)> {
-    let available = Implementation::ALL.into_iter().filter(|i| i.is_available());
-    available
-        .map(|implementation| {
-            let mut scratch = Scratch::new(Limits::default());
-            scratch.set_implementation(implementation);
-            (implementation, scratch)
-        })
-        .collect()
+    value_oracle::scratches(Limits::default())
 }
 
 fn text(scratch: &Scratch, value: Value) -> String {
@@ -113,5 +109,196 @@ fn reads_puts_and_parks() {
             many = scratch.put(many, &[key(name)], roots[1]).expect("put");
         }
         assert_eq!(scratch.count(many), 14);
+    }
+}
+
+/// Every implementation refuses `input` for `reason` at `offset`.
+fn fails(input: &[u8], reason: ParseReason, offset: u32) {
+    for (implementation, mut scratch) in scratches() {
+        let error = scratch.parse(input).expect_err("it is no document");
+        let shown = String::from_utf8_lossy(input);
+        assert_eq!((error.reason, error.offset), (reason, offset), "{implementation:?}: {shown}");
+        assert_eq!(scratch.used(), 0, "{implementation:?}: a refused document leaves nothing");
+    }
+}
+
+#[test]
+fn reasons_and_places() {
+    fails(b"", ParseReason::Empty, 0);
+    fails(b" \n ", ParseReason::Empty, 3);
+    fails(b"[1,2", ParseReason::ExpectedComma, 4);
+    fails(b"[1}", ParseReason::ExpectedComma, 2);
+    fails(b"[1,]", ParseReason::ExpectedValue, 3);
+    fails(b"{\"a\":1,}", ParseReason::ExpectedKey, 7);
+    fails(b"{\"a\"=1}", ParseReason::ExpectedColon, 4);
+    fails(b"{\"a\":}", ParseReason::ExpectedValue, 5);
+    fails(b"{\"a\":", ParseReason::ExpectedValue, 5);
+    fails(b"1,2", ParseReason::TrailingText, 1);
+    fails(b"{}]", ParseReason::TrailingText, 2);
+    fails(b"[-]", ParseReason::BadScalar, 1);
+    fails(b"[1\x0c]", ParseReason::BadScalar, 1);
+    fails(b"\\", ParseReason::BadScalar, 0);
+    fails(b"\"abc", ParseReason::UnterminatedString, 4);
+    fails(b"[\"a\x1f\"]", ParseReason::ControlCharacter, 3);
+    fails(b"[\"a\\\n\"]", ParseReason::ControlCharacter, 4);
+    fails(b"[\"a\\x\"]", ParseReason::BadEscape, 3);
+    fails(b"[\"\\udc00\"]", ParseReason::BadEscape, 2);
+    fails(b"[\"a\xff\"]", ParseReason::NotUtf8, 3);
+    fails(b"[\"\xed\xa0\x80\"]", ParseReason::NotUtf8, 2);
+    fails(b"\xef\xbb\xbf1", ParseReason::BadScalar, 0);
+    fails(b"[] \xff", ParseReason::NotUtf8, 3);
+}
+
+#[test]
+fn every_length_across_the_borders_of_blocks() {
+    let mut oracle = Oracle::default();
+    for shift in 0..140 {
+        let pad = "x".repeat(shift);
+        let space = " ".repeat(shift);
+        let slashes = "\\".repeat(shift);
+        let digits = "7".repeat(shift);
+        for text in [
+            format!(r#"["{pad}",1,"é",{{"{pad}":[true,false,null,-1.5e3]}}]"#),
+            format!(r#"{{"{pad}":"{pad}\"{pad}","b":"\u00e9{pad}"}}"#),
+            format!(r#"{space}[1{space},{space}true{space}]{space}"#),
+            format!(r#"["{slashes}{slashes}","a"]"#),
+            format!(r#"[1{digits},-{digits}1.0{digits},0.{digits}0e1{digits}]"#),
+        ] {
+            assert!(oracle.agrees(text.as_bytes()), "{text}");
+        }
+        for text in [
+            format!(r#"["{pad}"#),
+            format!(r#"["{slashes}{slashes}\"]"#),
+            format!(r#"[{space}"#),
+            format!(r#"["{pad}"]{space}x"#),
+            format!("[\"{pad}\u{1f}\"]"),
+            format!(r#"["{pad}\ud800{pad}"]"#),
+            format!(r#"[0{digits}1]"#),
+            format!(r#"[1{digits}x]"#),
+        ] {
+            assert!(!oracle.agrees(text.as_bytes()), "{text}");
+        }
+    }
+}
+
+#[test]
+fn every_prefix_and_every_byte_replaced() {
+    let mut oracle = Oracle::default();
+    let text =
+        r#"{"ab":[1.5,-2e7,"\u0041\n",{"c":true,"d":null}],"ab ":{"e":"é","":[]},"f":false}"#;
+    for end in 0..=text.len() {
+        assert_eq!(oracle.agrees(&text.as_bytes()[..end]), end == text.len());
+    }
+    for at in 0..text.len() {
+        let mut damaged = text.as_bytes().to_vec();
+        for byte in 0..=255 {
+            damaged[at] = byte;
+            oracle.agrees(&damaged);
+        }
+    }
+}
+
+#[test]
+fn nesting_to_the_limit_and_beyond() {
+    let nested = |levels: usize| {
+        let open: String =
+            (0..levels).map(|at| if at % 2 == 0 { "[" } else { "{\"a\":" }).collect();
+        let close: String =
+            (0..levels).rev().map(|at| if at % 2 == 0 { "]" } else { "}" }).collect();
+        format!("{open}{}{close}", if levels % 2 == 0 { "1" } else { "" })
+    };
+    let mut oracle = Oracle::default();
+    assert!(oracle.agrees(nested(127).as_bytes()));
+    assert!(!oracle.agrees(nested(128).as_bytes()));
+    for height_max in [0, 1, 2, 64, Limits::HEIGHT_CEILING] {
+        let limits = Limits { height_max, ..Limits::default() };
+        for (_, mut scratch) in value_oracle::scratches(limits) {
+            let levels = usize::from(height_max);
+            let fits = scratch.parse(nested(levels).as_bytes()).expect("at the limit");
+            assert_eq!(text(&scratch, fits), nested(levels));
+            let error = scratch.parse(nested(levels + 1).as_bytes()).expect_err("beyond it");
+            assert_eq!(error.reason, ParseReason::TooDeep);
+            // Closed again, so never more than one level open.
+            let flat = format!("[{}[]]", "[],".repeat(1000));
+            assert_eq!(scratch.parse(flat.as_bytes()).is_ok(), height_max >= 2);
+        }
+    }
+}
+
+#[test]
+fn bytes_to_the_limit_and_beyond() {
+    let limits = Limits { bytes_max: 1000, ..Limits::default() };
+    for (_, mut scratch) in value_oracle::scratches(limits) {
+        let sized = |bytes: usize| format!("\"{}\"", "x".repeat(bytes - 2));
+        assert!(scratch.parse(sized(1000).as_bytes()).is_ok());
+        let error = scratch.parse(sized(1001).as_bytes()).expect_err("a byte too many");
+        assert_eq!((error.reason, error.offset), (ParseReason::TooLarge, 1000));
+    }
+    let mut oracle = Oracle::default();
+    let large = format!("[{}1]", r#"{"id":"abcdefgh","n":1.25},"#.repeat(9000));
+    assert!(oracle.agrees(large.as_bytes()) && large.len() > 200_000);
+}
+
+#[test]
+fn keys_are_looked_up_by_what_they_say() {
+    for (_, mut scratch) in scratches() {
+        let input = r#"{"a":1,"\u0061b":2,"ab":3,"":4,"customer_id":5,"customer_no":6,"\u0000":7,
+            "é":8,"\ud83d\ude00":9,"a\"b":10,"customer_id":11,"":12}"#;
+        let root = scratch.parse(input.as_bytes()).expect("a document");
+        for (name, value) in [
+            ("a", 1),
+            ("ab", 3),
+            ("", 12),
+            ("customer_id", 11),
+            ("customer_no", 6),
+            ("\0", 7),
+            ("é", 8),
+            ("😀", 9),
+            ("a\"b", 10),
+        ] {
+            let found = scratch.get(root, &Key::new(name)).and_then(|v| scratch.i64(v));
+            assert_eq!(found, Some(value), "{name}");
+        }
+        for name in ["b", "A", "customer_ie", "customer_i", "\u{1f601}", "a\\\"b", "\\u0061b"] {
+            assert!(scratch.get(root, &Key::new(name)).is_none(), "{name}");
+        }
+        assert_eq!(scratch.count(root), 9);
+    }
+}
+
+#[test]
+fn duplicates_among_many_keys() {
+    let mut oracle = Oracle::default();
+    let mut random = Random::new(7);
+    for keys in [1, 2, 10, 63, 64, 65, 66, 200, 1000] {
+        for duplicate in [false, true] {
+            let mut members: Vec<String> =
+                (0..keys).map(|at| format!(r#""a key with a number {at}":{at}"#)).collect();
+            if duplicate {
+                let again = random.below(keys);
+                let at = random.below(keys + 1);
+                members.insert(at, format!(r#""\u0061 key with a number {again}":"again""#));
+                members
+                    .push(format!(r#""a key with a number {}":"and again""#, random.below(keys)));
+            }
+            assert!(oracle.agrees(format!("{{{}}}", members.join(",")).as_bytes()));
+        }
+    }
+}
+
+#[test]
+fn escapes_are_written_only_where_they_must_be() {
+    let escaped = r#"{"\u0061\/":"\u00e9\u0001\u001F\t\u0009\ud83d\ude00\"\\"}"#;
+    parses(escaped, Some("{\"a/\":\"é\\u0001\\u001f\\t\\t😀\\\"\\\\\"}"));
+}
+
+#[test]
+fn the_oracle_can_fail() {
+    let mut scratch = Scratch::new(Limits::default());
+    let root = scratch.parse(br#"{"a":[1,"x"],"b":1.0}"#).expect("a document");
+    let json = |text: &str| serde_json::from_str(text).expect("JSON");
+    assert!(value_oracle::equals(&scratch, root, &json(r#"{"b":1.0,"a":[1,"x"]}"#)));
+    for other in [r#"{"a":[1,"x"],"b":1}"#, r#"{"a":[1,"y"],"b":1.0}"#, r#"{"a":[1,"x"]}"#] {
+        assert!(!value_oracle::equals(&scratch, root, &json(other)));
     }
 }

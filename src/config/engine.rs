@@ -10,7 +10,7 @@ use super::units::ByteSize;
 /// The largest document that may be configured: positions in one are 32 bits, with room to spare.
 pub const DOCUMENT_SIZE_LIMIT: ByteSize = ByteSize::mib(64);
 /// The deepest nesting that may be configured.
-pub const DOCUMENT_DEPTH_LIMIT: u32 = 1024;
+pub const DOCUMENT_DEPTH_LIMIT: u32 = 512;
 /// The most shards that may be configured.
 pub const SHARDS_LIMIT: u32 = 1024;
 /// Where the operator's HTTP endpoint listens by default.

@@ -120,9 +120,7 @@ impl Invocation {
 
     #[cold]
     fn named(&self, error: StateError) -> StateError {
-        error.map_cause(|cause| {
-            format!("The function '{}' had the following error: {cause}", self.text)
-        })
+        error.map_cause(|cause| format!("Invalid arguments in {}: {cause}", self.function.name))
     }
 }
 

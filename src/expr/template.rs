@@ -2,9 +2,10 @@
 //! expression becomes one constant when the template is parsed.
 
 use super::expression::Expression;
+use super::path::Path;
 use super::problem::Problem;
 use super::scope::Scope;
-use crate::fault::{StateError, names};
+use crate::fault::StateError;
 use crate::value::{Kind, Limits, Scratch, Value};
 
 /// The mark of a key whose value is an expression.
@@ -205,21 +206,24 @@ impl Field {
     fn evaluate(&self, scope: &mut Scope<'_>) -> Result<Value, StateError> {
         match self.expression.evaluate(scope)? {
             Ok(value) => Ok(value),
-            Err(path) => Err(not_found(path.text(), &self.name, scope)),
+            Err(path) => Err(not_found(path, &self.name, scope)),
         }
     }
 }
 
+/// The name and words that the service's own histories show; its documentation names
+/// `States.ParameterPathFailure`.
 #[cold]
-fn not_found(path: &str, field: &str, scope: &Scope<'_>) -> StateError {
-    let mut input = Vec::new();
-    scope.scratch.write(scope.input, &mut input);
-    let input = String::from_utf8_lossy(&input);
-    let cause = format!(
-        "The JSONPath '{path}' specified for the field '{field}' could not be found in the input \
-         '{input}'"
-    );
-    StateError::new(names::PARAMETER_PATH_FAILURE, cause)
+fn not_found(path: &Path, field: &str, scope: &mut Scope<'_>) -> StateError {
+    let mut root = Vec::new();
+    if let Some(value) = path.start(scope) {
+        scope.scratch.write(value, &mut root);
+    }
+    StateError::runtime(format!(
+        "The JSONPath '{}' specified for the field '{field}' could not be found in the input '{}'",
+        path.text(),
+        String::from_utf8_lossy(&root)
+    ))
 }
 
 #[cfg(test)]
@@ -261,7 +265,7 @@ mod tests {
     fn a_path_that_leads_nowhere_fails() {
         let cause = "The JSONPath '$.x' specified for the field 'y.$' could not be found in the \
                      input '{\"a\":1}'";
-        let error = StateError::new(names::PARAMETER_PATH_FAILURE, cause);
+        let error = StateError::runtime(cause);
         for template in [r#"{"b.$":"$","n":[{"y.$":"$.x"}]}"#, r#"{"y.$":"States.Array($.x)"}"#] {
             assert_eq!(made(template, r#"{"a": 1}"#), Err(error.clone()), "{template}");
         }

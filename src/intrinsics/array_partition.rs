@@ -5,7 +5,7 @@ use crate::fault::StateError;
 use crate::value::Value;
 
 pub(super) fn run(call: &mut Call<'_>) -> Result<Value, StateError> {
-    let (array, size) = (call.array(0)?, call.rounded(1)?);
+    let (array, size) = (call.array(0)?, call.integer(1)?);
     let Some(size) = usize::try_from(size).ok().filter(|&size| size > 0) else {
         return Err(failure(format!("The size of chunks must be a positive integer, not {size}")));
     };

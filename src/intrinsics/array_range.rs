@@ -8,7 +8,7 @@ use crate::value::Value;
 const ITEMS_MAX: i128 = 1000;
 
 pub(super) fn run(call: &mut Call<'_>) -> Result<Value, StateError> {
-    let (first, last, step) = (call.rounded(0)?, call.rounded(1)?, call.rounded(2)?);
+    let (first, last, step) = (call.integer(0)?, call.integer(1)?, call.integer(2)?);
     if step == 0 {
         return Err(failure("The step of a range can't be 0"));
     }

@@ -2,7 +2,7 @@
 
 use super::{Random, failure};
 use crate::fault::StateError;
-use crate::value::{Kind, Mark, Scratch, TooDeep, Value};
+use crate::value::{Kind, Limits, Mark, Scratch, TooDeep, Value};
 
 /// What a function works on.
 pub struct Call<'a> {
@@ -41,9 +41,22 @@ impl Call<'_> {
         }
     }
 
-    /// A number as it is; it must be whole.
+    /// Fails where making text of the arguments could take more memory than any document may.
+    pub(super) fn check_size(&self) -> Result<(), StateError> {
+        let (size, max) =
+            (self.args.iter().map(|value| value.size_max()).sum(), Limits::BYTES_CEILING);
+        match size {
+            0..=Limits::BYTES_CEILING => Ok(()),
+            _ => Err(failure(format!("The text could take {size} bytes; {max} are the most"))),
+        }
+    }
+
+    /// A number without its fraction: what the service makes of indexes, ranges and seeds.
     pub(super) fn integer(&self, at: usize) -> Result<i64, StateError> {
-        self.scratch.i64(self.args[at]).ok_or_else(|| self.wrong(at, "an integer"))
+        if let Some(integer) = self.scratch.i64(self.args[at]) {
+            return Ok(integer);
+        }
+        Ok(self.scratch.f64(self.expect(at, Kind::Number)?).unwrap_or_default() as i64)
     }
 
     /// A number, rounded to the next whole one; halves go up, as recorded.

@@ -12,11 +12,14 @@ enum Mark {
     Place,
     /// An escape, and where in it the character starts that it stands for.
     Escape(usize),
+    /// A brace that is neither: a failure.
+    Brace,
     /// The end.
     End,
 }
 
 pub(super) fn run(call: &mut Call<'_>) -> Result<Value, StateError> {
+    call.check_size()?;
     let (template, values) = (call.string(0)?, &call.args[1..]);
     let open = call.scratch.open_string();
     let (mut at, mut used) = (0, 0);
@@ -34,6 +37,7 @@ pub(super) fn run(call: &mut Call<'_>) -> Result<Value, StateError> {
             Mark::Escape(skipped) => {
                 call.scratch.push_part(template, at + skipped..at + mark_len);
             }
+            Mark::Brace => return Err(failure("A brace stands alone; write it as '\\{' or '\\}'")),
             Mark::End => break,
         }
         at += mark_len;
@@ -56,6 +60,7 @@ fn next(text: &str) -> (usize, Mark, usize) {
     while let Some(&byte) = bytes.get(at) {
         match (byte, &bytes[at + 1..]) {
             (b'{', [b'}', ..]) => return (at, Mark::Place, 2),
+            (b'{' | b'}', _) => return (at, Mark::Brace, 1),
             (b'\\', [b'\\', b'{' | b'}' | b'\'', ..]) => return (at, Mark::Escape(2), 3),
             (b'\\', [b'\\', b'\\', b'\\', ..]) => return (at, Mark::Escape(2), 4),
             (b'\\', _) => at += 2,

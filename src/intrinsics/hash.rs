@@ -35,6 +35,7 @@ fn data(call: &Call<'_>) -> Result<Vec<u8>, StateError> {
     if call.args[0].kind() == Kind::String {
         return call.text(0, CHARACTERS_MAX).map(String::into_bytes);
     }
+    call.check_size()?;
     let mut text = Vec::new();
     call.scratch.write(call.args[0], &mut text);
     match text.len() <= CHARACTERS_MAX {

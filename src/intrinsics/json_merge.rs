@@ -14,7 +14,7 @@ const FEW: usize = 1024;
 pub(super) fn run(call: &mut Call<'_>) -> Result<Value, StateError> {
     let first = call.expect(0, Kind::Object)?;
     let second = call.expect(1, Kind::Object)?;
-    if call.args[2].as_bool() != Some(false) {
+    if call.args[2].as_bool() == Some(true) {
         return Err(failure("Argument 3 must be false: only shallow merging is supported"));
     }
     let mark = call.scratch.mark();

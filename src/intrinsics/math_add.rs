@@ -1,4 +1,5 @@
 //! `States.MathAdd(a, b)`: the sum of two numbers, each rounded first; halves go up.
+//! Numbers and sum have 32 bits, as in the service.
 
 use super::{Call, failure};
 use crate::fault::StateError;
@@ -6,8 +7,8 @@ use crate::value::Value;
 
 pub(super) fn run(call: &mut Call<'_>) -> Result<Value, StateError> {
     let (a, b) = (call.rounded(0)?, call.rounded(1)?);
-    match a.checked_add(b) {
-        Some(sum) => Ok(call.scratch.integer(sum)),
-        None => Err(failure(format!("The sum of {a} and {b} is too large"))),
+    match [a, b, a.saturating_add(b)].map(i32::try_from) {
+        [Ok(_), Ok(_), Ok(sum)] => Ok(call.scratch.integer(sum.into())),
+        _ => Err(failure(format!("{a}, {b} and their sum must be integers of 32 bits"))),
     }
 }

@@ -79,7 +79,12 @@ pub fn find(name: &str) -> Option<&'static Intrinsic> {
     INTRINSICS.iter().find(|row| row.name == name)
 }
 
+/// The error a failing function raises: the service's histories show this name, although its
+/// documentation names `States.IntrinsicFailure`.
+const FAILURE: &str = names::RUNTIME;
+
+/// Why a function failed; `expr` puts the function's name before it.
 #[cold]
 fn failure(cause: impl Into<String>) -> StateError {
-    StateError::new(names::INTRINSIC_FAILURE, cause)
+    StateError::new(FAILURE, cause)
 }

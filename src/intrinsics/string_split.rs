@@ -1,14 +1,20 @@
 //! `States.StringSplit(text, characters)`: the text's parts between any of the characters, empty
 //! parts left out.
 
+use std::collections::HashSet;
+
 use super::Call;
 use crate::fault::StateError;
 use crate::value::{Scratch, Value};
 
+/// Bytes of characters to split at that are searched one by one.
+const FEW: usize = 32;
+
 pub(super) fn run(call: &mut Call<'_>) -> Result<Value, StateError> {
     let (text, characters) = (call.string(0)?, call.string(1)?);
     let mark = call.scratch.mark();
-    if [text, characters].iter().any(|&v| call.scratch.inner(v).contains('\\')) {
+    let is_long = call.scratch.inner(characters).len() > FEW;
+    if is_long || [text, characters].iter().any(|&v| call.scratch.inner(v).contains('\\')) {
         split_decoded(call.scratch, text, characters);
     } else {
         split(call.scratch, text, characters);
@@ -39,8 +45,8 @@ fn split(scratch: &mut Scratch, text: Value, characters: Value) {
 #[cold]
 fn split_decoded(scratch: &mut Scratch, text: Value, characters: Value) {
     let text = scratch.str(text).into_owned();
-    let characters = scratch.str(characters).into_owned();
-    for part in text.split(|c| characters.contains(c)).filter(|part| !part.is_empty()) {
+    let characters: HashSet<char> = scratch.str(characters).chars().collect();
+    for part in text.split(|c| characters.contains(&c)).filter(|part| !part.is_empty()) {
         let part = scratch.string(part);
         scratch.push(part);
     }

@@ -3,7 +3,7 @@
 
 use super::read::Key;
 use super::scratch::{Scratch, TooDeep};
-use super::value::{DISJOINT, ESCAPED, SPACED, Shape, Value};
+use super::value::{DISJOINT, SPACED, Shape, UNUSUAL, Value};
 
 /// Pairs that an overlay holds at most; one more makes it an object of its own.
 const OVERLAY_MAX: u32 = 8;
@@ -110,7 +110,7 @@ impl Scratch {
         let pairs = &self.nodes[overlay.offset as usize + 1..];
         let inside = pairs.iter().map(|v| v.height + 1).max().unwrap_or(0);
         overlay.height = base.height.max(inside);
-        overlay.flags = overlay.flags & (ESCAPED | SPACED) | if is_disjoint { DISJOINT } else { 0 };
+        overlay.flags = overlay.flags & (UNUSUAL | SPACED) | if is_disjoint { DISJOINT } else { 0 };
         Ok(overlay)
     }
 

@@ -10,17 +10,38 @@ use super::value::{ESCAPED, Shape, Value};
 
 /// A key to look up, made once when compiling.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Key(Box<str>);
+pub struct Key {
+    name: Box<str>,
+    probe: Probe,
+}
 
 impl Key {
     /// The key `name`.
     pub fn new(name: &str) -> Key {
-        Key(name.into())
+        Key { name: name.into(), probe: Probe::new(name) }
     }
 
     /// Its name.
     pub fn name(&self) -> &str {
-        &self.0
+        &self.name
+    }
+}
+
+/// What tells most keys apart: the first eight bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Probe {
+    first: u64,
+    /// The bits of `first` that belong to the key.
+    kept: u64,
+}
+
+impl Probe {
+    fn new(name: &str) -> Probe {
+        let mut first = [0; 8];
+        let len = name.len().min(8);
+        first[..len].copy_from_slice(&name.as_bytes()[..len]);
+        let kept = if len < 8 { (1 << (len * 8)) - 1 } else { u64::MAX };
+        Probe { first: u64::from_le_bytes(first), kept }
     }
 }
 
@@ -52,42 +73,62 @@ impl Scratch {
     /// The value of `key`, where `object` is an object that has it.
     #[inline]
     pub fn get(&self, object: Value, key: &Key) -> Option<Value> {
-        self.member(object, key.name())
+        self.find(object, &key.name, key.probe)
     }
 
     /// As [`Scratch::get`], by name.
     #[inline]
     pub fn member(&self, object: Value, name: &str) -> Option<Value> {
+        self.find(object, name, Probe::new(name))
+    }
+
+    #[inline]
+    fn find(&self, object: Value, name: &str, probe: Probe) -> Option<Value> {
         match object.shape {
-            Shape::RawObject => self.raw_member(object, name),
-            Shape::Object => self.pair(object.offset, object.len, name),
+            Shape::RawObject => self.raw_member(object, name, probe),
+            Shape::Object => self.pair(object.offset, object.len, name, probe),
             Shape::Overlay => {
                 let base = self.nodes[object.offset as usize];
-                let over = self.pair(object.offset + 1, object.len, name);
-                over.or_else(|| self.raw_member(base, name))
+                let over = self.pair(object.offset + 1, object.len, name, probe);
+                over.or_else(|| self.raw_member(base, name, probe))
             }
             _ => None,
         }
     }
 
     #[inline]
-    fn raw_member(&self, object: Value, name: &str) -> Option<Value> {
-        let end = self.tape[object.link as usize].link - 1;
-        let mut at = object.link + 1;
-        while at < end {
-            let key = self.tape[at as usize];
-            if self.says(key, name) {
-                return Some(self.handle(at + 1));
+    fn raw_member(&self, object: Value, name: &str, probe: Probe) -> Option<Value> {
+        let mut at = object.link as usize + 1;
+        let end = self.tape[object.link as usize].link as usize - 1;
+        let tape = self.tape.get(..end)?;
+        // A key and its value lie side by side.
+        while let Some([key, value, ..]) = tape.get(at..) {
+            if self.is_key(key, name, probe) {
+                return Some(Value { link: at as u32 + 1, ..*value });
             }
-            at = self.tape[at as usize + 1].link;
+            at = value.link as usize;
         }
         None
     }
 
-    fn pair(&self, offset: u32, len: u32, name: &str) -> Option<Value> {
+    fn pair(&self, offset: u32, len: u32, name: &str, probe: Probe) -> Option<Value> {
         let pairs = &self.nodes[offset as usize..(offset + 2 * len) as usize];
-        let found = pairs.chunks_exact(2).find(|pair| self.says(pair[0], name));
+        let found = pairs.chunks_exact(2).find(|pair| self.is_key(&pair[0], name, probe));
         found.map(|pair| pair[1])
+    }
+
+    /// As [`Scratch::says`], most often without comparing more than eight bytes.
+    #[inline]
+    fn is_key(&self, key: &Value, name: &str, probe: Probe) -> bool {
+        if key.flags & ESCAPED != 0 || key.len as usize != name.len() + 2 {
+            return key.flags & ESCAPED != 0 && decoded_equals(self.inner(*key), name);
+        }
+        match self.bytes.get(key.offset as usize + 1..).and_then(<[u8]>::first_chunk) {
+            Some(&first) if (u64::from_le_bytes(first) ^ probe.first) & probe.kept != 0 => false,
+            // The eight bytes were all of it.
+            Some(_) if name.len() <= 8 => true,
+            _ => self.inner(*key) == name,
+        }
     }
 
     /// Does the string `value` say `plain`?
@@ -191,7 +232,8 @@ impl Scratch {
             let (key, value) = (self.tape[at as usize], self.handle(at + 1));
             members.at = self.tape[at as usize + 1].link;
             let is_covered = members.base.is_some_and(|(_, from, to)| {
-                self.pair(from, (to - from) / 2, &self.str(key)).is_some()
+                let name = self.str(key);
+                self.pair(from, (to - from) / 2, &name, Probe::new(&name)).is_some()
             });
             if !is_covered {
                 return Some((key, value));

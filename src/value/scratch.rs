@@ -3,8 +3,8 @@
 
 use super::block::Block;
 use super::index::{self, Implementation, Job, PADDING, ParseError, ParseReason, Workspace};
-use super::text::{encode_into, escape_into};
-use super::value::{ESCAPED, SPACED, Shape, Value};
+use super::text::{encode_into, escape_flags, escape_into};
+use super::value::{SPACED, Shape, UNUSUAL, Value};
 
 /// What a document may measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,7 +122,7 @@ impl Scratch {
     /// Gives memory back that an oversized document made it take.
     pub fn shrink_to(&mut self, capacity: usize) {
         if self.capacity() > capacity {
-            self.bytes.shrink_to(capacity / 2);
+            self.bytes.shrink_to(capacity / 4);
             self.tape.shrink_to(capacity / 64);
             self.nodes.shrink_to(capacity / 64);
             self.workspace.shrink_to(capacity / 8);
@@ -208,8 +208,7 @@ impl Scratch {
     }
 
     fn string_from(&mut self, start: usize) -> Value {
-        let text = &self.bytes[start..];
-        let flags = if text.contains(&b'\\') { ESCAPED } else { 0 };
+        let flags = escape_flags(&self.bytes[start + 1..self.bytes.len() - 1]);
         self.scalar_from(start, Shape::String, flags)
     }
 
@@ -284,7 +283,7 @@ impl Scratch {
         for part in parts {
             size = size.saturating_add(part.size_max() as u32);
             height = height.max(part.height);
-            flags |= part.flags & (ESCAPED | SPACED);
+            flags |= part.flags & (UNUSUAL | SPACED);
         }
         if height >= Limits::HEIGHT_CEILING {
             self.abandon(mark);

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use super::value::{ESCAPED, UNUSUAL};
+
 /// What a string's text (without quotes) says, escapes decoded. The text is known to be valid.
 pub(super) fn decode(text: &str) -> Cow<'_, str> {
     if !text.as_bytes().contains(&b'\\') {
@@ -14,14 +16,21 @@ pub(super) fn decode(text: &str) -> Cow<'_, str> {
 
 /// Appends what `text` says to `out`.
 pub(super) fn decode_into(text: &str, out: &mut String) {
+    pieces(text, |plain, c| {
+        out.push_str(plain);
+        out.extend(c);
+    });
+}
+
+/// Gives what `text` says piece by piece: plain text, then the character of the escape behind it.
+pub(super) fn pieces(text: &str, mut each: impl FnMut(&str, Option<char>)) {
     let mut rest = text;
     while let Some(at) = rest.find('\\') {
-        out.push_str(&rest[..at]);
         let (c, used) = escape(&rest.as_bytes()[at..]);
-        out.push(c);
+        each(&rest[..at], Some(c));
         rest = &rest[at + used..];
     }
-    out.push_str(rest);
+    each(rest, None);
 }
 
 /// Does the text, decoded, equal `plain`? Allocates nothing.
@@ -79,6 +88,28 @@ pub(super) fn check_escapes(text: &[u8]) -> Result<(), usize> {
     Ok(())
 }
 
+/// A string's flags by its text, which is valid.
+pub(super) fn escape_flags(text: &[u8]) -> u8 {
+    let mut flags = 0;
+    let mut rest = text;
+    while let Some(at) = rest.iter().position(|&b| b == b'\\') {
+        let is_usual = is_usual(&rest[at + 1..]);
+        flags |= if is_usual { ESCAPED } else { ESCAPED | UNUSUAL };
+        rest = rest.get(at + 2..).unwrap_or_default();
+    }
+    flags
+}
+
+/// Is what follows a backslash the way [`escape_into`] writes it?
+fn is_usual(escape: &[u8]) -> bool {
+    match escape {
+        [b'"' | b'\\' | b'b' | b'f' | b'n' | b'r' | b't', ..] => true,
+        [b'u', b'0', b'0', b'0', b'0'..=b'7' | b'b' | b'e' | b'f', ..] => true,
+        [b'u', b'0', b'0', b'1', b'0'..=b'9' | b'a'..=b'f', ..] => true,
+        _ => false,
+    }
+}
+
 /// The length of the `\uXXXX` (or pair of them) at the start of `text`.
 fn check_unicode(text: &[u8]) -> Option<usize> {
     let code = |at: usize| {
@@ -90,6 +121,19 @@ fn check_unicode(text: &[u8]) -> Option<usize> {
         0xd800..0xdc00 => matches!(code(6)?, 0xdc00..0xe000).then_some(12),
         _ => Some(6),
     }
+}
+
+/// Appends string text with quotes, with only the escapes that must be. Allocates nothing but `out`.
+pub(super) fn normalize_into(text: &str, out: &mut Vec<u8>) {
+    let mut buffer = [0; 4];
+    out.push(b'"');
+    pieces(text, |plain, c| {
+        out.extend_from_slice(plain.as_bytes());
+        if let Some(c) = c {
+            escape_into(c.encode_utf8(&mut buffer), out);
+        }
+    });
+    out.push(b'"');
 }
 
 /// Appends `plain` as JSON string text with quotes, escaping what must be.
@@ -144,6 +188,20 @@ mod tests {
             assert!(decoded_equals(text, plain), "{text}");
             assert!(!decoded_equals(text, "other"));
             assert!(check_escapes(text.as_bytes()).is_ok());
+        }
+    }
+
+    #[test]
+    fn unusual_escapes_are_those_that_are_written_otherwise() {
+        let escapes = (0..0x80).flat_map(|code| {
+            let two = [format!("\\u{code:04x}"), format!("\\u{code:04X}")];
+            two.into_iter().chain(char::from_u32(code).map(|c| format!("\\{c}")))
+        });
+        for text in escapes.filter(|text| check_escapes(text.as_bytes()).is_ok()) {
+            let mut written = Vec::new();
+            normalize_into(&text, &mut written);
+            let is_same = written == format!("\"{text}\"").as_bytes();
+            assert_eq!(escape_flags(text.as_bytes()) & UNUSUAL == 0, is_same, "{text}");
         }
     }
 

@@ -40,10 +40,12 @@ pub(super) enum Shape {
     Overlay,
 }
 
-/// The text holds an escape, so it can't be compared or written byte for byte.
+/// The string holds an escape, so it can't be compared byte for byte. Never of a container.
 pub(super) const ESCAPED: u8 = 1;
 /// The raw text holds whitespace between tokens.
 pub(super) const SPACED: u8 = 2;
+/// The text holds an escape that is written otherwise, so it can't be written byte for byte.
+pub(super) const UNUSUAL: u8 = 8;
 /// No key of the overlay occurs in its base.
 pub(super) const DISJOINT: u8 = 4;
 
@@ -103,7 +105,7 @@ impl Value {
     }
 
     /// An upper bound of the bytes its compact JSON text takes; exact where the text holds neither
-    /// escapes nor whitespace.
+    /// unusual escapes nor whitespace.
     pub const fn size_max(self) -> usize {
         match self.shape {
             Shape::Array | Shape::Object | Shape::Overlay => self.link as usize,
@@ -113,7 +115,7 @@ impl Value {
 
     /// Is [`Value::size_max`] the exact size?
     pub(super) const fn size_is_exact(self) -> bool {
-        self.flags & (ESCAPED | SPACED) == 0
+        self.flags & (UNUSUAL | SPACED) == 0
     }
 
     /// The same handle (not: an equal value).

@@ -1,14 +1,15 @@
-//! Writing values as compact JSON. Raw text without escapes and whitespace is copied as it stands.
+//! Writing values as compact JSON. Raw text without unusual escapes and whitespace is copied
+//! as it stands.
 
 use super::scratch::Scratch;
-use super::text::encode_into;
-use super::value::{DISJOINT, ESCAPED, Shape, Value};
+use super::text::{encode_into, normalize_into};
+use super::value::{DISJOINT, Shape, UNUSUAL, Value};
 
 impl Scratch {
     /// Appends the value's compact JSON text. Recursion is bounded by the limit on height.
     pub fn write(&self, value: Value, out: &mut Vec<u8>) {
         match value.shape {
-            Shape::String if value.flags & ESCAPED != 0 => encode_into(&self.str(value), out),
+            Shape::String if value.flags & UNUSUAL != 0 => normalize_into(self.inner(value), out),
             Shape::RawArray | Shape::RawObject if value.size_is_exact() => {
                 out.extend_from_slice(self.raw(value).as_bytes());
             }

@@ -33,7 +33,7 @@ impl<'a> Reader<'a, '_> {
     }
 
     fn error(&self, what: &str) -> PathError {
-        let message = format!("'{}' {what} at character {}", self.text, self.at);
+        let message = format!("'{}' {what} (byte {})", self.text, self.at);
         PathError { message, at: self.at }
     }
 
@@ -60,9 +60,8 @@ impl<'a> Reader<'a, '_> {
         let (least, most) = function.arity;
         if !(least..=most).contains(&args.len()) {
             let given = args.len();
-            return Err(
-                self.error(&format!("gives {name} {given} arguments: {}", wants(least, most)))
-            );
+            let wants = wants(least, most);
+            return Err(self.error(&format!("gives {name} {given} arguments, not {wants}")));
         }
         Ok(Invocation { text: self.text[start..self.at].into(), function, args: args.into() })
     }
@@ -151,9 +150,9 @@ impl<'a> Reader<'a, '_> {
 
 fn wants(least: usize, most: usize) -> String {
     match most {
-        usize::MAX => format!("it takes {least} or more, as counted"),
-        _ if least == most => format!("it takes {least}, as counted"),
-        _ => format!("it takes {least} to {most}, as counted"),
+        usize::MAX => format!("{least} or more"),
+        _ if least == most => least.to_string(),
+        _ => format!("{least} to {most}"),
     }
 }
 

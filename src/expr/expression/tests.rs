@@ -73,9 +73,9 @@ fn refusals() {
 #[test]
 fn failures_name_the_call() {
     assert_eq!(
-        value("States.Array(States.ArrayGetItem($.a, 5))", r#"{"a":[]}"#),
-        Err("States.IntrinsicFailure: The function 'States.ArrayGetItem($.a, 5)' had \
-             the following error: The index 5 is out of bounds: the array has 0 items"
+        value("States.Array(States.ArrayGetItem($.a, 5))", r#"{"a":[0]}"#),
+        Err("States.Runtime: Invalid arguments in States.ArrayGetItem: The index 5 is out of \
+             bounds: the array has 1 items"
             .into())
     );
     assert_eq!(

@@ -270,11 +270,25 @@ impl Filter {
             Filter::Compare(left, operator, right) => {
                 let (left, right) = (left.resolve(walk, here)?, right.resolve(walk, here)?);
                 match (left, right) {
-                    (Some(left), Some(right)) => walk.compare(&left, *operator, &right),
+                    (Some(left), Some(right)) => {
+                        walk.spend(left.count(walk) + right.count(walk))?;
+                        walk.compare(&left, *operator, &right)
+                    }
                     _ => matches!(operator, Operator::Unequal | Operator::NotIn),
                 }
             }
         })
+    }
+}
+
+impl Side<'_> {
+    /// Items that a comparison may look at.
+    fn count(&self, walk: &Walk<'_>) -> usize {
+        match self {
+            Side::Value(value) => walk.scratch.count(*value),
+            Side::Operand(Operand::List(list)) => list.len(),
+            Side::Operand(_) => 0,
+        }
     }
 }
 
@@ -285,7 +299,8 @@ impl Operand {
             Operand::Root(path) => (path, walk.root),
             constant => return Ok(Some(Side::Operand(constant))),
         };
-        let found = select::select(walk.scratch, walk.root, start, path, path.steps())?;
+        let found =
+            select::select(walk.scratch, walk.root, start, path, path.steps(), &mut walk.visits)?;
         Ok(found.map(Side::Value))
     }
 }

@@ -60,6 +60,7 @@ pub struct Path {
     root: Root,
     steps: Box<[Step]>,
     is_definite: bool,
+    has_filter: bool,
 }
 
 impl Path {
@@ -75,7 +76,8 @@ impl Path {
             Step::Keys(_) => at == last,
             _ => false,
         });
-        Path { text: text.into(), root, steps: steps.into(), is_definite }
+        let has_filter = steps.iter().any(|step| matches!(step, Step::Filter(_)));
+        Path { text: text.into(), root, steps: steps.into(), is_definite, has_filter }
     }
 
     /// As it was written.
@@ -101,7 +103,8 @@ impl Path {
     #[inline]
     pub fn evaluate(&self, scope: &mut Scope<'_>) -> Result<Option<Value>, StateError> {
         if self.root == Root::Input {
-            return select::select(scope.scratch, scope.input, scope.input, self, &self.steps);
+            let (start, steps) = (scope.input, &self.steps);
+            return select::select(scope.scratch, start, start, self, steps, &mut 0);
         }
         self.evaluate_elsewhere(scope)
     }
@@ -109,14 +112,17 @@ impl Path {
     fn evaluate_elsewhere(&self, scope: &mut Scope<'_>) -> Result<Option<Value>, StateError> {
         let (start, rest) = match (&self.root, &*self.steps) {
             (Root::Input, steps) => (Some(scope.input), steps),
-            (Root::Context, [Step::Key(group), Step::Key(field), rest @ ..]) => {
+            // A filter may read the whole object as `$`.
+            (Root::Context, [Step::Key(group), Step::Key(field), rest @ ..])
+                if !self.has_filter =>
+            {
                 (scope.context.field(scope.scratch, group.name(), field.name()), rest)
             }
             (Root::Context, steps) => (Some(scope.context.object(scope.scratch)), steps),
             (Root::Variable(name), steps) => (scope.context.variable(scope.scratch, name), steps),
         };
         match start {
-            Some(start) => select::select(scope.scratch, start, start, self, rest),
+            Some(start) => select::select(scope.scratch, start, start, self, rest, &mut 0),
             None => Ok(None),
         }
     }
@@ -130,13 +136,19 @@ impl Path {
         }
     }
 
+    /// What `$`, `$$` or `$name` is; only a variable may be missing.
     #[cold]
-    fn missing(&self, scope: &mut Scope<'_>) -> StateError {
-        let start = match &self.root {
+    pub(super) fn start(&self, scope: &mut Scope<'_>) -> Option<Value> {
+        match &self.root {
             Root::Input => Some(scope.input),
             Root::Context => Some(scope.context.object(scope.scratch)),
             Root::Variable(name) => scope.context.variable(scope.scratch, name),
-        };
+        }
+    }
+
+    #[cold]
+    fn missing(&self, scope: &mut Scope<'_>) -> StateError {
+        let start = self.start(scope);
         let why = match start {
             Some(start) => select::why_not(scope.scratch, start, &self.steps),
             None => "No such variable".to_owned(),

@@ -4,8 +4,10 @@ use super::filter;
 use super::{Path, PathError, Root, Step};
 use crate::value::Key;
 
-/// Bytes of a path; the service refuses longer definitions long before.
-const TEXT_MAX: usize = 64 << 10;
+/// Bytes of a path.
+const TEXT_MAX: usize = 16 << 10;
+/// Steps of a path: following them recurses.
+const STEPS_MAX: usize = 256;
 
 /// A cursor over the text.
 pub(super) struct Cursor<'a> {
@@ -63,7 +65,7 @@ impl<'a> Cursor<'a> {
 
     pub(super) fn error(&self, what: &str) -> PathError {
         let shown: String = self.text.chars().take(120).collect();
-        PathError { message: format!("'{shown}' {what} at character {}", self.at), at: self.at }
+        PathError { message: format!("'{shown}' {what} (byte {})", self.at), at: self.at }
     }
 
     /// Takes the longest run of characters that `belongs`.
@@ -81,7 +83,7 @@ impl<'a> Cursor<'a> {
         if self.eat("$") {
             return Ok(Root::Context);
         }
-        let name = self.run(is_name);
+        let name = self.run(|c| c.is_alphanumeric() || c == '_');
         match name.chars().next() {
             None => Ok(Root::Input),
             Some(c) if c.is_alphabetic() || c == '_' => Ok(Root::Variable(name.into())),
@@ -102,6 +104,12 @@ impl<'a> Cursor<'a> {
                 steps.push(self.bracket()?);
             } else {
                 return Ok(steps);
+            }
+            if steps.len() > STEPS_MAX {
+                return Err(self.error(&format!("has more than {STEPS_MAX} steps")));
+            }
+            if matches!(steps[..], [.., Step::Keys(_), _]) {
+                return Err(self.error("names several members, which only its last step may"));
             }
             if matches!(steps[..], [.., Step::Length, _]) {
                 return Err(self.error("goes on after a function"));
@@ -126,7 +134,7 @@ impl<'a> Cursor<'a> {
         if name == "length" {
             return Ok(Step::Length);
         }
-        Err(self.error(&format!("calls {name}(): length() is the only function of paths,")))
+        Err(self.error(&format!("calls {name}(): length() is the only function of paths")))
     }
 
     /// `[...]`
@@ -218,11 +226,11 @@ impl<'a> Cursor<'a> {
         if digits.is_empty() {
             return Ok(None);
         }
-        digits.parse().map(Some).map_err(|_| self.error("needs an index, a whole number,"))
+        digits.parse().map(Some).map_err(|_| self.error("needs an index, a whole number"))
     }
 }
 
-/// May stand in a variable's name, or in a member's inside a filter.
+/// May stand in a member's name inside a filter, where operators follow.
 pub(super) fn is_name(c: char) -> bool {
     c.is_alphanumeric() || c == '_' || c == '-' || c == '$'
 }

@@ -1,10 +1,12 @@
 //! Following a path through a value.
 
+use std::ops::Range;
+
 use super::{Path, Step};
 use crate::fault::StateError;
 use crate::value::{Key, Kind, Scratch, Value};
 
-/// Visits of one evaluation: bounds `..` upon `..` and filters within filters.
+/// Visits and comparisons of one evaluation: bounds `..` upon `..` and filters within filters.
 const VISITS_MAX: usize = 10_000_000;
 
 /// Follows `steps`, the path's last ones, from `start`. `root` is what `$` means in filters.
@@ -15,13 +17,14 @@ pub(super) fn select(
     start: Value,
     path: &Path,
     steps: &[Step],
+    visits: &mut usize,
 ) -> Result<Option<Value>, StateError> {
     let mut at = start;
     for (taken, step) in steps.iter().enumerate() {
         let next = match step {
             Step::Key(key) => scratch.get(at, key),
             Step::Index(index) => item(scratch, at, *index),
-            _ => return many(scratch, root, at, path, &steps[taken..]),
+            _ => return many(scratch, root, at, path, &steps[taken..], visits),
         };
         match next {
             Some(value) => at = value,
@@ -50,6 +53,7 @@ fn many(
     at: Value,
     path: &Path,
     steps: &[Step],
+    visits: &mut usize,
 ) -> Result<Option<Value>, StateError> {
     match steps {
         [Step::Keys(keys)] if path.is_definite() => return merged(scratch, at, keys),
@@ -68,9 +72,11 @@ fn many(
         return Ok(None);
     }
     let mark = scratch.mark();
-    let mut walk = Walk { scratch, root, visits: 0 };
-    if let Err(e) = walk.follow(at, steps) {
-        walk.scratch.abandon(mark);
+    let mut walk = Walk { scratch, root, visits: *visits };
+    let followed = walk.follow(at, steps);
+    *visits = walk.visits;
+    if let Err(e) = followed {
+        scratch.abandon(mark);
         return Err(e);
     }
     let found = scratch.array(mark).map_err(|_| too_deep(path))?;
@@ -108,17 +114,21 @@ fn length(scratch: &mut Scratch, at: Value) -> Option<Value> {
 pub(super) struct Walk<'a> {
     pub(super) scratch: &'a mut Scratch,
     pub(super) root: Value,
-    visits: usize,
+    pub(super) visits: usize,
 }
 
 impl Walk<'_> {
-    fn follow(&mut self, at: Value, steps: &[Step]) -> Result<(), StateError> {
-        self.visits += 1;
-        if self.visits > VISITS_MAX {
-            return Err(StateError::runtime(format!(
-                "A path visits more than {VISITS_MAX} values"
-            )));
+    /// Counts work, and fails where it becomes too much.
+    pub(super) fn spend(&mut self, visits: usize) -> Result<(), StateError> {
+        self.visits = self.visits.saturating_add(visits);
+        match self.visits {
+            0..=VISITS_MAX => Ok(()),
+            _ => Err(StateError::runtime(format!("A path visits more than {VISITS_MAX} values"))),
         }
+    }
+
+    fn follow(&mut self, at: Value, steps: &[Step]) -> Result<(), StateError> {
+        self.spend(1)?;
         let Some((step, rest)) = steps.split_first() else {
             self.scratch.push(at);
             return Ok(());
@@ -201,8 +211,18 @@ impl Walk<'_> {
             (Some(from), Some(to)) => (from.max(-len), to.min(len)),
             (from, to) => (from.map_or(0, absolute), to.map_or(len, absolute).min(len)),
         };
-        for index in from..to {
-            self.onward(item(self.scratch, at, index), rest)?;
+        self.stretch(at, from + len..to.min(0) + len, rest)?;
+        self.stretch(at, from.max(0)..to, rest)
+    }
+
+    /// The items at `range`, if it is not empty.
+    fn stretch(&mut self, at: Value, range: Range<i64>, rest: &[Step]) -> Result<(), StateError> {
+        let mut items = self.scratch.items(at);
+        for index in 0..if range.is_empty() { 0 } else { range.end } {
+            let item = self.scratch.next_item(&mut items);
+            if range.contains(&index) {
+                self.onward(item, rest)?;
+            }
         }
         Ok(())
     }

@@ -60,6 +60,9 @@ fn indefinite_paths_give_arrays() {
         ("$.books[0:2].p", "[5,10]"),
         ("$.books[-2:].p", "[10,15]"),
         ("$.books[-2:-1].p", "[10]"),
+        ("$.books[-3:2].p", "[5,10,15,5,10]"),
+        ("$.books[1:-1].p", "[]"),
+        ("$.books[-9:-2].p", "[5]"),
         ("$.books[7:].p", "[]"),
         ("$.o.*", r#"[1,2,{"p":7}]"#),
         ("$..p", "[5,10,15,7]"),
@@ -115,6 +118,7 @@ fn refuses_what_is_no_path() {
         "$.a[?(@.x =~ /(/)]",
         "$.a[0:2:2]",
         "$.a.sum()",
+        "$['a','b'].c",
         "$.a.length().b",
         "$1",
         "$.a[99999999999999999999]",
@@ -142,4 +146,19 @@ fn says_why_it_leads_nowhere() {
         let error = Path::parse(path).expect("a path").require(&mut scope).expect_err("nothing");
         assert_eq!(error.cause(), Some(&*format!("Invalid path '{path}' : {why}")));
     }
+}
+
+#[test]
+fn work_is_bounded() {
+    let many: Vec<_> = (0..5000).map(|at| format!("{{\"x\":{at}}}")).collect();
+    let input = format!("{{\"a\":[{}]}}", many.join(","));
+    let mut scratch = Scratch::new(Limits::default());
+    let input = scratch.parse(input.as_bytes()).expect("JSON");
+    let (mut context, mut random) = (Value::NULL, Random::new(0));
+    let mut scope =
+        Scope { scratch: &mut scratch, input, context: &mut context, random: &mut random };
+    let path = Path::parse("$.a[?(@.x in $..x)]").expect("a path");
+    let error = path.evaluate(&mut scope).expect_err("too much work");
+    assert!(error.to_string().contains("visits more than"), "{error}");
+    assert!(Path::parse(&format!("${}", ".a".repeat(1000))).is_err());
 }

@@ -1,7 +1,7 @@
 //! Duplicate keys: a filter that costs next to nothing per key, and exact checks where it strikes.
 
-use crate::value::text::decode;
-use crate::value::value::{ESCAPED, Value};
+use crate::value::text::{decode, pieces};
+use crate::value::value::Value;
 
 /// Earlier keys that a key is compared with one by one; objects with more are sorted.
 const COMPARED_MAX: usize = 64;
@@ -59,31 +59,30 @@ pub(super) fn holds_duplicates(
         // The document was checked to be UTF-8 before the walk.
         std::str::from_utf8(&bytes[from + 1..from + key.len as usize - 1]).unwrap_or_default()
     };
-    let said = |at: u32| {
-        let key = &tape[at as usize];
-        if key.flags & ESCAPED == 0 { text(key).into() } else { decode(text(key)) }
-    };
     keys.clear();
     let end = tape[entry as usize].link - 1;
     let mut at = entry + 1;
     while at < end {
-        keys.push((hash(said(at).as_bytes()), at));
+        keys.push((hash(text(&tape[at as usize])), at));
         at = tape[at as usize + 1].link;
     }
     keys.sort_unstable();
     keys.chunk_by(|a, b| a.0 == b.0).filter(|same| same.len() > 1).any(|same| {
-        let mut texts: Vec<_> = same.iter().map(|key| said(key.1)).collect();
+        let mut texts: Vec<_> =
+            same.iter().map(|key| decode(text(&tape[key.1 as usize]))).collect();
         texts.sort_unstable();
         texts.windows(2).any(|pair| pair[0] == pair[1])
     })
 }
 
-/// Enough to bring equal keys side by side.
-fn hash(text: &[u8]) -> u64 {
-    let mix =
-        |hash: u64, eight: u64| (hash ^ eight).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(31);
-    let (eights, rest) = text.as_chunks::<8>();
-    let hash =
-        eights.iter().fold(text.len() as u64, |hash, eight| mix(hash, u64::from_le_bytes(*eight)));
-    rest.iter().fold(hash, |hash, &byte| mix(hash, u64::from(byte)))
+/// FNV-1a of what the text says, enough to bring equal keys side by side.
+fn hash(text: &str) -> u64 {
+    let mut buffer = [0; 4];
+    let mut hash = 0xcbf2_9ce4_8422_2325;
+    let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
+    pieces(text, |plain, c| {
+        let escaped = c.map_or("", |c| &*c.encode_utf8(&mut buffer));
+        hash = plain.bytes().chain(escaped.bytes()).fold(hash, mix);
+    });
+    hash
 }

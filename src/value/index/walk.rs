@@ -7,8 +7,8 @@
 
 use super::duplicates::{Filter, holds_duplicates, repeat};
 use super::{Indexed, Job, PADDING, ParseError, ParseReason, SENTINELS, Traits, Workspace, error};
-use crate::value::text::check_escapes;
-use crate::value::value::{ESCAPED, SPACED, Shape, Value};
+use crate::value::text::{check_escapes, escape_flags};
+use crate::value::value::{SPACED, Shape, UNUSUAL, Value};
 
 /// A container that is not closed yet.
 pub(in crate::value) struct Open {
@@ -32,6 +32,9 @@ impl Open {
     }
 }
 
+/// The next token: points at its position. A pointer, since the loop is short of registers.
+type Next = *const u32;
+
 /// The document and where its tokens stand.
 #[derive(Clone, Copy)]
 struct Text<'a> {
@@ -44,13 +47,13 @@ struct Text<'a> {
 }
 
 impl Text<'_> {
-    /// The position of token `index`.
+    /// The position of the token `ahead` behind `next`.
     #[inline(always)]
-    fn position(&self, index: usize) -> u32 {
-        debug_assert!(index < self.positions.len());
-        // SAFETY: the walk goes on from token `index` only where `byte` there is not the zero at the
-        // document's end, so `index` is at most three behind a token that is not a sentinel.
-        unsafe { *self.positions.get_unchecked(index) }
+    fn position(&self, next: Next, ahead: usize) -> u32 {
+        debug_assert!(self.positions.as_ptr_range().contains(&next.wrapping_add(ahead)));
+        // SAFETY: the walk goes on from a token only where the byte there is not the zero at the
+        // document's end, so this is at most three behind a token that is not a sentinel.
+        unsafe { *next.add(ahead) }
     }
 
     /// The byte at `at`, which is at most the document's length.
@@ -72,8 +75,8 @@ impl Text<'_> {
 
     /// Where the scalar ends that starts at `at`, the position before token `next`.
     #[inline(always)]
-    fn scalar_end(&self, at: u32, next: usize) -> u32 {
-        let mut end = self.position(next);
+    fn scalar_end(&self, at: u32, next: Next) -> u32 {
+        let mut end = self.position(next, 0);
         if self.traits.spaced {
             while end > at + 1 && matches!(self.byte(end - 1), b' ' | b'\n' | b'\r' | b'\t') {
                 end -= 1;
@@ -88,31 +91,40 @@ impl Text<'_> {
 #[derive(Clone, Copy)]
 struct Tape {
     entries: *mut Value,
-    /// Entries that are written, other documents' included.
-    len: u32,
+    /// Where the next entry goes; all before are written, other documents' included.
+    end: *mut Value,
     /// Where the document starts in the scratch's bytes.
     start: u32,
 }
 
 impl Tape {
+    /// How many entries are written.
+    #[inline(always)]
+    fn len(self) -> u32 {
+        // SAFETY: both point into the same vector.
+        unsafe { self.end.offset_from_unsigned(self.entries) as u32 }
+    }
+
     /// Appends an entry that nothing lies beneath.
     #[inline(always)]
     fn push(&mut self, at: u32, len: u32, shape: Shape, flags: u8) {
         let offset = self.start + at;
-        let entry = Value { offset, len, link: self.len + 1, shape, flags, height: 0 };
+        let entry = Value { offset, len, link: self.len() + 1, shape, flags, height: 0 };
         // SAFETY: `walk` reserved an entry per token, and every entry takes a token of its own.
-        unsafe { self.entries.add(self.len as usize).write(entry) };
-        self.len += 1;
+        unsafe {
+            self.end.write(entry);
+            self.end = self.end.add(1);
+        }
     }
 
     /// Completes the entry of a container that ends before `end`.
     #[inline(always)]
     fn complete(&mut self, open: &Open, end: u32) {
-        debug_assert!(open.entry < self.len);
+        debug_assert!(open.entry < self.len());
         // SAFETY: the entry was pushed when the container opened.
         let entry = unsafe { &mut *self.entries.add(open.entry as usize) };
         entry.len = self.start + end - entry.offset;
-        entry.link = self.len;
+        entry.link = self.len();
         entry.flags = open.flags;
         entry.height = open.height;
     }
@@ -122,8 +134,8 @@ impl Tape {
     /// # Safety
     /// The vector that `entries` belongs to lives on unchanged meanwhile.
     unsafe fn written<'a>(self) -> &'a [Value] {
-        // SAFETY: `push` wrote the entries up to `len`, and those before them were there.
-        unsafe { std::slice::from_raw_parts(self.entries, self.len as usize) }
+        // SAFETY: `push` wrote the entries up to `end`, and those before them were there.
+        unsafe { std::slice::from_raw_parts(self.entries, self.len() as usize) }
     }
 }
 
@@ -201,7 +213,9 @@ pub(super) fn walk(
     tape.reserve(positions.len());
     let text = Text { bytes, positions, len: len as u32, traits };
     debug_assert!(text.positions.len() >= SENTINELS && text.byte(text.len) == 0);
-    let written = Tape { len: root as u32, entries: tape.as_mut_ptr(), start: job.start as u32 };
+    let (entries, start) = (tape.as_mut_ptr(), job.start as u32);
+    // SAFETY: the entry behind the last one is within what was reserved.
+    let written = Tape { entries, end: unsafe { entries.add(root) }, start };
     let mut escapes = Escapes::new(backslashes);
     let mut walk = Walk {
         text,
@@ -213,7 +227,7 @@ pub(super) fn walk(
         keys,
     };
     let has_duplicates = walk.document()?;
-    let end = walk.tape.len as usize;
+    let end = walk.tape.len() as usize;
     // SAFETY: `Tape::push` wrote the entries up to `end`, within what was reserved.
     unsafe { tape.set_len(end) };
     let root = Value { link: root as u32, ..tape[root] };
@@ -266,7 +280,7 @@ impl<'a> Escapes<'a> {
         let string = &text.bytes[from as usize..to as usize];
         check_escapes(string).map_err(|at| error(ParseReason::BadEscape, from as usize + at))?;
         self.skip(to);
-        Ok(ESCAPED)
+        Ok(escape_flags(string))
     }
 }
 
@@ -288,25 +302,25 @@ impl<D: Fn(&[u8; 16]) -> u32 + Copy> Walk<'_, D> {
     #[inline(always)]
     fn document(&mut self) -> Result<bool, ParseError> {
         let mut has_duplicates = false;
-        let mut next = 0;
+        let mut next = self.text.positions.as_ptr();
         // Each turn reads one value, then what follows values until another value is due.
         loop {
-            let at = self.text.position(next);
+            let at = self.text.position(next, 0);
             let byte = self.text.byte(at);
-            next += 1;
+            next = next.wrapping_add(1);
             if byte == b'"' {
                 self.string(at, next)?;
-                next += 1;
+                next = next.wrapping_add(1);
             } else if byte == b'-' || byte.is_ascii_digit() {
                 self.number(at, next)?;
             } else if byte == b'{' || byte == b'[' {
                 // The closing brackets are two behind the opening ones.
                 let close = byte + 2;
                 self.open(at, close)?;
-                if self.text.byte(self.text.position(next)) != close {
+                if self.text.byte(self.text.position(next, 0)) != close {
                     if close == b'}' {
                         self.key(next)?;
-                        next += 3;
+                        next = next.wrapping_add(3);
                     }
                     continue;
                 }
@@ -314,14 +328,14 @@ impl<D: Fn(&[u8; 16]) -> u32 + Copy> Walk<'_, D> {
                 self.literal(at, next)?;
             }
             loop {
-                let at = self.text.position(next);
+                let at = self.text.position(next, 0);
                 let byte = self.text.byte(at);
-                next += 1;
+                next = next.wrapping_add(1);
                 if byte == b',' {
                     let close = self.stack.inner().close;
                     if close == b'}' {
                         self.key(next)?;
-                        next += 3;
+                        next = next.wrapping_add(3);
                     } else if close == NEVER {
                         return Err(error(ParseReason::TrailingText, at as usize));
                     }
@@ -338,8 +352,8 @@ impl<D: Fn(&[u8; 16]) -> u32 + Copy> Walk<'_, D> {
 
     /// The string that starts at `at` and ends at token `next`; true where it holds escapes.
     #[inline(always)]
-    fn string(&mut self, at: u32, next: usize) -> Result<bool, ParseError> {
-        let close = self.text.position(next);
+    fn string(&mut self, at: u32, next: Next) -> Result<bool, ParseError> {
+        let close = self.text.position(next, 0);
         let len = close + 1 - at;
         if self.backslash >= close {
             self.tape.push(at, len, Shape::String, 0);
@@ -347,14 +361,14 @@ impl<D: Fn(&[u8; 16]) -> u32 + Copy> Walk<'_, D> {
         }
         let flags = self.escapes.check(self.text, at + 1, close)?;
         self.backslash = self.escapes.next;
-        self.stack.inner().flags |= flags;
+        self.stack.inner().flags |= flags & UNUSUAL;
         self.tape.push(at, len, Shape::String, flags);
         Ok(flags != 0)
     }
 
     /// The number that starts at `at`; token `next` follows it.
     #[inline(always)]
-    fn number(&mut self, at: u32, next: usize) -> Result<(), ParseError> {
+    fn number(&mut self, at: u32, next: Next) -> Result<(), ParseError> {
         let end = self.text.scalar_end(at, next);
         let len = end - at;
         let bytes = self.text.bytes::<16>(at);
@@ -369,7 +383,7 @@ impl<D: Fn(&[u8; 16]) -> u32 + Copy> Walk<'_, D> {
 
     /// `true`, `false` or `null` at `at`; token `next` follows it.
     #[inline(always)]
-    fn literal(&mut self, at: u32, next: usize) -> Result<(), ParseError> {
+    fn literal(&mut self, at: u32, next: Next) -> Result<(), ParseError> {
         let five = u64::from_le_bytes(*self.text.bytes(at)) & 0xff_ffff_ffff;
         let four = five & 0xffff_ffff;
         let is_false = five == u64::from_le_bytes(*b"false\0\0\0");
@@ -389,17 +403,17 @@ impl<D: Fn(&[u8; 16]) -> u32 + Copy> Walk<'_, D> {
 
     /// The key at token `next` and its colon.
     #[inline(always)]
-    fn key(&mut self, next: usize) -> Result<(), ParseError> {
-        let at = self.text.position(next);
+    fn key(&mut self, next: Next) -> Result<(), ParseError> {
+        let at = self.text.position(next, 0);
         if self.text.byte(at) != b'"' {
             return Err(error(ParseReason::ExpectedKey, at as usize));
         }
-        let close = self.text.position(next + 1);
-        let colon = self.text.position(next + 2);
+        let close = self.text.position(next, 1);
+        let colon = self.text.position(next, 2);
         if self.text.byte(colon) != b':' {
             return Err(error(ParseReason::ExpectedColon, colon as usize));
         }
-        let is_escaped = self.string(at, next + 1)?;
+        let is_escaped = self.string(at, next.wrapping_add(1))?;
         let first = u64::from_le_bytes(*self.text.bytes(at + 1));
         let inner = self.stack.inner();
         let is_noted = inner.filter.add(first, close - at - 1);
@@ -412,7 +426,7 @@ impl<D: Fn(&[u8; 16]) -> u32 + Copy> Walk<'_, D> {
     #[inline(always)]
     fn open(&mut self, at: u32, close: u8) -> Result<(), ParseError> {
         let flags = if self.text.traits.spaced { SPACED } else { 0 };
-        if !self.stack.push(Open::new(self.tape.len, close, flags)) {
+        if !self.stack.push(Open::new(self.tape.len(), close, flags)) {
             return Err(error(ParseReason::TooDeep, at as usize));
         }
         let shape = if close == b'}' { Shape::RawObject } else { Shape::RawArray };
@@ -454,7 +468,7 @@ fn no_value(text: Text<'_>, at: u32) -> ParseError {
     let reason = match text.byte(at) {
         b'}' | b']' | b':' | b',' => ParseReason::ExpectedValue,
         _ if at < text.len => ParseReason::BadScalar,
-        _ if text.position(0) == text.len => ParseReason::Empty,
+        _ if text.positions[0] == text.len => ParseReason::Empty,
         _ => ParseReason::ExpectedValue,
     };
     error(reason, at as usize)

@@ -1,0 +1,260 @@
+//! Start, look after, drain, stop: a configuration becomes shards on threads, and ends in order.
+
+mod ends;
+mod prepare;
+
+pub use prepare::{Prepared, Refused, plan_for, prepare};
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+use crate::config::Config;
+use crate::metrics::{Health, Metrics, PipelineNames, ShardCounters};
+use crate::record::Wake;
+use crate::shard::{Control, Halt, Lane, Phase, Settings, Shard, wake};
+use crate::sources::kafka::KafkaSource;
+
+/// How long shards may take to end once they were told to end at once.
+const QUIT_BOUND: Duration = Duration::from_secs(5);
+
+/// Why the engine could not start, for the operator.
+#[derive(Debug)]
+pub struct StartError {
+    /// What was attempted, on what, and what to do.
+    pub message: String,
+}
+
+impl StartError {
+    fn new(message: impl Into<String>) -> StartError {
+        StartError { message: message.into() }
+    }
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// A shard's thread, and how to wake it.
+struct Worker {
+    thread: Option<JoinHandle<()>>,
+    control: Arc<Control>,
+    wake: Wake,
+}
+
+/// A running engine.
+pub struct Engine {
+    /// Everything it counts.
+    pub metrics: Arc<Metrics>,
+    /// Whether it is alive and ready.
+    pub health: Health,
+    workers: Vec<Worker>,
+    sources: Vec<Option<KafkaSource>>,
+    pipelines: Vec<Arc<str>>,
+    drain_timeout: Duration,
+    budget: u64,
+    /// Partitions whose lag was told last, so that those that went can be taken back.
+    lagging: Vec<(usize, Arc<str>, i32)>,
+}
+
+/// How a stop went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    /// Everything that was in flight has settled and was committed.
+    Drained,
+    /// The bound was reached; what was in flight will be read again.
+    Cut,
+}
+
+impl Engine {
+    /// Starts what was prepared from `config`.
+    pub fn start(config: &Config, prepared: &[Prepared]) -> Result<Engine, StartError> {
+        if prepared.is_empty() {
+            return Err(StartError::new(
+                "there is no pipeline to run. Add a [[pipeline]] to the configuration",
+            ));
+        }
+        let names = |it: &Prepared| PipelineNames {
+            pipeline: it.plan.name.to_string(),
+            states: it.plan.program.rows.iter().map(|row| row.name.clone()).collect(),
+        };
+        let metrics = Arc::new(Metrics::new(prepared.iter().map(names).collect()));
+        let health = Health::default();
+        health.not_ready("engine", "starting");
+        let shards = config.engine.shards.count();
+        let wakes: Vec<(Wake, Arc<Notify>)> = (0..shards).map(|_| wake()).collect();
+        let mut engine = Engine {
+            metrics,
+            health,
+            workers: Vec::new(),
+            sources: Vec::new(),
+            pipelines: prepared.iter().map(|it| it.plan.name.clone()).collect(),
+            drain_timeout: config.engine.drain_timeout,
+            budget: config.engine.byte_budget.bytes(),
+            lagging: Vec::new(),
+        };
+        // Sinks before sources: a topic that is not there ends the start before anything is read.
+        let mut files = ends::Files::default();
+        let mut sinks = Vec::new();
+        for (at, (wake, _)) in wakes.iter().enumerate() {
+            let of_shard: Result<Vec<_>, _> = config
+                .pipeline
+                .iter()
+                .map(|pipeline| ends::open_sinks(config, pipeline, &mut files, wake, at == 0))
+                .collect();
+            sinks.push(of_shard?);
+        }
+        let bare: Vec<Wake> = wakes.iter().map(|(wake, _)| wake.clone()).collect();
+        let mut ends: Vec<Vec<_>> = (0..shards).map(|_| Vec::new()).collect();
+        for (index, pipeline) in config.pipeline.iter().enumerate() {
+            let (source, of_shards) = ends::open_source(config, pipeline, index, &bare)?;
+            engine.sources.push(source);
+            for (shard, end) in ends.iter_mut().zip(of_shards) {
+                shard.push(end);
+            }
+        }
+        for (at, ((pair, sinks), sources)) in wakes.into_iter().zip(sinks).zip(ends).enumerate() {
+            let lanes = prepared.iter().zip(sinks).zip(sources);
+            let lanes = lanes.map(|((it, (sink, letters)), source)| Lane {
+                plan: it.plan.clone(),
+                source,
+                sink,
+                letters,
+            });
+            engine.spawn(config, at, shards, lanes.collect(), prepared, pair)?;
+        }
+        engine.health.ready("engine");
+        Ok(engine)
+    }
+
+    fn spawn(
+        &mut self,
+        config: &Config,
+        at: usize,
+        shards: usize,
+        lanes: Vec<Lane>,
+        prepared: &[Prepared],
+        pair: (Wake, Arc<Notify>),
+    ) -> Result<(), StartError> {
+        let control = Arc::new(Control::default());
+        let settings = Settings {
+            parked_max: config.engine.parked_executions_max as usize,
+            bytes_max: (self.budget as usize / 2 / shards).max(1),
+            metrics_interval: config.engine.metrics_interval,
+            pulse: self.health.pulse(&format!("shard {at}")),
+        };
+        let counters = ShardCounters::new(&self.metrics);
+        let plans = prepared.iter().map(|it| it.tasks.clone()).collect();
+        let (told, hears) = mpsc::channel();
+        let (shard_control, wake) = (control.clone(), pair.0.clone());
+        let run = move || match Shard::open(lanes, plans, counters, pair, shard_control, settings) {
+            Ok(shard) => {
+                let _ = told.send(Ok(()));
+                shard.run();
+            }
+            Err(e) => {
+                let _ = told.send(Err(StartError::new(e.message)));
+            }
+        };
+        let thread =
+            thread::Builder::new().name(format!("shard-{at}")).spawn(run).map_err(|e| {
+                StartError::new(format!("shard {at}'s thread could not be started: {e}"))
+            })?;
+        self.workers.push(Worker { thread: Some(thread), control, wake });
+        let gone = || StartError::new(format!("shard {at} ended while it was starting"));
+        hears.recv().map_err(|_| gone())?
+    }
+
+    /// Book-keeping, to be done every half second or so: lag, budget, readiness.
+    pub fn look_after(&mut self) {
+        let used: usize = self.workers.iter().map(|it| it.control.budget_used()).sum();
+        self.metrics.set_budget(used as u64, self.budget);
+        let mut lagging = Vec::new();
+        for (index, source) in self.sources.iter().enumerate() {
+            for lag in source.iter().flat_map(KafkaSource::lag) {
+                let records = u64::try_from(lag.records).ok();
+                self.metrics.set_lag(index, &lag.topic, lag.partition, records);
+                lagging.push((index, lag.topic, lag.partition));
+            }
+        }
+        for gone in self.lagging.iter().filter(|it| !lagging.contains(it)) {
+            self.metrics.set_lag(gone.0, &gone.1, gone.2, None);
+        }
+        self.lagging = lagging;
+        for (pipeline, halt) in self.halts() {
+            let (Halt::Paused(why) | Halt::Stopped(why)) = halt;
+            self.health.not_ready(&format!("pipeline {pipeline}"), &why);
+        }
+    }
+
+    /// Pipelines that take no more records, and why.
+    pub fn halts(&self) -> Vec<(String, Halt)> {
+        self.workers.iter().flat_map(|it| it.control.halts()).collect()
+    }
+
+    /// Why the process must end, if a pipeline stopped for good.
+    pub fn stopped(&self) -> Option<String> {
+        self.halts().into_iter().find_map(|(pipeline, halt)| match halt {
+            Halt::Stopped(why) => Some(format!("pipeline {pipeline:?} stopped: {why}")),
+            Halt::Paused(_) => None,
+        })
+    }
+
+    /// Have all sources ended, and everything settled? (Files end; topics never do.)
+    pub fn is_over(&self) -> bool {
+        self.workers.iter().all(|it| it.thread.as_ref().is_none_or(JoinHandle::is_finished))
+    }
+
+    /// The pipelines' names, in the order of the metrics.
+    pub fn pipelines(&self) -> &[Arc<str>] {
+        &self.pipelines
+    }
+
+    /// Stops in order: take no more, settle what is in flight within the bound, commit, leave.
+    pub fn stop(mut self) -> Stopped {
+        self.health.not_ready("engine", "stopping");
+        self.sources.iter().flatten().for_each(KafkaSource::stop);
+        self.tell(Phase::Drain);
+        let how = if self.wait(self.drain_timeout) { Stopped::Drained } else { Stopped::Cut };
+        self.tell(Phase::Quit);
+        if self.wait(QUIT_BOUND) {
+            for worker in &mut self.workers {
+                if let Some(thread) = worker.thread.take() {
+                    // A panic of a shard's own code was printed; the process ends either way.
+                    let _ = thread.join();
+                }
+            }
+        }
+        for source in self.sources.drain(..).flatten() {
+            source.close();
+        }
+        how
+    }
+
+    fn tell(&self, phase: Phase) {
+        for worker in &self.workers {
+            worker.control.set_phase(phase);
+            worker.wake.wake();
+        }
+    }
+
+    /// Waits for all shards to end; `false` where the bound was reached.
+    fn wait(&self, bound: Duration) -> bool {
+        let until = Instant::now() + bound;
+        while !self.is_over() {
+            if Instant::now() >= until {
+                return false;
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+        true
+    }
+}

@@ -1,0 +1,262 @@
+//! From a configuration to plans: definitions are compiled, paths parsed, tasks given drivers. All
+//! that is wrong comes back at once.
+
+use std::path::Path as File;
+use std::sync::Arc;
+
+use crate::asl::codes;
+use crate::config::{self, Config, Pipeline};
+use crate::expr::Path;
+use crate::fault::{Diagnostic, Location};
+use crate::program::{Options, Program, compile_file, unreadable};
+use crate::states::Step;
+use crate::tasks::{self, Mocks, TaskState};
+use crate::{ack, machine, shard, value};
+
+/// A pipeline that can be run.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// What its shards do.
+    pub plan: Arc<shard::Plan>,
+    /// What answers its tasks.
+    pub tasks: Arc<tasks::Plan>,
+}
+
+/// What is wrong with one file.
+#[derive(Clone, Debug)]
+pub struct Refused {
+    /// The file.
+    pub file: String,
+    /// Its text, for excerpts; empty where it could not be read.
+    pub text: String,
+    /// The findings.
+    pub findings: Vec<Diagnostic>,
+}
+
+/// Prepares all pipelines; the second part holds findings that do not keep it from running.
+pub fn prepare(config: &Config) -> Result<(Vec<Prepared>, Vec<Refused>), Vec<Refused>> {
+    let (mut prepared, mut refused, mut warned) = (Vec::new(), Vec::new(), Vec::new());
+    for pipeline in &config.pipeline {
+        match prepare_one(config, pipeline) {
+            Ok((ready, warnings)) => {
+                prepared.push(ready);
+                warned.extend(Some(warnings).filter(|refused| !refused.findings.is_empty()));
+            }
+            Err(findings) => refused.push(findings),
+        }
+    }
+    if refused.is_empty() { Ok((prepared, warned)) } else { Err(refused) }
+}
+
+fn prepare_one(config: &Config, pipeline: &Pipeline) -> Result<(Prepared, Refused), Refused> {
+    let file = &pipeline.definition;
+    let mut refused =
+        Refused { file: file.display().to_string(), text: String::new(), findings: Vec::new() };
+    let documents = document_limits(config);
+    let options = Options { documents, ..Options::default() };
+    let compiled = compile_file(file, &options);
+    let (program, findings) = match compiled {
+        Err(e) => {
+            refused.findings.push(unreadable(file, &e));
+            return Err(refused);
+        }
+        Ok((text, (program, findings))) => {
+            refused.text = text;
+            (program, findings)
+        }
+    };
+    refused.findings = findings;
+    let Some(program) = program else { return Err(refused) };
+    let name = machine_name(file);
+    let tasks = plan_tasks(config, pipeline, &program, &name);
+    let tasks = tasks.map_err(|findings| refused.findings.extend(findings)).ok();
+    let output = output_of(&pipeline.output).map_err(|e| refused.findings.push(e)).ok();
+    match (tasks, output) {
+        (Some(tasks), Some(output)) => {
+            let plan = plan_of(config, pipeline, program, &name, output);
+            Ok((Prepared { plan: Arc::new(plan), tasks: Arc::new(tasks) }, refused))
+        }
+        _ => Err(refused),
+    }
+}
+
+fn document_limits(config: &Config) -> value::Limits {
+    value::Limits {
+        bytes_max: config.engine.document_size_max.bytes() as usize,
+        height_max: config.engine.document_depth_max.min(value::Limits::HEIGHT_CEILING.into())
+            as u16,
+    }
+}
+
+/// A definition's name: its file's, without extensions.
+fn machine_name(file: &File) -> String {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    name.split('.').next().unwrap_or_default().to_owned()
+}
+
+fn plan_of(
+    config: &Config,
+    pipeline: &Pipeline,
+    program: Program,
+    name: &str,
+    output: shard::Output,
+) -> shard::Plan {
+    let engine = &config.engine;
+    let ceiling = engine.machine_timeout_max;
+    shard::Plan {
+        name: pipeline.name.as_str().into(),
+        machine: name.into(),
+        program: Arc::new(program),
+        limits: machine::Limits {
+            steps_max: engine.work_budget_steps,
+            data_bytes_max: engine.state_data_max.bytes() as usize,
+            duration_max: pipeline.timeout.map_or(ceiling, |timeout| timeout.min(ceiling)),
+            ..machine::Limits::default()
+        },
+        input: match pipeline.input {
+            config::Input::Value => shard::Input::Value,
+            config::Input::Record => shard::Input::Record,
+        },
+        decode: match pipeline.decode {
+            config::Decode::Json => shard::Decode::Json,
+            config::Decode::String => shard::Decode::String,
+            config::Decode::Bytes => shard::Decode::Bytes,
+        },
+        null_value: match pipeline.null_value {
+            config::NullValue::Skip => shard::NullValue::Skip,
+            config::NullValue::Null => shard::NullValue::Null,
+            config::NullValue::DeadLetter => shard::NullValue::DeadLetter,
+        },
+        output,
+        policy: match pipeline.failure_policy() {
+            config::FailurePolicy::DeadLetter(_) => shard::Policy::DeadLetter,
+            config::FailurePolicy::Stop => shard::Policy::Stop,
+            config::FailurePolicy::Drop => shard::Policy::Drop,
+        },
+        window: ack::Limits {
+            records: engine.window_records_max as usize,
+            bytes: engine.window_bytes_max.bytes(),
+        },
+        batch_max: engine.batch_records_max as usize,
+        failure_ratio: pipeline.failure_ratio_max.map(|max| (max, pipeline.failure_ratio_window)),
+    }
+}
+
+fn output_of(output: &config::Output) -> Result<shard::Output, Diagnostic> {
+    let parse = |name: &str, text: &str| {
+        Path::parse(text).map_err(|e| {
+            let message = format!("output.{name} {text:?} is no path: {}.", e.message);
+            Diagnostic::error(codes::INVALID_PATH, message, Location::default())
+        })
+    };
+    let topic = match output.target() {
+        config::Target::Discard => None,
+        config::Target::File(_) => Some(shard::Place::Fixed("".into())),
+        config::Target::Topic(config::Place::Fixed(name)) => {
+            Some(shard::Place::Fixed(name.as_str().into()))
+        }
+        config::Target::Topic(config::Place::Path(path)) => {
+            Some(shard::Place::Path(parse("topic", path)?))
+        }
+    };
+    Ok(shard::Output {
+        topic,
+        key: match &output.key {
+            config::Key::Source => shard::Key::Source,
+            config::Key::None => shard::Key::None,
+            config::Key::Path(path) => shard::Key::Path(parse("key", path)?),
+        },
+        has_headers: output.headers == config::Headers::Source,
+        value: match &output.value {
+            config::OutputValue::Output => None,
+            config::OutputValue::Path(path) => Some(parse("value", path)?),
+        },
+        split: output.split,
+    })
+}
+
+/// Gives every Task of the program a driver or a mock, or says where there is none.
+fn plan_tasks(
+    config: &Config,
+    pipeline: &Pipeline,
+    program: &Program,
+    name: &str,
+) -> Result<tasks::Plan, Vec<Diagnostic>> {
+    let refuse = |message: String| {
+        vec![Diagnostic::error(codes::UNSUPPORTED_RESOURCE, message, Location::default())]
+    };
+    let mocks = match &pipeline.mocks {
+        Some(place) => {
+            let loaded = Mocks::load(&place.to_string_lossy(), name);
+            Some(loaded.map_err(|e| refuse(e.to_string()))?)
+        }
+        None => None,
+    };
+    let settings =
+        tasks::Settings { http: http_settings(pipeline), produce: produce(config, pipeline) };
+    plan_for(program, settings, mocks)
+}
+
+/// As [`prepare`] does for one program: what answers its tasks, or the findings by location.
+pub fn plan_for(
+    program: &Program,
+    settings: tasks::Settings,
+    mocks: Option<Mocks>,
+) -> Result<tasks::Plan, Vec<Diagnostic>> {
+    let states: Vec<TaskState<'_>> = task_states(program).collect();
+    tasks::Plan::prepare(&states, settings, mocks).map_err(|refusals| {
+        let diagnose = |refusal: tasks::Refusal| {
+            let location = match refusal.task {
+                Some(at) => program.resources[states[at].resource].location.clone(),
+                None => Location::default(),
+            };
+            Diagnostic::error(codes::UNSUPPORTED_RESOURCE, refusal.message, location)
+        };
+        refusals.into_iter().map(diagnose).collect()
+    })
+}
+
+fn task_states(program: &Program) -> impl Iterator<Item = TaskState<'_>> {
+    program.rows.iter().filter_map(|row| {
+        let Step::Task(task) = &row.step else { return None };
+        let id = task.resource();
+        let resource = program.resource(id);
+        Some(TaskState {
+            name: &row.name,
+            resource: id.0 as usize,
+            text: &resource.arn,
+            parsed: &resource.parsed,
+        })
+    })
+}
+
+fn http_settings(pipeline: &Pipeline) -> tasks::HttpSettings {
+    let http = &pipeline.http;
+    let exposed = |secrets: &config::Secrets| {
+        secrets.0.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())).collect()
+    };
+    let connection = |(name, it): (&String, &config::Connection)| {
+        let basic = it.username.clone().zip(it.password.as_ref().map(|it| it.expose().to_owned()));
+        let connection =
+            tasks::Connection { headers: exposed(&it.headers), query: exposed(&it.query), basic };
+        (name.clone(), connection)
+    };
+    tasks::HttpSettings {
+        connect_timeout: http.connect_timeout,
+        request_timeout: http.request_timeout,
+        calls_max: http.calls_max as usize,
+        idle_connections_max: http.idle_connections_max as usize,
+        idle_timeout: http.idle_timeout,
+        response_bytes_max: http.response_size_max.bytes() as usize,
+        connections: http.connections.0.iter().map(connection).collect(),
+    }
+}
+
+fn produce(config: &Config, pipeline: &Pipeline) -> Option<tasks::ProduceSettings> {
+    Some(tasks::ProduceSettings {
+        brokers: config.kafka.bootstrap_servers.join(","),
+        properties: super::ends::producer_properties(&config.kafka),
+        timeout: pipeline.produce.timeout,
+        topics: pipeline.produce.topics.clone(),
+    })
+}
