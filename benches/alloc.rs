@@ -2,10 +2,12 @@
 //! mocked tasks among them. Prints the count, and fails where it is not 0.
 
 mod events;
+#[path = "events/steady.rs"]
+mod steady;
 
 use std::process::ExitCode;
 
-use events::steady::{Counting, Steady, allocations};
+use steady::{Counting, Steady, allocations};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;

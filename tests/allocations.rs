@@ -2,8 +2,10 @@
 
 #[path = "../benches/events/mod.rs"]
 mod events;
+#[path = "../benches/events/steady.rs"]
+mod steady;
 
-use events::steady::{Counting, Steady, allocations};
+use steady::{Counting, Steady, allocations};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;

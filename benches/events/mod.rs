@@ -3,8 +3,6 @@
 //! in each shape what stands for a temperature, a device and so on.
 #![allow(dead_code)]
 
-pub mod steady;
-
 use expressway::asl::source::Format;
 use expressway::load::random::Random;
 use expressway::load::shape::{Facts, Shape};

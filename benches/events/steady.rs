@@ -15,7 +15,7 @@ use expressway::tasks::{Call, CallId, Mocks, Plan, Settings, TaskState, Tasks};
 use expressway::value::{Block, Implementation, Scratch};
 use tokio::task::LocalSet;
 
-use super::{CASES, NOW_MS, Nobody, Runner, program};
+use crate::events::{CASES, NOW_MS, Nobody, Runner, program};
 
 thread_local! {
     /// Of this thread alone: a test runner allocates on its own.
