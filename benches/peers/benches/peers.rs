@@ -3,26 +3,12 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use expressway_peers::events::{CASES, Case, mean_len};
-use expressway_peers::{Peer, events_of, peers};
+use expressway_peers::events::{CASES, mean_len};
+use expressway_peers::{check, events_of, peers};
 
 /// The allocator that the binary has; everybody gets it.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-fn check(case: &Case, events: &[Vec<u8>], peers: &mut [Peer]) {
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    let (first, rest) = peers.split_first_mut().expect("there are peers");
-    for event in events {
-        (first.transform)(event, &mut ours);
-        let ours: serde_json::Value = serde_json::from_slice(&ours).expect("JSON");
-        for peer in rest.iter_mut().filter(|peer| peer.is_whole) {
-            (peer.transform)(event, &mut theirs);
-            let theirs: serde_json::Value = serde_json::from_slice(&theirs).expect("JSON");
-            assert_eq!(ours, theirs, "{} on {}", peer.name, case.name);
-        }
-    }
-}
 
 fn compare(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("machine");
