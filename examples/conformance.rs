@@ -9,37 +9,44 @@
 use std::error::Error;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use expressway::asl::source::Format;
 use expressway::fault::{Diagnostic, StateError};
-use expressway::machine::{Execution, Identity, Limits, Machine, Outcome, Suspension};
+use expressway::machine::{Execution, Identity, Limits, Machine, Observer, Outcome, Suspension};
 use expressway::program::{Options, Program, compile};
-use expressway::step::Resume;
+use expressway::step::{Resume, StepId, TaskRequest};
 use expressway::value::{Scratch, Value};
 use serde_json::{Value as Json, json};
 
 /// Suspensions after which a case is given up: none of them comes near.
 const SUSPENSIONS_MAX: usize = 10_000;
 /// When every execution starts: 2024-01-01T00:00:00Z.
-const START_MS: i64 = 1_704_067_200_000;
+pub const START_MS: i64 = 1_704_067_200_000;
 /// Standard executions may take a year.
 const STANDARD_SECONDS_MAX: u64 = 31_536_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = std::env::args().nth(1).ok_or("usage: conformance CASES_DIR > RESULTS.jsonl")?;
-    let mut files = Vec::new();
-    collect(Path::new(&folder), &mut files)?;
     let mut out = std::io::stdout().lock();
+    for case in cases(Path::new(&folder))? {
+        writeln!(out, "{}", answer(&case))?;
+    }
+    Ok(())
+}
+
+/// The cases of every `*.jsonl` file under the folder.
+pub fn cases(folder: &Path) -> Result<Vec<Json>, Box<dyn Error>> {
+    let mut files = Vec::new();
+    collect(folder, &mut files)?;
+    let mut cases = Vec::new();
     for file in files {
         let text = std::fs::read_to_string(&file)?;
         for line in text.lines().filter(|line| !line.trim().is_empty()) {
-            let case: Json = serde_json::from_str(line)?;
-            let mut result = answer(&case);
-            result["id"] = case["id"].clone();
-            writeln!(out, "{result}")?;
+            cases.push(serde_json::from_str(line)?);
         }
     }
-    Ok(())
+    Ok(cases)
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
@@ -65,24 +72,51 @@ fn skipped(why: impl Into<String>) -> Json {
     json!({ "skipped": why.into() })
 }
 
-fn answer(case: &Json) -> Json {
-    let kind = case["kind"].as_str().unwrap_or_default();
-    if kind != "execution" {
-        return skipped(format!("cases of kind {kind:?} need the API, which this version has not"));
-    }
+/// What came of a case.
+pub fn answer(case: &Json) -> Json {
+    let mut result = match case["kind"].as_str().unwrap_or_default() {
+        "execution" => execution(case),
+        "create_error" => creation(case),
+        kind => skipped(format!("cases of kind {kind:?} need the API, which this version has not")),
+    };
+    result["id"] = case["id"].clone();
+    result
+}
+
+fn execution(case: &Json) -> Json {
     let flags: Vec<&str> =
         case["flags"].as_array().into_iter().flatten().flat_map(Json::as_str).collect();
     if flags.contains(&"no-task-script") {
         return skipped("the recording does not say what the tasks answered");
     }
+    if case["expect"]["status"] == "ABORTED" {
+        return skipped("it was stopped from outside, which needs the API");
+    }
+    match compiled(case) {
+        (Some(program), _) => run(case, &program),
+        (None, findings) => refused(&findings),
+    }
+}
+
+fn compiled(case: &Json) -> (Option<Program>, Vec<Diagnostic>) {
     let text = match case["definition_text"].as_str() {
         Some(text) => text.to_owned(),
         None => case["definition"].to_string(),
     };
-    let (program, findings) = compile(text.as_bytes(), Format::Json, &Options::default());
-    match program {
-        Some(program) => run(case, &program),
-        None => refused(&findings),
+    compile(text.as_bytes(), Format::Json, &Options::default())
+}
+
+/// Was the definition refused, as Step Functions did when the machine was to be created?
+fn creation(case: &Json) -> Json {
+    match compiled(case) {
+        (Some(_), _) => json!({ "accepted": true }),
+        (None, findings) => {
+            let result = refused(&findings);
+            if result.get("skipped").is_some() {
+                return result;
+            }
+            json!({ "create_error": { "code": "InvalidDefinition", "message": result["cause"] } })
+        }
     }
 }
 
@@ -96,9 +130,11 @@ fn refused(findings: &[Diagnostic]) -> Json {
 }
 
 /// The execution's names, in the form of the recordings.
-struct Names {
-    machine: String,
-    is_express: bool,
+pub struct Names {
+    /// The state machine's name.
+    pub machine: String,
+    /// Its type.
+    pub is_express: bool,
 }
 
 const ACCOUNT: &str = "us-east-1:111111111111";
@@ -133,11 +169,113 @@ impl Identity for Names {
     }
 }
 
-/// One case on its way: the tasks still to answer, and what was seen.
-struct Run<'a> {
-    tasks: Vec<&'a Json>,
-    requests: Vec<Json>,
-    program: &'a Program,
+/// A task that an execution calls.
+pub struct Asked<'a> {
+    /// The state that calls it.
+    pub state: &'a str,
+    /// Which try of this visit of the state, 0 first.
+    pub attempt: u32,
+    /// The call's number in its execution.
+    pub call: u32,
+    /// The call.
+    pub request: &'a TaskRequest,
+    /// Its arguments as JSON text.
+    pub arguments: &'a [u8],
+    /// Milliseconds since 1970.
+    pub now_ms: i64,
+}
+
+/// A task's answer and when it came.
+pub struct Answer {
+    /// Milliseconds since 1970.
+    pub at_ms: i64,
+    /// JSON text, or an error.
+    pub result: Result<Vec<u8>, StateError>,
+}
+
+/// What comes of asking: an answer, or none ever; an error gives the execution up.
+pub type Asking<'a> = dyn FnMut(&Asked<'_>) -> Result<Option<Answer>, String> + 'a;
+
+/// Why an execution has no outcome.
+pub enum GivenUp {
+    /// A task's answer is not known.
+    Unanswered(String),
+    /// It goes on and on.
+    Endless,
+}
+
+/// How an execution ended on a clock of its own.
+pub struct Ended {
+    /// The outcome.
+    pub outcome: Outcome,
+    /// The states entered.
+    pub states: Vec<StepId>,
+    /// When, in milliseconds since 1970.
+    pub now_ms: i64,
+}
+
+#[derive(Default)]
+struct Entered(Vec<StepId>);
+
+impl Observer for Entered {
+    fn entered(&mut self, step: StepId) {
+        self.0.push(step);
+    }
+}
+
+/// Runs an execution; where it waits, the clock is put forward.
+pub fn drive(
+    mut machine: Machine<'_>,
+    scratch: &mut Scratch,
+    input: Value,
+    ask: &mut Asking<'_>,
+) -> Result<Ended, GivenUp> {
+    let mut execution = Execution::default();
+    let mut entered = Entered::default();
+    let mut text;
+    let mut resume = Resume::Continue;
+    machine.start(&mut execution, input, 1);
+    for _ in 0..SUSPENSIONS_MAX {
+        resume = match machine.run(&mut execution, scratch, resume, &mut entered) {
+            Suspension::Done(outcome) => {
+                return Ok(Ended { outcome, states: entered.0, now_ms: machine.now_ms });
+            }
+            Suspension::Yield => Resume::Continue,
+            Suspension::Wait { until_ms } => {
+                machine.now_ms = until_ms;
+                Resume::Timer
+            }
+            Suspension::Call { request, wake_ms } => {
+                let mut arguments = Vec::new();
+                scratch.write(request.arguments, &mut arguments);
+                let asked = Asked {
+                    state: machine.program.state_name(execution.step()),
+                    attempt: execution.attempt(),
+                    call: execution.call(),
+                    request: &request,
+                    arguments: &arguments,
+                    now_ms: machine.now_ms,
+                };
+                match ask(&asked).map_err(GivenUp::Unanswered)? {
+                    Some(answer) if answer.at_ms < wake_ms => {
+                        machine.now_ms = answer.at_ms;
+                        Resume::Reply(match answer.result {
+                            Err(error) => Err(error),
+                            Ok(result) => {
+                                text = result;
+                                Ok(&text)
+                            }
+                        })
+                    }
+                    _ => {
+                        machine.now_ms = wake_ms;
+                        Resume::Timer
+                    }
+                }
+            }
+        };
+    }
+    Err(GivenUp::Endless)
 }
 
 fn run(case: &Json, program: &Program) -> Json {
@@ -147,70 +285,48 @@ fn run(case: &Json, program: &Program) -> Json {
     };
     let mut limits = Limits::default();
     if !names.is_express {
-        limits.duration_max = std::time::Duration::from_secs(STANDARD_SECONDS_MAX);
+        limits.duration_max = Duration::from_secs(STANDARD_SECONDS_MAX);
     }
     let mut scratch = program.scratch();
     let input = match scratch.parse(case["input"].to_string().as_bytes()) {
         Ok(input) => input,
         Err(e) => return skipped(format!("the input is {e}")),
     };
-    let tasks = case["tasks"].as_array().into_iter().flatten().collect();
-    let mut run = Run { tasks, requests: Vec::new(), program };
-    let mut execution = Execution::default();
-    let mut machine = Machine { program, limits: &limits, identity: &names, now_ms: START_MS };
-    machine.start(&mut execution, input, 1);
-    let mut suspension = machine.run(&mut execution, &mut scratch, Resume::Continue, &mut ());
-    for _ in 0..SUSPENSIONS_MAX {
-        suspension = match suspension {
-            Suspension::Done(outcome) => return run.result(&scratch, outcome),
-            Suspension::Yield => {
-                machine.run(&mut execution, &mut scratch, Resume::Continue, &mut ())
-            }
-            Suspension::Wait { until_ms } => {
-                machine.now_ms = until_ms;
-                machine.run(&mut execution, &mut scratch, Resume::Timer, &mut ())
-            }
-            Suspension::Call { request, wake_ms } => {
-                match run.reply(&execution, &scratch, request.arguments) {
-                    Err(why) => return skipped(why),
-                    Ok(None) => {
-                        machine.now_ms = wake_ms;
-                        machine.run(&mut execution, &mut scratch, Resume::Timer, &mut ())
-                    }
-                    Ok(Some(Ok(text))) => {
-                        let reply = Resume::Reply(Ok(text.as_bytes()));
-                        machine.run(&mut execution, &mut scratch, reply, &mut ())
-                    }
-                    Ok(Some(Err(error))) => machine.run(
-                        &mut execution,
-                        &mut scratch,
-                        Resume::Reply(Err(error)),
-                        &mut (),
-                    ),
-                }
-            }
-        };
+    let mut script = Script::of(case);
+    let machine = Machine { program, limits: &limits, identity: &names, now_ms: START_MS };
+    let ended = drive(machine, &mut scratch, input, &mut |asked| script.reply(asked));
+    match ended {
+        Ok(ended) => {
+            let mut result = outcome(&scratch, ended.outcome);
+            let names = ended.states.iter().map(|step| json!(program.state_name(*step)));
+            result["states"] = names.collect();
+            result["requests"] = Json::Array(script.requests);
+            result
+        }
+        Err(GivenUp::Unanswered(why)) => skipped(why),
+        Err(GivenUp::Endless) => {
+            json!({ "crashed": format!("no end after {SUSPENSIONS_MAX} suspensions") })
+        }
     }
-    json!({ "crashed": format!("no end after {SUSPENSIONS_MAX} suspensions") })
 }
 
-/// A task's answer; `None` where it never came.
-type Reply = Option<Result<String, StateError>>;
+/// What a case's tasks answer, and what they were asked.
+struct Script<'a> {
+    tasks: Vec<&'a Json>,
+    requests: Vec<Json>,
+}
 
-impl Run<'_> {
+impl<'a> Script<'a> {
+    fn of(case: &'a Json) -> Script<'a> {
+        let tasks = case["tasks"].as_array().into_iter().flatten().collect();
+        Script { tasks, requests: Vec::new() }
+    }
+
     /// What the next recorded task of the state answered.
-    fn reply(
-        &mut self,
-        execution: &Execution,
-        scratch: &Scratch,
-        arguments: Value,
-    ) -> Result<Reply, String> {
-        let state = self.program.state_name(execution.step());
-        let request = json!({
-            "state": state,
-            "parameters": to_json(scratch, arguments),
-            "attempt": execution.attempt(),
-        });
+    fn reply(&mut self, asked: &Asked<'_>) -> Result<Option<Answer>, String> {
+        let state = asked.state;
+        let parameters: Json = serde_json::from_slice(asked.arguments).unwrap_or(Json::Null);
+        let request = json!({ "state": state, "parameters": parameters, "attempt": asked.attempt });
         self.requests.push(request);
         let at = self.tasks.iter().position(|task| task["state"] == state);
         let Some(at) = at else { return Err(format!("no answer of state {state:?} is recorded")) };
@@ -218,31 +334,29 @@ impl Run<'_> {
         if task["timed_out"] == true || task["unfinished"] == true {
             return Ok(None);
         }
-        if let Some(error) = task.get("error") {
-            let text = |name: &str| error[name].as_str().map(str::to_owned);
-            let error = StateError::from_parts(text("Error").map(Into::into), text("Cause"));
-            return Ok(Some(Err(error)));
-        }
-        Ok(Some(Ok(task["result"].to_string())))
-    }
-
-    fn result(self, scratch: &Scratch, outcome: Outcome) -> Json {
-        let mut result = match outcome {
-            Outcome::Succeeded(output) => {
-                json!({ "status": "SUCCEEDED", "output": to_json(scratch, output) })
+        let result = match task.get("error") {
+            Some(error) => {
+                let text = |name: &str| error[name].as_str().map(str::to_owned);
+                Err(StateError::from_parts(text("Error").map(Into::into), text("Cause")))
             }
-            Outcome::Failed(error) => {
-                json!({ "status": "FAILED", "error": error.name(), "cause": error.cause() })
-            }
-            Outcome::TimedOut => json!({ "status": "TIMED_OUT" }),
+            None => Ok(task["result"].to_string().into_bytes()),
         };
-        result["requests"] = Json::Array(self.requests);
-        result
+        Ok(Some(Answer { at_ms: asked.now_ms, result }))
     }
 }
 
-fn to_json(scratch: &Scratch, value: Value) -> Json {
-    let mut text = Vec::new();
-    scratch.write(value, &mut text);
-    serde_json::from_slice(&text).unwrap_or(Json::Null)
+/// How it ended, in the words of the recordings.
+pub fn outcome(scratch: &Scratch, outcome: Outcome) -> Json {
+    match outcome {
+        Outcome::Succeeded(output) => {
+            let mut text = Vec::new();
+            scratch.write(output, &mut text);
+            let output: Json = serde_json::from_slice(&text).unwrap_or(Json::Null);
+            json!({ "status": "SUCCEEDED", "output": output })
+        }
+        Outcome::Failed(error) => {
+            json!({ "status": "FAILED", "error": error.name(), "cause": error.cause() })
+        }
+        Outcome::TimedOut => json!({ "status": "TIMED_OUT" }),
+    }
 }

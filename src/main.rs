@@ -2,18 +2,10 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use expressway::cli::Arguments;
-
+/// Records come and go by the million a second; the system's allocator is slower at that.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    match Arguments::parse().run() {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("expressway: {error:#}.");
-            ExitCode::FAILURE
-        }
-    }
+    expressway::cli::run(std::env::args_os())
 }

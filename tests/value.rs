@@ -205,7 +205,7 @@ fn nesting_to_the_limit_and_beyond() {
             (0..levels).map(|at| if at % 2 == 0 { "[" } else { "{\"a\":" }).collect();
         let close: String =
             (0..levels).rev().map(|at| if at % 2 == 0 { "]" } else { "}" }).collect();
-        format!("{open}{}{close}", if levels % 2 == 0 { "1" } else { "" })
+        format!("{open}{}{close}", if levels.is_multiple_of(2) { "1" } else { "" })
     };
     let mut oracle = Oracle::default();
     assert!(oracle.agrees(nested(127).as_bytes()));

@@ -48,7 +48,9 @@ fn render_one(
     }
     out.push('\n');
     let index = (location.line as usize).checked_sub(1);
-    if let Some(line) = index.and_then(|index| lines.get(index)) {
+    let line = index.and_then(|index| lines.get(index));
+    // A line may have been emptied because it holds a secret.
+    if let Some(line) = line.filter(|line| !line.trim().is_empty()) {
         let (shown, caret) = excerpt(line, location.column as usize, location.width as usize);
         let number = location.line.to_string();
         let margin = " ".repeat(number.len());

@@ -2,87 +2,111 @@
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use super::{FAILED, REFUSED, Run, SUCCEEDED, complain};
 use crate::api;
-use crate::cli::report;
+use crate::asl::excerpt::render;
 use crate::config::{self, Config, Format, Level, Listen};
-use crate::engine::{Engine, Stopped, prepare};
+use crate::engine::{Engine, Prepared, Refused, Stopped, prepare};
 
 /// How often the engine is looked after while it runs.
 const ROUND: Duration = Duration::from_millis(250);
 
-/// Runs the pipelines of a configuration: records in, executions, outputs out.
+/// Run pipelines: records in, executions, outputs out
 ///
-/// Ends on SIGTERM or SIGINT: takes no more records, settles what is in flight within
-/// engine.drain_timeout, commits, and exits with 0. A second signal ends it at once. Files that end
-/// end it too. Exits with 1 where a pipeline stopped, 2 where the configuration or a definition is
-/// wrong.
+/// Runs every [[pipeline]] of a configuration until SIGTERM or Ctrl-C: then it takes no more records,
+/// settles what is in flight within engine.drain_timeout, commits, and exits. A second signal ends it
+/// at once. Where all sources are files, it ends with them.
 ///
-///     expressway run config/examples/iot-ingestion/pipeline.toml
-#[derive(Debug, clap::Args)]
-#[command(verbatim_doc_comment)]
-pub struct Run {
-    /// The configuration, TOML. config/engine.toml shows every setting.
-    pub config: PathBuf,
+/// While it runs, /metrics, /livez and /readyz are served at http.listen, and the log goes to standard
+/// error.
+///
+/// Examples:
+///   expressway run config/examples/iot-ingestion/pipeline.toml
+///   EXPRESSWAY__ENGINE__SHARDS=2 expressway run pipeline.toml
+///
+/// Exit code: 0 after an orderly stop; 1 where a pipeline stopped or the engine could not start; 2
+/// where the configuration or a definition is wrong.
+#[derive(clap::Parser)]
+#[command(name = "run", verbatim_doc_comment)]
+pub(super) struct Pipelines {
+    /// The configuration (TOML); config/engine.toml shows every setting
+    config: PathBuf,
 }
 
-impl Run {
-    /// Runs the command.
-    pub fn run(self) -> anyhow::Result<ExitCode> {
+impl Run for Pipelines {
+    fn run(self) -> anyhow::Result<u8> {
         let config = match config::load(&self.config) {
             Ok(config) => config,
-            Err(findings) => return Ok(report::config(&self.config, &findings)),
+            Err(findings) => {
+                // Without the text, and so without excerpts: a line may hold a secret.
+                complain(&render(&self.config.to_string_lossy(), "", &findings));
+                return Ok(REFUSED);
+            }
         };
         start_log(&config);
-        let (prepared, warned) = match prepare(&config) {
-            Ok(ready) => ready,
-            Err(refused) => return Ok(report::refused(&refused)),
-        };
-        report::warned(&warned);
-        let signals = Signals::install()?;
-        let mut engine = Engine::start(&config, &prepared)?;
-        let server = match config.http.listen {
-            Listen::Off => None,
-            Listen::At(address) => {
-                let shared =
-                    api::Shared { metrics: engine.metrics.clone(), health: engine.health.clone() };
-                Some(api::start(address, shared)?)
+        match prepare(&config) {
+            Err(refused) => {
+                complain_of(&refused);
+                Ok(REFUSED)
             }
-        };
-        let address = server.as_ref().map(|server| server.address().to_string());
-        let shards = config.engine.shards.count();
-        tracing::info!(pipelines = prepared.len(), shards, http = address, "running");
-        let stopped = loop {
-            engine.look_after();
-            if let Some(why) = engine.stopped() {
-                break Some(why);
+            Ok((prepared, warned)) => {
+                complain_of(&warned);
+                run(&config, &prepared).or_else(|error| {
+                    tracing::error!(error = format!("{error:#}"), "could not run");
+                    Ok(FAILED)
+                })
             }
-            if signals.count() > 0 || engine.is_over() {
-                break None;
-            }
-            thread::sleep(ROUND);
-        };
-        tracing::info!("stopping: settling what is in flight");
-        let how = engine.stop();
-        if let Some(server) = server {
-            server.stop();
         }
-        if how == Stopped::Cut {
-            tracing::warn!(
-                "engine.drain_timeout is over: what is still in flight will be read again"
-            );
+    }
+}
+
+fn complain_of(refused: &[Refused]) {
+    for Refused { file, text, findings } in refused {
+        complain(&render(file, text, findings));
+    }
+}
+
+fn run(config: &Config, prepared: &[Prepared]) -> anyhow::Result<u8> {
+    let signals = Signals::install()?;
+    let mut engine = Engine::start(config, prepared)?;
+    let server = match config.http.listen {
+        Listen::Off => None,
+        Listen::At(address) => {
+            let (metrics, health) = (engine.metrics.clone(), engine.health.clone());
+            Some(api::start(address, api::Shared { metrics, health })?)
         }
-        match stopped {
-            None => Ok(ExitCode::SUCCESS),
-            Some(why) => {
-                tracing::error!(%why, "a pipeline stopped");
-                Ok(ExitCode::FAILURE)
-            }
+    };
+    let address = server.as_ref().map(|server| server.address().to_string());
+    let shards = config.engine.shards.count();
+    tracing::info!(pipelines = prepared.len(), shards, http = address, "running");
+    let stopped = loop {
+        engine.look_after();
+        if let Some(why) = engine.stopped() {
+            break Some(why);
+        }
+        if signals.count() > 0 || engine.is_over() {
+            break None;
+        }
+        thread::sleep(ROUND);
+    };
+    tracing::info!("stopping: settling what is in flight");
+    let how = engine.stop();
+    if let Some(server) = server {
+        server.stop();
+    }
+    if how == Stopped::Cut {
+        tracing::warn!("engine.drain_timeout is over: what is still in flight will be read again");
+    }
+    match stopped {
+        None => Ok(SUCCEEDED),
+        Some(why) => {
+            tracing::error!(why, "a pipeline stopped");
+            Ok(FAILED)
         }
     }
 }

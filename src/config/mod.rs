@@ -1,5 +1,5 @@
 //! The whole configuration, its defaults and its checks. A setting is declared once, with its
-//! comment and default, by [`section`]'s macros; [`reference`] makes `config/engine.toml` of them.
+//! comment and default, by the macros of `section`; [`reference()`] makes `config/engine.toml` of them.
 
 mod engine;
 mod environment;
@@ -93,6 +93,47 @@ fn place(node: &tree::Node, keys: &[&str]) -> Location {
         Some(child) => place(child, rest),
         None => node.value.clone(),
     }
+}
+
+/// Where in a configuration's text the value stands that these keys lead to, or what is nearest.
+pub fn locate(text: &str, keys: &[&str]) -> Location {
+    tree::read(text).map(|root| place(&root, keys)).unwrap_or_default()
+}
+
+/// The text with every line emptied that may hold a secret, for excerpts. A text that can't be read
+/// does not tell where its secrets are: nothing is left of it.
+pub fn without_secrets(text: &str) -> String {
+    let Ok(root) = tree::read(text) else { return String::new() };
+    let mut secret = Vec::new();
+    secret_lines(&root, &mut secret);
+    let keep = |(index, line)| if secret.contains(&(index + 1)) { "" } else { line };
+    text.lines().enumerate().map(keep).collect::<Vec<_>>().join("\n")
+}
+
+/// Where values of the user's own making are that may be secrets, a list's index as `*`.
+const SECRET_PLACES: [&str; 4] =
+    ["/kafka/properties/", "/kafka/consumer/", "/kafka/producer/", "/pipeline/*/http/connections/"];
+
+fn secret_lines(node: &tree::Node, lines: &mut Vec<usize>) {
+    if let tree::Data::Text(text) = &node.data
+        && may_be_secret(&node.value.pointer)
+    {
+        let first = node.value.line.min(node.key.line) as usize;
+        lines.extend(first..=node.value.line as usize + text.matches('\n').count());
+    }
+    node.table().iter().for_each(|table| {
+        table.values().for_each(|child| secret_lines(child, lines));
+    });
+    node.list().iter().for_each(|list| list.iter().for_each(|child| secret_lines(child, lines)));
+}
+
+fn may_be_secret(pointer: &str) -> bool {
+    let mut tokens = pointer.split('/').map(|token| match token.parse::<usize>() {
+        Ok(_) => "*",
+        Err(_) => token,
+    });
+    let pointer = tokens.by_ref().collect::<Vec<_>>().join("/");
+    SECRET_PLACES.iter().any(|place| pointer.starts_with(place))
 }
 
 /// Where a configuration's text stands, and what it may refer to.

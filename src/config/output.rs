@@ -40,7 +40,7 @@ pub enum Target<'a> {
 }
 
 impl Output {
-    /// Where it goes; [`Check`] has seen to it that it is one place only.
+    /// Where it goes; the checks have seen to it that it is one place only.
     pub fn target(&self) -> Target<'_> {
         match (&self.topic, &self.file) {
             (Some(topic), _) => Target::Topic(topic),
@@ -178,7 +178,7 @@ pub enum DeadLetterTarget<'a> {
 }
 
 impl DeadLetter {
-    /// Where it goes; [`Check`] has seen to it that it is one place only.
+    /// Where it goes; the checks have seen to it that it is one place only.
     pub fn target(&self) -> DeadLetterTarget<'_> {
         match &self.file {
             Some(file) => DeadLetterTarget::File(file),

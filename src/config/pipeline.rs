@@ -70,7 +70,7 @@ pub enum FailurePolicy<'a> {
 }
 
 impl Pipeline {
-    /// The failure policy; [`Check`] has seen to it that dead letters have a place to go.
+    /// The failure policy; the checks have seen to it that dead letters have a place to go.
     pub fn failure_policy(&self) -> FailurePolicy<'_> {
         match (self.on_failure, &self.dead_letter) {
             (OnFailure::DeadLetter, Some(dead_letter)) => FailurePolicy::DeadLetter(dead_letter),

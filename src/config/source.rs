@@ -54,7 +54,7 @@ pub enum Topics<'a> {
 }
 
 impl Source {
-    /// What it is; [`Check`] has seen to it that it is one thing only.
+    /// What it is; the checks have seen to it that it is one thing only.
     pub fn kind(&self) -> SourceKind<'_> {
         if let Some(file) = &self.file {
             return SourceKind::File(file);

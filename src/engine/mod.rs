@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use crate::config::Config;
 use crate::metrics::{Health, Metrics, PipelineNames, ShardCounters};
 use crate::record::Wake;
-use crate::shard::{Control, Halt, Lane, Phase, Settings, Shard, wake};
+use crate::shard::{Clock, Control, Halt, Lane, Phase, Settings, Shard, wake};
 use crate::sources::kafka::KafkaSource;
 
 /// How long shards may take to end once they were told to end at once.
@@ -150,6 +150,7 @@ impl Engine {
             bytes_max: (self.budget as usize / 2 / shards).max(1),
             metrics_interval: config.engine.metrics_interval,
             pulse: self.health.pulse(&format!("shard {at}")),
+            clock: Clock::system(),
         };
         let counters = ShardCounters::new(&self.metrics);
         let plans = prepared.iter().map(|it| it.tasks.clone()).collect();

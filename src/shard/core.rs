@@ -1,8 +1,9 @@
 //! What the pipelines of a shard share: clock, timers, waiting executions, tasks, counters.
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
+use super::clock::Clock;
 use super::slots::{Slot, SlotId, Slots};
 use super::timers::Timers;
 use crate::fault::StateError;
@@ -30,34 +31,35 @@ pub struct Core {
     /// Task integrations.
     pub tasks: Tasks,
     timers: Timers,
-    started: Instant,
+    clock: Clock,
     due: Vec<SlotId>,
 }
 
 impl Core {
     /// A shard's, with nothing in it.
-    pub fn new(counters: ShardCounters, tasks: Tasks) -> Core {
+    pub fn new(counters: ShardCounters, tasks: Tasks, clock: Clock) -> Core {
+        let now_ms = clock.read().wall_ms;
         let mut core = Core {
             counters,
             slots: Slots::default(),
             ready: VecDeque::new(),
-            now_ms: wall_clock_ms(),
+            now_ms,
             now_ns: 0,
             arguments: Vec::new(),
             name: String::new(),
             tasks,
-            timers: Timers::new(wall_clock_ms()),
-            started: Instant::now(),
+            timers: Timers::new(now_ms),
+            clock,
             due: Vec::new(),
         };
         core.look_at_clock();
         core
     }
 
-    /// Reads both clocks: once a tick.
+    /// Reads the clock: once a tick.
     pub fn look_at_clock(&mut self) {
-        self.now_ms = wall_clock_ms();
-        self.now_ns = self.started.elapsed().as_nanos() as u64;
+        let now = self.clock.read();
+        (self.now_ms, self.now_ns) = (now.wall_ms, now.elapsed_ns);
     }
 
     /// A pipeline's counts.
@@ -75,17 +77,8 @@ impl Core {
     }
 
     /// Calls a task for a parked execution; its arguments and name are in the buffers.
-    #[allow(clippy::too_many_arguments)]
-    pub fn call(
-        &mut self,
-        pipeline: usize,
-        id: SlotId,
-        number: u32,
-        state: &str,
-        resource: ResourceId,
-        attempt: u32,
-        wake_ms: i64,
-    ) {
+    pub fn call(&mut self, id: SlotId, calling: &Calling<'_>) {
+        let Calling { pipeline, number, state, resource, attempt, wake_ms } = *calling;
         let timeout = Duration::from_millis((wake_ms - self.now_ms).max(0).unsigned_abs());
         self.tasks.call(&Call {
             id: CallId(id.to_bits(), number.into()),
@@ -130,9 +123,20 @@ impl Core {
     }
 }
 
-/// The wall clock; before 1970 it reads 0.
-fn wall_clock_ms() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
+/// A call for a parked execution.
+pub struct Calling<'a> {
+    /// Its pipeline's index on this shard.
+    pub pipeline: usize,
+    /// The number of the execution's suspension, which its answer must name.
+    pub number: u32,
+    /// The state that calls.
+    pub state: &'a str,
+    /// Whom.
+    pub resource: ResourceId,
+    /// Which try.
+    pub attempt: u32,
+    /// When the execution's patience ends, in milliseconds since 1970.
+    pub wake_ms: i64,
 }
 
 /// Counts what the machine reports.

@@ -3,7 +3,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::core::{Core, Watch};
+use super::core::{Calling, Core, Watch};
 use super::input;
 use super::letters::{Letters, Report};
 use super::names::Origin;
@@ -268,7 +268,8 @@ impl Flow {
         let id = self.park(core, run, true);
         core.set_timer(id, wake_ms);
         let state = run.plan.program.state_name(step);
-        core.call(self.index, id, number, state, request.resource, attempt, wake_ms);
+        let (pipeline, resource) = (self.index, request.resource);
+        core.call(id, &Calling { pipeline, number, state, resource, attempt, wake_ms });
     }
 
     /// Writes an execution's output. An error is the record's own fault.

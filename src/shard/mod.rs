@@ -11,6 +11,7 @@
 //! when there was nothing. What crosses threads: the source's and sink's queues below, wake-ups, and
 //! [`Control`].
 
+mod clock;
 mod control;
 mod core;
 mod flow;
@@ -24,6 +25,7 @@ mod slots;
 mod timers;
 mod window;
 
+pub use clock::{Clock, Time};
 pub use control::{Control, Phase};
 pub use flow::Halt;
 pub use letters::{HEADER_PREFIX, Letters};
@@ -78,6 +80,14 @@ pub struct Settings {
     pub metrics_interval: Duration,
     /// Told on every round that the shard is alive.
     pub pulse: Pulse,
+    /// Tells the time.
+    pub clock: Clock,
+}
+
+struct Bounds {
+    parked: usize,
+    bytes: usize,
+    metrics_interval: Duration,
 }
 
 struct Running {
@@ -94,7 +104,8 @@ pub struct Shard {
     local: Rc<LocalSet>,
     notify: Arc<Notify>,
     control: Arc<Control>,
-    settings: Settings,
+    bounds: Bounds,
+    pulse: Pulse,
     receipts: Vec<Receipt>,
     answers: Answers,
     flushed: Instant,
@@ -104,8 +115,11 @@ pub struct Shard {
 #[derive(Default)]
 struct Answers {
     text: Vec<u8>,
-    list: Vec<(CallId, Result<(usize, usize), StateError>)>,
+    list: Vec<(CallId, Copied)>,
 }
+
+/// Where an answer's text stands, or its error.
+type Copied = Result<(usize, usize), StateError>;
 
 /// A wake-up, and what it wakes: make the pair before the source and the sinks.
 pub fn wake() -> (Wake, Arc<Notify>) {
@@ -132,18 +146,24 @@ impl Shard {
         let guard = runtime.enter();
         let tasks = Tasks::open(task_plans, local.clone(), wake)?;
         drop(guard);
+        let bounds = Bounds {
+            parked: settings.parked_max,
+            bytes: settings.bytes_max,
+            metrics_interval: settings.metrics_interval,
+        };
         let lanes = lanes.into_iter().enumerate().map(|(index, lane)| {
             let flow = Flow::new(index, &lane.plan, Outlet::new(lane.sink), lane.letters);
             Running { plan: lane.plan, source: lane.source, flow }
         });
         Ok(Shard {
             lanes: lanes.collect(),
-            core: Core::new(counters, tasks),
+            core: Core::new(counters, tasks, settings.clock),
             runtime,
             local,
             notify,
             control,
-            settings,
+            bounds,
+            pulse: settings.pulse,
             receipts: Vec::new(),
             answers: Answers::default(),
             flushed: Instant::now(),
@@ -169,11 +189,12 @@ impl Shard {
             }
         }
         self.core.counters.flush();
-        self.settings.pulse.end();
+        self.pulse.end();
     }
 
-    /// A bounded amount of everything. Returns how much there was.
-    fn tick(&mut self) -> usize {
+    /// A bounded amount of everything. Returns how much there was. [`Shard::run`] calls it in a
+    /// loop; a simulation calls it itself.
+    pub fn tick(&mut self) -> usize {
         self.core.look_at_clock();
         let mut work = 0;
         for lane in &mut self.lanes {
@@ -205,8 +226,8 @@ impl Shard {
     fn has_room(&self) -> bool {
         let held: usize = self.lanes.iter().map(|lane| lane.flow.held_bytes()).sum();
         self.control.phase() == Phase::Run
-            && self.core.slots.len() < self.settings.parked_max
-            && self.core.slots.bytes() + held < self.settings.bytes_max
+            && self.core.slots.len() < self.bounds.parked
+            && self.core.slots.bytes() + held < self.bounds.bytes
     }
 
     /// Hands task answers to the executions that wait for them.
@@ -275,11 +296,11 @@ impl Shard {
             }
         }
         let now = Instant::now();
-        if now.duration_since(self.flushed) < self.settings.metrics_interval {
+        if now.duration_since(self.flushed) < self.bounds.metrics_interval {
             return;
         }
         self.flushed = now;
-        self.settings.pulse.beat(now);
+        self.pulse.beat(now);
         for (at, lane) in self.lanes.iter().enumerate() {
             let levels = &mut self.core.counters.pipelines[at].levels;
             levels.in_flight = lane.flow.windows.open_records() as u64;
@@ -295,7 +316,7 @@ impl Shard {
     }
 
     /// Has everything that was taken been settled, as far as it can be?
-    fn is_idle(&self) -> bool {
+    pub fn is_idle(&self) -> bool {
         self.core.slots.len() == 0 && self.lanes.iter().all(|lane| lane.flow.pending() == 0)
     }
 
@@ -319,7 +340,7 @@ impl Shard {
         let until = self.core.next_timer_ms().map_or(SLEEP_MAX, |due_ms| {
             Duration::from_millis((due_ms - self.core.now_ms).max(0).unsigned_abs()).min(SLEEP_MAX)
         });
-        let until = until.min(self.settings.metrics_interval);
+        let until = until.min(self.bounds.metrics_interval);
         let notified = self.notify.notified();
         let sleep = async {
             let _ = tokio::time::timeout(until, notified).await;

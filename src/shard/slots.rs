@@ -29,15 +29,18 @@ impl SlotId {
     }
 }
 
+/// Where a part of a record's copy stands.
+type Part = (u32, u32);
+
 /// A record's copy.
 #[derive(Debug, Default)]
 pub struct Kept {
     position: Option<Position>,
     timestamp_ms: i64,
     bytes: Vec<u8>,
-    key: Option<(u32, u32)>,
-    value: Option<(u32, u32)>,
-    headers: Vec<(u32, u32, Option<(u32, u32)>)>,
+    key: Option<Part>,
+    value: Option<Part>,
+    headers: Vec<(Part, Option<Part>)>,
 }
 
 impl Kept {
@@ -50,13 +53,13 @@ impl Kept {
         self.key = record.key.map(|key| self.put(key));
         self.value = record.value.map(|value| self.put(value));
         for header in record.headers {
-            let (from, to) = self.put(header.name.as_bytes());
+            let name = self.put(header.name.as_bytes());
             let value = header.value.map(|value| self.put(value));
-            self.headers.push((from, to, value));
+            self.headers.push((name, value));
         }
     }
 
-    fn put(&mut self, bytes: &[u8]) -> (u32, u32) {
+    fn put(&mut self, bytes: &[u8]) -> Part {
         let from = self.bytes.len() as u32;
         self.bytes.extend_from_slice(bytes);
         (from, self.bytes.len() as u32)
@@ -64,9 +67,9 @@ impl Kept {
 
     /// Lends the copy out as the record it was.
     pub fn lend<T>(&self, use_it: impl FnOnce(&Record<'_>) -> T) -> T {
-        let at = |(from, to): (u32, u32)| &self.bytes[from as usize..to as usize];
-        let header = |(from, to, value): &(u32, u32, Option<(u32, u32)>)| Header {
-            name: std::str::from_utf8(at((*from, *to))).unwrap_or_default(),
+        let at = |(from, to): Part| &self.bytes[from as usize..to as usize];
+        let header = |(name, value): &(Part, Option<Part>)| Header {
+            name: std::str::from_utf8(at(*name)).unwrap_or_default(),
             value: value.map(at),
         };
         let headers: Vec<Header<'_>> = self.headers.iter().map(header).collect();
@@ -178,5 +181,48 @@ impl Slot {
         let (kept, execution, block) = spare;
         let (timer, is_calling, bytes) = (None, false, 0);
         Slot { lane, claim, kept, execution, block, timer, is_calling, received_ns, bytes }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ack::Limits;
+    use crate::record::{Assignment, AssignmentId};
+    use crate::shard::window::Windows;
+
+    #[test]
+    fn an_id_finds_its_own_use_of_a_slot_only() {
+        let mut windows = Windows::new(Limits { records: 10, bytes: 10 }, 1);
+        let id = AssignmentId(1);
+        windows.open(Assignment { id, topic: "t".into(), partition: 0 });
+        let claim = windows.claim(id, 0, 0).expect("a window is open");
+        let mut slots = Slots::default();
+        let spare = slots.spare();
+        let first = slots.insert(Slot::new(0, claim, spare, 0));
+        assert_eq!(SlotId::from_bits(first.to_bits()), first);
+        assert!(slots.take(first).is_some());
+        let spare = slots.spare();
+        let second = slots.insert(Slot::new(0, claim, spare, 0));
+        // The slot is the same, its use is not: attempt 1's answer does not reach attempt 2.
+        assert_eq!(first.index, second.index);
+        assert!(slots.get(first).is_none() && slots.take(first).is_none());
+        assert!(slots.get(second).is_some());
+        assert_eq!(slots.len(), 1);
+    }
+
+    #[test]
+    fn a_kept_record_is_the_record() {
+        let headers = [Header { name: "h", value: Some(b"v") }, Header { name: "n", value: None }];
+        let position = Position { assignment: AssignmentId(3), offset: 9 };
+        let (key, value) = (Some(&b"key"[..]), None);
+        let record = Record { position, timestamp_ms: 5, key, value, headers: &headers };
+        let mut kept = Kept::default();
+        kept.keep(&record);
+        kept.lend(|lent| {
+            assert_eq!((lent.position, lent.timestamp_ms), (position, 5));
+            assert_eq!((lent.key, lent.value), (key, value));
+            assert_eq!(lent.headers, headers);
+        });
     }
 }

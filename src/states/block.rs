@@ -34,7 +34,7 @@ pub struct Row {
 
 /// The names of a body's states and the steps they get; steps are numbered before any is read, so
 /// that a field may name a state further down.
-pub fn number<'a>(states: Option<&'a Node>) -> HashMap<&'a str, StepId> {
+pub fn number(states: Option<&Node>) -> HashMap<&str, StepId> {
     let members = states.and_then(Node::as_object).unwrap_or_default();
     members.iter().enumerate().map(|(at, m)| (m.name.as_str(), StepId(at as u32))).collect()
 }

@@ -74,6 +74,8 @@ impl Listing {
 macro_rules! state_types {
     ($($(#[doc = $doc:literal])+ $name:ident)+) => {
         /// A row of the step table.
+        // Rows are few; a box would cost every step a hop.
+        #[allow(clippy::large_enum_variant)]
         #[derive(Debug)]
         pub enum Step {
             $($(#[doc = $doc])+ $name($name),)+

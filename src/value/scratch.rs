@@ -145,6 +145,9 @@ impl Scratch {
     ) -> Result<Value, ParseError> {
         let (start, entries) = (self.bytes.len(), self.tape.len());
         let end = start + text.len();
+        if end + PADDING > u32::MAX as usize {
+            return Err(index::error(ParseReason::TooLarge, 0));
+        }
         self.bytes.reserve(text.len() + PADDING);
         self.bytes.extend_from_slice(text);
         self.bytes.extend_from_slice(&[0; PADDING]);

@@ -102,12 +102,12 @@ pub(super) fn escape_flags(text: &[u8]) -> u8 {
 
 /// Is what follows a backslash the way [`escape_into`] writes it?
 fn is_usual(escape: &[u8]) -> bool {
-    match escape {
-        [b'"' | b'\\' | b'b' | b'f' | b'n' | b'r' | b't', ..] => true,
-        [b'u', b'0', b'0', b'0', b'0'..=b'7' | b'b' | b'e' | b'f', ..] => true,
-        [b'u', b'0', b'0', b'1', b'0'..=b'9' | b'a'..=b'f', ..] => true,
-        _ => false,
-    }
+    matches!(
+        escape,
+        [b'"' | b'\\' | b'b' | b'f' | b'n' | b'r' | b't', ..]
+            | [b'u', b'0', b'0', b'0', b'0'..=b'7' | b'b' | b'e' | b'f', ..]
+            | [b'u', b'0', b'0', b'1', b'0'..=b'9' | b'a'..=b'f', ..]
+    )
 }
 
 /// The length of the `\uXXXX` (or pair of them) at the start of `text`.

@@ -48,7 +48,7 @@ pub(super) fn scan(
     positions.clear();
     workspace.backslashes.clear();
     let mut carry = Carry::default();
-    let (mut wide, mut spaces, mut bad) = (0, 0, 0);
+    let (mut wide, mut spaces, mut bad, mut filled) = (0, 0, 0, 0);
     for at in 0..count {
         let block = classify(job.start + at * 64);
         let quotes = block.quotes & !escaped(block.backslashes, &mut carry.escape);
@@ -69,14 +69,17 @@ pub(super) fn scan(
         if block.backslashes != 0 {
             workspace.backslashes.push((at as u32 * 64, block.backslashes));
         }
-        positions.reserve(64 + SENTINELS);
-        // SAFETY: the line above made room for the 64 positions that `flatten` may write, and it
-        // has written as many as there are bits.
-        unsafe {
-            flatten(tokens, at as u32 * 64, positions.as_mut_ptr().add(positions.len()));
-            positions.set_len(positions.len() + tokens.count_ones() as usize);
+        if positions.capacity() - filled < 64 {
+            // SAFETY: `flatten` has written this many.
+            unsafe { positions.set_len(filled) };
+            positions.reserve(64);
         }
+        // SAFETY: the lines above made room for the 64 positions that `flatten` may write.
+        unsafe { flatten(tokens, at as u32 * 64, positions.as_mut_ptr().add(filled)) };
+        filled += tokens.count_ones() as usize;
     }
+    // SAFETY: `flatten` has written as many positions as there were bits.
+    unsafe { positions.set_len(filled) };
     positions.extend_from_slice(&[len as u32; SENTINELS]);
     if bad != 0 || carry.in_string != 0 {
         return Err(broken_string(job));

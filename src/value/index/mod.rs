@@ -11,6 +11,9 @@ mod avx2;
 mod avx512;
 mod blocks;
 mod duplicates;
+mod escapes;
+mod memory;
+mod numbers;
 mod portable;
 mod walk;
 
@@ -146,7 +149,7 @@ pub(super) struct Workspace {
     /// The blocks that hold backslashes: first byte, and a bit per backslash.
     pub backslashes: Vec<(u32, u64)>,
     /// Open containers but the innermost.
-    pub open: Vec<walk::Open>,
+    pub open: Vec<memory::Open>,
     /// Keys with hashes, for objects that may hold duplicates.
     pub keys: Vec<(u64, u32)>,
 }

@@ -1,0 +1,10 @@
+# make test: every test, real Kafka included. make demo: the quick start.
+.PHONY: test demo
+
+test:
+	load-tests/services/kafka provision
+	cargo test --no-fail-fast
+	.ci/asan
+
+demo:
+	cargo run --release -- demo

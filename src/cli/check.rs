@@ -1,0 +1,143 @@
+//! `expressway check FILE...`: all that is wrong with definitions and configurations.
+
+mod configuration;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+
+use super::definition::Definition;
+use super::{FAILED, REFUSED, Run, SUCCEEDED, print};
+use crate::asl::excerpt::{json_line, render};
+use crate::fault::Diagnostic;
+use crate::program::Options;
+
+/// Say all that is wrong with definitions and configurations
+///
+/// Reads definitions (Amazon States Language in JSON or YAML) and configurations (.toml), and reports
+/// all findings at once: where each stands, what is wrong and what to do. Of a configuration the
+/// definitions that it names are checked too, with its limits and its mocks: every task must have
+/// something to answer it. What the configuration resolved to, defaults and environment included, is
+/// printed; secrets never are.
+///
+/// Examples:
+///   expressway check orders.asl.json refunds.yaml
+///   expressway check pipeline.toml
+///   expressway check --format json *.asl.json | jq -c '.diagnostics[]'
+///
+/// With --format json, one object a line for each file: {"file", "diagnostics": [{"severity",
+/// "code", "message", "pointer", "line", "column"}]}.
+///
+/// Exit code: 0 without errors (warnings are none); 1 with errors; 2 where a file could not be read.
+#[derive(clap::Parser)]
+#[command(name = "check", verbatim_doc_comment)]
+pub(super) struct Check {
+    /// Definitions (JSON, YAML) and configurations (.toml)
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// For people, or for tools
+    #[arg(long, value_enum, default_value_t = Form::Human)]
+    format: Form,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// Each finding with the line it is about
+    Human,
+    /// One JSON object a line for each file
+    Json,
+}
+
+/// What was found in one file.
+#[derive(Debug)]
+struct Report {
+    file: PathBuf,
+    /// What excerpts are taken from.
+    text: String,
+    diagnostics: Vec<Diagnostic>,
+    is_unreadable: bool,
+    /// What a configuration resolved to.
+    resolved: Option<String>,
+}
+
+impl Report {
+    fn new(file: &Path, text: String, diagnostics: Vec<Diagnostic>) -> Report {
+        let file = file.to_owned();
+        Report { file, text, diagnostics, is_unreadable: false, resolved: None }
+    }
+
+    fn unreadable(file: &Path, error: &io::Error) -> Report {
+        let finding = crate::program::unreadable(file, error);
+        Report { is_unreadable: true, ..Report::new(file, String::new(), vec![finding]) }
+    }
+
+    fn json(&self) -> String {
+        json_line(&self.file.to_string_lossy(), &self.diagnostics) + "\n"
+    }
+
+    /// The findings, then a line that sums them up.
+    fn human(&self) -> String {
+        let file = self.file.to_string_lossy();
+        let mut text = render(&file, &self.text, &self.diagnostics);
+        let errors = self.diagnostics.iter().filter(|finding| finding.is_error()).count();
+        let warnings = self.diagnostics.len() - errors;
+        text += &match (errors, warnings) {
+            (0, 0) => format!("{file}: no findings\n"),
+            _ => format!("{file}: {}, {}\n", count(errors, "error"), count(warnings, "warning")),
+        };
+        if let Some(resolved) = &self.resolved {
+            text += &format!("\n# {file} resolved to:\n{resolved}\n");
+        }
+        text
+    }
+}
+
+fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+impl Run for Check {
+    fn run(self) -> anyhow::Result<u8> {
+        let mut reports: Vec<Report> = Vec::new();
+        for file in &self.files {
+            let is_configuration = file.extension().is_some_and(|extension| extension == "toml");
+            let found = match is_configuration {
+                true => configuration::check(file),
+                false => vec![definition(file)],
+            };
+            found.into_iter().for_each(|report| add(report, &mut reports));
+        }
+        for report in &reports {
+            print(&match self.format {
+                Form::Human => report.human(),
+                Form::Json => report.json(),
+            })?;
+        }
+        let has_errors = |report: &Report| report.diagnostics.iter().any(Diagnostic::is_error);
+        Ok(match () {
+            () if reports.iter().any(|report| report.is_unreadable) => REFUSED,
+            () if reports.iter().any(has_errors) => FAILED,
+            () => SUCCEEDED,
+        })
+    }
+}
+
+/// Several pipelines may run one definition, and it may be named besides: it is reported once.
+fn add(report: Report, reports: &mut Vec<Report>) {
+    let Some(known) = reports.iter_mut().find(|known| known.file == report.file) else {
+        return reports.push(report);
+    };
+    for finding in report.diagnostics {
+        if !known.diagnostics.contains(&finding) {
+            known.diagnostics.push(finding);
+        }
+    }
+}
+
+fn definition(file: &Path) -> Report {
+    match Definition::read(file, &Options::default()) {
+        Ok(Definition { text, compiled, .. }) => Report::new(file, text, compiled.1),
+        Err(error) => Report::unreadable(file, &error),
+    }
+}

@@ -1,0 +1,124 @@
+//! Checking a configuration: itself, then each pipeline's paths, definition, tasks and mocks.
+
+use std::path::Path;
+
+use super::Report;
+use crate::asl::codes;
+use crate::cli::definition::{Definition, machine_name};
+use crate::config::{self, Config, Engine, Key, OutputValue, Pipeline, Place};
+use crate::expr;
+use crate::fault::Diagnostic;
+use crate::program::{Options, Program};
+use crate::tasks::{Mocks, ProduceSettings, Settings};
+use crate::value::Limits;
+
+/// The code of findings about a pipeline's mocks.
+const MOCKS: &str = "MOCKS";
+
+/// The configuration's report, then those of the definitions that it names.
+pub(super) fn check(file: &Path) -> Vec<Report> {
+    let text = match std::fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(error) => return vec![Report::unreadable(file, &error)],
+    };
+    // Excerpts are printed, secrets never.
+    let shown = config::without_secrets(&text);
+    let config = match config::load(file) {
+        Ok(config) => config,
+        Err(diagnostics) => return vec![Report::new(file, shown, diagnostics)],
+    };
+    let mut checked = Checked { text: &text, config: Vec::new(), definitions: Vec::new() };
+    for (index, pipeline) in config.pipeline.iter().enumerate() {
+        let index = index.to_string();
+        checked.paths(&index, pipeline);
+        checked.definition(&index, pipeline, &config);
+    }
+    let Checked { config: findings, definitions, .. } = checked;
+    let own = Report { resolved: Some(config.resolved()), ..Report::new(file, shown, findings) };
+    std::iter::once(own).chain(definitions).collect()
+}
+
+/// What has been found so far.
+struct Checked<'a> {
+    text: &'a str,
+    config: Vec<Diagnostic>,
+    definitions: Vec<Report>,
+}
+
+impl Checked<'_> {
+    fn error(&mut self, code: &'static str, keys: &[&str], message: String) {
+        let location = config::locate(self.text, keys);
+        self.config.push(Diagnostic::error(code, message, location));
+    }
+
+    /// The paths into outputs must be paths.
+    fn paths(&mut self, index: &str, pipeline: &Pipeline) {
+        let output = &pipeline.output;
+        let topic = output.topic.as_ref().and_then(|topic| match topic {
+            Place::Path(path) => Some(path),
+            Place::Fixed(_) => None,
+        });
+        let key = if let Key::Path(path) = &output.key { Some(path) } else { None };
+        let value = if let OutputValue::Path(path) = &output.value { Some(path) } else { None };
+        for (name, path) in [("topic", topic), ("key", key), ("value", value)] {
+            let Some(Err(error)) = path.map(|path| expr::Path::parse(path)) else { continue };
+            let message = format!("output.{name} is no path: {}", error.message);
+            self.error(codes::INVALID_PATH, &["pipeline", index, "output", name], message);
+        }
+    }
+
+    /// The definition must compile, and its tasks be answered.
+    fn definition(&mut self, index: &str, pipeline: &Pipeline, config: &Config) {
+        let file = &pipeline.definition;
+        let definition = match Definition::read(file, &options(&config.engine)) {
+            Ok(definition) => definition,
+            Err(error) => {
+                let message = format!("The definition {} can't be read: {error}.", file.display());
+                let keys = ["pipeline", index, "definition"];
+                return self.error(codes::UNREADABLE_FILE, &keys, message);
+            }
+        };
+        let mut findings = definition.compiled.1.clone();
+        if let Some(program) = &definition.compiled.0 {
+            for message in tasks(&definition, program, pipeline, &mut findings) {
+                self.error(MOCKS, &["pipeline", index, "mocks"], message);
+            }
+        }
+        self.definitions.push(Report::new(file, definition.text, findings));
+    }
+}
+
+/// Adds the tasks that nothing answers to `findings`; what is wrong with the mocks comes back.
+fn tasks(
+    definition: &Definition,
+    program: &Program,
+    pipeline: &Pipeline,
+    findings: &mut Vec<Diagnostic>,
+) -> Vec<String> {
+    let machine = machine_name(&definition.file);
+    let load = |file: &std::path::PathBuf| Mocks::load(&file.to_string_lossy(), &machine);
+    let mocks = match pipeline.mocks.as_ref().map(load).transpose() {
+        Ok(mocks) => mocks,
+        Err(error) => return vec![error.to_string()],
+    };
+    match definition.plan(program, settings(), mocks) {
+        Ok(_) => Vec::new(),
+        Err(unanswered) => {
+            findings.extend(unanswered.definition);
+            unanswered.mocks
+        }
+    }
+}
+
+fn options(engine: &Engine) -> Options {
+    let documents = Limits {
+        bytes_max: engine.document_size_max.bytes() as usize,
+        height_max: u16::try_from(engine.document_depth_max).unwrap_or(u16::MAX),
+    };
+    Options { documents, ..Options::default() }
+}
+
+/// What tasks will find when the configuration is run: a configuration always names a cluster.
+fn settings() -> Settings {
+    Settings { produce: Some(ProduceSettings::default()), ..Settings::default() }
+}

@@ -1,0 +1,189 @@
+//! `expressway exec DEFINITION`: one execution in real time, its output on standard output.
+
+mod driver;
+mod trace;
+
+use std::io::Read;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use anyhow::Context;
+use tokio::task::LocalSet;
+
+use super::definition::{Definition, machine_name};
+use super::{FAILED, INTERRUPTED, REFUSED, Run, SUCCEEDED, complain, print};
+use crate::machine::{Limits, Outcome};
+use crate::program::{Options, Program};
+use crate::tasks::{Mocks, Plan, Settings};
+use crate::value::Scratch;
+use driver::{Clock, Driver, Ended};
+
+/// Characters an execution's name may have, as in Step Functions.
+const NAME_CHARS_MAX: usize = 80;
+
+/// Run a definition once
+///
+/// Runs one execution of a state machine and prints its output, one line of JSON, to standard
+/// output. Time is real: a Wait state waits, a retrier's interval passes. Tasks are really called
+/// (http:invoke); where there is no driver for one, or it must not be called, mocks answer: a file in
+/// Step Functions Local's MockConfigFile format (FILE#TestCase names one of several test cases).
+///
+/// Examples:
+///   expressway exec orders.asl.json --input order.json
+///   echo '{"id": 7}' | expressway exec orders.yaml --input - --mocks mocks.json#Happy --trace
+///
+/// Exit code: 0 where the execution succeeded; 1 where it failed, with its error and cause on
+/// standard error; 2 where it could not start: arguments, input, definition or mocks are at fault.
+/// Ctrl-C ends it (130).
+#[derive(clap::Parser)]
+#[command(name = "exec", verbatim_doc_comment)]
+pub(super) struct Exec {
+    /// A definition in Amazon States Language, JSON or YAML
+    definition: PathBuf,
+    /// The input, a JSON document: a file, or - for standard input [default: {}]
+    #[arg(long, short, value_name = "FILE|-")]
+    input: Option<PathBuf>,
+    /// Answers instead of calls, for the states that they name
+    #[arg(long, short, value_name = "FILE[#CASE]")]
+    mocks: Option<String>,
+    /// The execution's name, from which its random numbers derive [default: by the time]
+    #[arg(long, value_parser = execution_name)]
+    name: Option<String>,
+    /// Tell on standard error what happens: states entered, calls, waits, errors, retries, catches
+    #[arg(long, short)]
+    trace: bool,
+}
+
+fn execution_name(name: &str) -> Result<String, String> {
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if name.is_empty() || name.len() > NAME_CHARS_MAX || !name.chars().all(legal) {
+        let what = "letters, digits, \"-\", \"_\" and \".\"";
+        return Err(format!("a name has 1 to {NAME_CHARS_MAX} {what}"));
+    }
+    Ok(name.to_owned())
+}
+
+impl Run for Exec {
+    fn run(self) -> anyhow::Result<u8> {
+        let definition = Definition::read(&self.definition, &Options::default())
+            .with_context(|| format!("could not read {}", self.definition.display()))?;
+        if !definition.compiled.1.is_empty() {
+            complain(&definition.findings());
+        }
+        let Some(program) = &definition.compiled.0 else { return Ok(REFUSED) };
+        let Some(plan) = self.plan(&definition, program)? else { return Ok(REFUSED) };
+        let input = self.read_input()?;
+        let mut scratch = program.scratch();
+        let value = scratch
+            .parse(&input)
+            .map_err(|error| anyhow::anyhow!("the input {} is {error}", self.input_shown()))?;
+        let clock = Clock::start();
+        let name = self.name.unwrap_or_else(|| format!("exec-{}", clock.now_ms()));
+        let driver = Driver {
+            program,
+            limits: Limits::default(),
+            machine: machine_name(&self.definition),
+            name,
+            clock,
+            is_traced: self.trace,
+        };
+        let ended = block_on(&driver, plan, &mut scratch, value)?;
+        report(ended, &scratch, &driver)
+    }
+}
+
+impl Exec {
+    /// Who answers the tasks; `None` where that was complained about.
+    fn plan(&self, definition: &Definition, program: &Program) -> anyhow::Result<Option<Plan>> {
+        let machine = machine_name(&self.definition);
+        let mocks = self.mocks.as_ref().map(|place| Mocks::load(place, &machine)).transpose()?;
+        Ok(match definition.plan(program, Settings::default(), mocks) {
+            Ok(plan) => Some(plan),
+            Err(unanswered) => {
+                complain(&definition.render(&unanswered.definition));
+                if !unanswered.definition.is_empty() {
+                    complain("Answer them with --mocks FILE, or run the definition in a pipeline.");
+                }
+                unanswered.mocks.iter().for_each(|message| complain(&format!("error: {message}")));
+                None
+            }
+        })
+    }
+
+    fn read_input(&self) -> anyhow::Result<Vec<u8>> {
+        let Some(file) = &self.input else { return Ok(b"{}".to_vec()) };
+        let read = if file.as_os_str() == "-" {
+            let mut text = Vec::new();
+            std::io::stdin().lock().read_to_end(&mut text).map(|_| text)
+        } else {
+            std::fs::read(file)
+        };
+        read.with_context(|| format!("could not read the input {}", self.input_shown()))
+    }
+
+    fn input_shown(&self) -> String {
+        match &self.input {
+            Some(file) if file.as_os_str() == "-" => "(standard input)".to_owned(),
+            Some(file) => file.display().to_string(),
+            None => "{}".to_owned(),
+        }
+    }
+}
+
+/// Drives the execution on this thread, until it has ended or Ctrl-C is pressed.
+fn block_on(
+    driver: &Driver<'_>,
+    plan: Plan,
+    scratch: &mut Scratch,
+    input: crate::value::Value,
+) -> anyhow::Result<Ended> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("could not start the runtime")?;
+    let local = Rc::new(LocalSet::new());
+    let interrupted = async {
+        // Where the signal can't be listened to, it ends the process by itself.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    let running = driver.run(Arc::new(plan), local.clone(), scratch, input);
+    runtime.block_on(local.run_until(async {
+        tokio::select! {
+            ended = running => ended,
+            () = interrupted => Ok(Ended::Interrupted),
+        }
+    }))
+}
+
+fn report(ended: Ended, scratch: &Scratch, driver: &Driver<'_>) -> anyhow::Result<u8> {
+    match ended {
+        Ended::By(Outcome::Succeeded(output)) => {
+            let mut text = Vec::new();
+            scratch.write(output, &mut text);
+            text.push(b'\n');
+            print(&String::from_utf8(text).context("the output is not UTF-8; a defect")?)?;
+            Ok(SUCCEEDED)
+        }
+        Ended::By(Outcome::Failed(error)) => {
+            complain(&format!("Error: {}", error.name().unwrap_or("(none)")));
+            complain(&format!("Cause: {}", error.cause().unwrap_or("(none)")));
+            Ok(FAILED)
+        }
+        Ended::By(Outcome::TimedOut) => {
+            let seconds = driver.time_limit().as_secs();
+            complain("Error: States.Timeout");
+            complain(&format!(
+                "Cause: The execution took longer than the {seconds} s it may take (its \
+                 definition's TimeoutSeconds, and at most five minutes as in Express)."
+            ));
+            Ok(FAILED)
+        }
+        Ended::Interrupted => {
+            complain("Interrupted; the execution was given up. Tasks it had called may go on.");
+            Ok(INTERRUPTED)
+        }
+    }
+}

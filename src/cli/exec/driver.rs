@@ -1,0 +1,225 @@
+//! One execution on one thread: runs the machine, sleeps where it waits, calls what it calls.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::Notify;
+use tokio::task::LocalSet;
+
+use super::trace::Trace;
+use crate::fault::StateError;
+use crate::machine::{Execution, Identity, Limits, Machine, Outcome, Suspension};
+use crate::program::Program;
+use crate::record::Wake;
+use crate::step::{Resume, TaskRequest};
+use crate::tasks::{Call, CallId, Plan, Tasks};
+use crate::value::{Scratch, Value};
+
+/// How often a driver that only a poll brings forward is polled.
+const POLL_INTERVAL: Duration = Duration::from_millis(1);
+
+/// The time: the system's at the start, and from then on what has passed, so that it never goes back.
+#[derive(Clone, Copy)]
+pub(super) struct Clock {
+    started: Instant,
+    started_ms: i64,
+}
+
+impl Clock {
+    pub(super) fn start() -> Clock {
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Clock { started: Instant::now(), started_ms: since_1970.as_millis() as i64 }
+    }
+
+    pub(super) fn now_ms(&self) -> i64 {
+        self.started_ms + self.started.elapsed().as_millis() as i64
+    }
+
+    /// Returns once that time has come.
+    async fn reach(&self, until_ms: i64) {
+        loop {
+            let left_ms = until_ms.saturating_sub(self.now_ms());
+            match u64::try_from(left_ms) {
+                Ok(0) | Err(_) => return,
+                Ok(left_ms) => tokio::time::sleep(Duration::from_millis(left_ms)).await,
+            }
+        }
+    }
+}
+
+/// How it ended.
+pub(super) enum Ended {
+    /// With an outcome.
+    By(Outcome),
+    /// With Ctrl-C.
+    Interrupted,
+}
+
+/// An execution's surroundings.
+pub(super) struct Driver<'a> {
+    pub(super) program: &'a Program,
+    pub(super) limits: Limits,
+    pub(super) machine: String,
+    pub(super) name: String,
+    pub(super) clock: Clock,
+    pub(super) is_traced: bool,
+}
+
+impl Driver<'_> {
+    /// The longest the execution may take.
+    pub(super) fn time_limit(&self) -> Duration {
+        self.program.timeout.unwrap_or(Duration::MAX).min(self.limits.duration_max)
+    }
+
+    /// Runs it to its end.
+    pub(super) async fn run(
+        &self,
+        plan: Arc<Plan>,
+        local: Rc<LocalSet>,
+        scratch: &mut Scratch,
+        input: Value,
+    ) -> anyhow::Result<Ended> {
+        let mut trace = Trace::new(self.program, self.clock, self.is_traced);
+        let mut calls = Calls::open(plan, local, self.clock)?;
+        let mut execution = Execution::default();
+        self.machine().start(&mut execution, input, seed(&self.name));
+        // The last task's result.
+        let mut result;
+        let mut resume = Resume::Continue;
+        loop {
+            let suspension = self.machine().run(&mut execution, scratch, resume, &mut trace);
+            resume = match suspension {
+                Suspension::Done(outcome) => return Ok(Ended::By(outcome)),
+                Suspension::Yield => {
+                    tokio::task::yield_now().await;
+                    Resume::Continue
+                }
+                Suspension::Wait { until_ms } => {
+                    trace.waits(until_ms);
+                    self.clock.reach(until_ms).await;
+                    Resume::Timer
+                }
+                Suspension::Call { request, wake_ms } => {
+                    let arn = &self.program.resource(request.resource).arn;
+                    trace.calls(arn, execution.attempt());
+                    let mut arguments = Vec::new();
+                    scratch.write(request.arguments, &mut arguments);
+                    let call = self.call(&execution, &request, &arguments, wake_ms);
+                    match calls.answer(&call, wake_ms).await {
+                        None => Resume::Timer,
+                        Some(Err(error)) => Resume::Reply(Err(error)),
+                        Some(Ok(text)) => {
+                            result = text;
+                            Resume::Reply(Ok(&result))
+                        }
+                    }
+                }
+            };
+        }
+    }
+
+    fn machine(&self) -> Machine<'_> {
+        let now_ms = self.clock.now_ms();
+        Machine { program: self.program, limits: &self.limits, identity: self, now_ms }
+    }
+
+    fn call<'b>(
+        &'b self,
+        execution: &Execution,
+        request: &TaskRequest,
+        arguments: &'b [u8],
+        wake_ms: i64,
+    ) -> Call<'b> {
+        let now_ms = self.clock.now_ms();
+        let left_ms = u64::try_from(wake_ms.saturating_sub(now_ms)).unwrap_or(0);
+        Call {
+            id: CallId(0, execution.call().into()),
+            plan: 0,
+            resource: request.resource.0 as usize,
+            state: self.program.state_name(execution.step()),
+            attempt: execution.attempt(),
+            arguments,
+            timeout: Some(Duration::from_millis(left_ms)),
+            execution: &self.name,
+            now_ms,
+        }
+    }
+}
+
+/// All randomness of an execution derives from its name: FNV-1a.
+fn seed(name: &str) -> u64 {
+    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+    })
+}
+
+impl Identity for Driver<'_> {
+    fn id(&self) -> String {
+        let Driver { machine, name, .. } = self;
+        let seed = seed(name);
+        format!("arn:aws:states:local:000000000000:express:{machine}:{name}:{seed:016x}")
+    }
+
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn role_arn(&self) -> String {
+        "arn:aws:iam::000000000000:role/expressway".to_owned()
+    }
+
+    fn machine_id(&self) -> String {
+        format!("arn:aws:states:local:000000000000:stateMachine:{}", self.machine)
+    }
+
+    fn machine_name(&self) -> String {
+        self.machine.clone()
+    }
+}
+
+/// A task's result as JSON text, or its error.
+type Reply = Result<Vec<u8>, StateError>;
+
+/// The tasks of the one definition, called one at a time.
+struct Calls {
+    tasks: Tasks,
+    woken: Arc<Notify>,
+    clock: Clock,
+}
+
+impl Calls {
+    fn open(plan: Arc<Plan>, local: Rc<LocalSet>, clock: Clock) -> anyhow::Result<Calls> {
+        let woken = Arc::new(Notify::new());
+        let waker = woken.clone();
+        let tasks = Tasks::open(vec![plan], local, Wake::new(move || waker.notify_one()))?;
+        Ok(Calls { tasks, woken, clock })
+    }
+
+    /// Calls, and waits for the answer; `None` where none has come by `wake_ms`.
+    async fn answer(&mut self, call: &Call<'_>, wake_ms: i64) -> Option<Reply> {
+        self.tasks.call(call);
+        loop {
+            let mut answer = None;
+            self.tasks.poll(self.clock.now_ms(), &mut |id, reply| {
+                if id == call.id {
+                    answer = Some(reply.map(<[u8]>::to_vec));
+                }
+            });
+            if answer.is_some() {
+                return answer;
+            }
+            let now_ms = self.clock.now_ms();
+            if now_ms >= wake_ms {
+                self.tasks.cancel(call.id);
+                return None;
+            }
+            let soon_ms = now_ms + POLL_INTERVAL.as_millis() as i64;
+            let due_ms = self.tasks.next_due_ms().map_or(i64::MAX, |due_ms| due_ms.max(soon_ms));
+            tokio::select! {
+                () = self.woken.notified() => {}
+                () = self.clock.reach(due_ms.min(wake_ms)) => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! What the machine promises beyond single states: budgets, timeouts, flat memory, stale answers,
+//! and that a run repeats exactly.
+
+use std::time::Duration;
+
+use expressway::asl::source::Format;
+use expressway::fault::StateError;
+use expressway::machine::{Execution, Identity, Limits, Machine, Outcome, Suspension};
+use expressway::program::{Options, Program, compile};
+use expressway::step::Resume;
+use expressway::value::Scratch;
+
+struct Nobody;
+
+impl Identity for Nobody {
+    fn id(&self) -> String {
+        "id".to_owned()
+    }
+    fn name(&self) -> String {
+        "name".to_owned()
+    }
+    fn role_arn(&self) -> String {
+        "role".to_owned()
+    }
+    fn machine_id(&self) -> String {
+        "machine-id".to_owned()
+    }
+    fn machine_name(&self) -> String {
+        "machine".to_owned()
+    }
+}
+
+fn program(definition: &str) -> Program {
+    let (program, findings) = compile(definition.as_bytes(), Format::Json, &Options::default());
+    program.unwrap_or_else(|| panic!("{findings:?}"))
+}
+
+/// An execution under a hand-held clock.
+struct Bench {
+    program: Program,
+    limits: Limits,
+    scratch: Scratch,
+    execution: Execution,
+    now_ms: i64,
+}
+
+impl Bench {
+    fn start(definition: &str, input: &str) -> Bench {
+        let program = program(definition);
+        let scratch = program.scratch();
+        let (limits, execution) = (Limits::default(), Execution::default());
+        let mut bench = Bench { program, limits, scratch, execution, now_ms: 1_000_000 };
+        let input = bench.scratch.parse(input.as_bytes()).expect("the input is JSON");
+        let machine = Machine {
+            program: &bench.program,
+            limits: &bench.limits,
+            identity: &Nobody,
+            now_ms: bench.now_ms,
+        };
+        machine.start(&mut bench.execution, input, 7);
+        bench
+    }
+
+    fn run(&mut self, resume: Resume<'_>) -> Suspension {
+        let Bench { program, limits, scratch, execution, now_ms } = self;
+        let machine = Machine { program, limits, identity: &Nobody, now_ms: *now_ms };
+        machine.run(execution, scratch, resume, &mut ())
+    }
+
+    fn output(&mut self, suspension: Suspension) -> String {
+        let Suspension::Done(Outcome::Succeeded(output)) = suspension else {
+            panic!("no success: {suspension:?}");
+        };
+        let mut text = Vec::new();
+        self.scratch.write(output, &mut text);
+        String::from_utf8(text).expect("UTF-8")
+    }
+}
+
+const ENDLESS: &str = r#"{"StartAt": "A", "TimeoutSeconds": 5, "States": {
+    "A": {"Type": "Choice", "Choices": [{"Variable": "$.go", "BooleanEquals": true, "Next": "B"}],
+          "Default": "End"},
+    "B": {"Type": "Pass", "Next": "A"},
+    "End": {"Type": "Succeed"}}}"#;
+
+#[test]
+fn an_endless_loop_yields_until_its_timeout_ends_it() {
+    let mut bench = Bench::start(ENDLESS, r#"{"go": true}"#);
+    for _ in 0..10 {
+        assert!(matches!(bench.run(Resume::Continue), Suspension::Yield));
+        bench.now_ms += 499;
+    }
+    bench.now_ms += 10;
+    let suspension = bench.run(Resume::Continue);
+    assert!(matches!(suspension, Suspension::Done(Outcome::TimedOut)), "{suspension:?}");
+}
+
+#[test]
+fn the_ceiling_ends_a_machine_without_a_timeout() {
+    let mut bench =
+        Bench::start(&ENDLESS.replace(r#""TimeoutSeconds": 5, "#, ""), r#"{"go": true}"#);
+    assert!(matches!(bench.run(Resume::Continue), Suspension::Yield));
+    bench.now_ms += Duration::from_secs(300).as_millis() as i64;
+    assert!(matches!(bench.run(Resume::Continue), Suspension::Done(Outcome::TimedOut)));
+}
+
+#[test]
+fn a_million_iterations_run_in_flat_memory() {
+    let definition = r#"{"StartAt": "Add", "States": {
+        "Add": {"Type": "Pass", "Next": "More", "Parameters": {
+            "n.$": "States.MathAdd($.n, 1)", "note.$": "States.Format('round {}', $.n)",
+            "kept.$": "$.kept"}},
+        "More": {"Type": "Choice", "Default": "Done",
+                 "Choices": [{"Variable": "$.n", "NumericLessThan": 1000000, "Next": "Add"}]},
+        "Done": {"Type": "Succeed"}}}"#;
+    let mut bench = Bench::start(definition, r#"{"n": 0, "kept": {"a": [1, "two"]}}"#);
+    let mut most = 0;
+    let suspension = loop {
+        match bench.run(Resume::Continue) {
+            Suspension::Yield => most = most.max(bench.scratch.capacity()),
+            other => break other,
+        }
+    };
+    let output = bench.output(suspension);
+    assert_eq!(output, r#"{"n":1000000,"note":"round 999999","kept":{"a":[1,"two"]}}"#);
+    assert!(most < 1 << 20, "the scratch memory grew to {most} bytes");
+}
+
+const RETRIED: &str = r#"{"StartAt": "T", "States": {"T": {"Type": "Task", "End": true,
+    "Resource": "arn:aws:states:::http:invoke", "TimeoutSeconds": 1,
+    "Retry": [{"ErrorEquals": ["States.Timeout"], "IntervalSeconds": 1, "MaxAttempts": 1}]}}}"#;
+
+#[test]
+fn every_suspension_has_a_number_of_its_own() {
+    let mut bench = Bench::start(RETRIED, "{}");
+    assert!(matches!(bench.run(Resume::Continue), Suspension::Call { .. }));
+    let first = bench.execution.call();
+    bench.now_ms += 1_000;
+    assert!(matches!(bench.run(Resume::Timer), Suspension::Wait { .. }));
+    bench.now_ms += 1_000;
+    assert!(matches!(bench.run(Resume::Timer), Suspension::Call { .. }));
+    // A reply that names the first call is told from one that names this call.
+    assert_ne!(bench.execution.call(), first);
+    assert_eq!(bench.execution.attempt(), 1);
+    let suspension = bench.run(Resume::Reply(Ok(br#"{"late": false}"#)));
+    assert_eq!(bench.output(suspension), r#"{"late":false}"#);
+}
+
+#[test]
+fn what_nobody_asked_for_fails_and_does_not_panic() {
+    let mut bench = Bench::start(RETRIED, "{}");
+    let suspension = bench.run(Resume::Reply(Err(StateError::runtime("too early"))));
+    let Suspension::Done(Outcome::Failed(error)) = suspension else { panic!("{suspension:?}") };
+    assert_eq!(error.name(), Some("States.Runtime"));
+}
+
+#[test]
+fn a_run_repeats_exactly_from_its_seed() {
+    let definition = r#"{"StartAt": "R", "States": {"R": {"Type": "Pass", "End": true,
+        "Parameters": {"u.$": "States.UUID()", "r.$": "States.MathRandom(0, 1000000)"}}}}"#;
+    let once = || {
+        let mut bench = Bench::start(definition, "{}");
+        let suspension = bench.run(Resume::Continue);
+        bench.output(suspension)
+    };
+    assert_eq!(once(), once());
+}
+
+#[test]
+fn parked_values_come_back() {
+    let definition = r#"{"StartAt": "P", "States": {
+        "P": {"Type": "Pass", "Parameters": {"in.$": "$", "n": 1}, "Next": "W"},
+        "W": {"Type": "Wait", "Seconds": 3, "OutputPath": "$.in.a", "End": true}}}"#;
+    let mut bench = Bench::start(definition, r#"{"a": {"b": [1, "\u00e4\"", null]}}"#);
+    assert!(matches!(bench.run(Resume::Continue), Suspension::Wait { .. }));
+    let mut block = expressway::value::Block::default();
+    bench.execution.park(&bench.scratch, &mut block);
+    bench.scratch.reset();
+    bench.scratch.parse(br#"["somebody else's"]"#).expect("JSON");
+    bench.scratch.reset();
+    bench.execution.unpark(&mut bench.scratch, &block);
+    bench.now_ms += 3_000;
+    let suspension = bench.run(Resume::Timer);
+    assert_eq!(bench.output(suspension), r#"{"b":[1,"ä\"",null]}"#);
+}
