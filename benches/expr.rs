@@ -27,7 +27,10 @@ const RULES: [(&str, &str); 3] = [
 ];
 const TEMPLATES: [(&str, &str); 3] = [
     ("template-constant", r#"{"source":"ingest","v":1}"#),
-    ("template-5", r#"{"a":1,"b.$":"$.device.id","c.$":"$.ts","d":{"e.$":"$.temp"},"f.$":"$.loc"}"#),
+    (
+        "template-5",
+        r#"{"a":1,"b.$":"$.device.id","c.$":"$.ts","d":{"e.$":"$.temp"},"f.$":"$.loc"}"#,
+    ),
     ("template-format", r#"{"m.$":"States.Format('{} reports {}', $.device.id, $.temp)"}"#),
 ];
 

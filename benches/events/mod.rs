@@ -69,7 +69,8 @@ impl Case {
         let event = |seq| {
             let mut text = Vec::new();
             let key = format!("dev-{}", 10_000 + seq * 7 % 90_000);
-            let facts = Facts { run: 1, seq, sent_ns: 1_718_000_000_000_000_000, key: key.as_bytes() };
+            let facts =
+                Facts { run: 1, seq, sent_ns: 1_718_000_000_000_000_000, key: key.as_bytes() };
             shape.write(&mut Random::of(1, seq), &facts, &mut text);
             text
         };

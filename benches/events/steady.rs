@@ -102,8 +102,12 @@ impl Parking {
     fn new() -> Parking {
         let program = program(PARKING);
         let resource = &program.resources[0];
-        let state =
-            TaskState { name: "Enrich", resource: 0, text: &resource.arn, parsed: &resource.parsed };
+        let state = TaskState {
+            name: "Enrich",
+            resource: 0,
+            text: &resource.arn,
+            parsed: &resource.parsed,
+        };
         let mocks = Mocks::load(MOCKS, "parking").expect("they are checked in");
         let plan = Plan::prepare(&[state], Settings::default(), Some(mocks)).expect("all mocked");
         let tasks = Tasks::open(vec![Arc::new(plan)], Rc::new(LocalSet::new()), Wake::new(|| {}));
@@ -230,7 +234,13 @@ impl Steady {
     pub fn new() -> Steady {
         let best = Implementation::best();
         let plain = CASES.map(|case| (Runner::new(case.program(), best), case.events()));
-        Steady { large: large(&plain[0].1), plain: plain.into(), parking: Parking::new(), arrived: 0, written: 0 }
+        Steady {
+            large: large(&plain[0].1),
+            plain: plain.into(),
+            parking: Parking::new(),
+            arrived: 0,
+            written: 0,
+        }
     }
 
     /// So many events arrive; a thousandth of them are large.
