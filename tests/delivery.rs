@@ -25,7 +25,7 @@ use expressway::tasks::{self, Mocks};
 use expressway::{ack, machine};
 
 /// Seeds run by default; more with `EXPRESSWAY_SEEDS=n`.
-const SEEDS: u64 = 2_000;
+const SEEDS: u64 = 1_000;
 const PARTITIONS: usize = 3;
 const RECORDS: i64 = 120;
 /// Rounds after which a run that has not settled is stuck.

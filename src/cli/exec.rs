@@ -11,8 +11,9 @@ use std::sync::Arc;
 use anyhow::Context;
 use tokio::task::LocalSet;
 
-use super::definition::{Definition, machine_name};
+use super::definition::Definition;
 use super::{FAILED, INTERRUPTED, REFUSED, Run, SUCCEEDED, complain, print};
+use crate::engine::{machine_name, plan_for};
 use crate::machine::{Limits, Outcome};
 use crate::program::{Options, Program};
 use crate::tasks::{Mocks, Plan, Settings};
@@ -98,7 +99,7 @@ impl Exec {
     fn plan(&self, definition: &Definition, program: &Program) -> anyhow::Result<Option<Plan>> {
         let machine = machine_name(&self.definition);
         let mocks = self.mocks.as_ref().map(|place| Mocks::load(place, &machine)).transpose()?;
-        Ok(match definition.plan(program, Settings::default(), mocks) {
+        Ok(match plan_for(program, Settings::default(), mocks) {
             Ok(plan) => Some(plan),
             Err(unanswered) => {
                 complain(&definition.render(&unanswered.definition));

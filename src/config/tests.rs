@@ -280,3 +280,17 @@ fn the_examples_of_the_reference_are_valid() {
         assert!(["SOURCE", "OUTPUT", "DEAD_LETTER"].contains(&finding.code), "{finding:?}");
     }
 }
+
+#[test]
+fn excerpts_hold_no_secrets() {
+    let text = "[kafka]\nbootstrap_servers = [\"b:1\"]\n[kafka.properties]\n\"client.id\" = \"x\"\n\
+                \"sasl.password\" = \"\"\"\nhush\nhush\"\"\"\n[[pipeline]]\nname = \"a\"\n\
+                http = { connections = { c = { headers = { K = \"hush\" } } } }\n\
+                [pipeline.source]\ntopics = [\"t\"]";
+    let shown = without_secrets(text);
+    assert_eq!(shown.lines().count(), text.lines().count());
+    assert!(!shown.contains("hush"), "{shown}");
+    assert!(shown.contains("b:1") && shown.contains("topics = [\"t\"]"), "{shown}");
+    assert_eq!(without_secrets("\"sasl.password\" = \"hush"), "");
+    assert_eq!(locate(text, &["pipeline", "0", "name"]).line, 9);
+}

@@ -3,7 +3,9 @@
 mod ends;
 mod prepare;
 
-pub use prepare::{Prepared, Refused, plan_for, prepare};
+pub use prepare::{
+    Prepared, Refused, Unanswered, document_limits, machine_name, plan_for, prepare,
+};
 
 use std::fmt;
 use std::sync::Arc;

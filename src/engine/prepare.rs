@@ -80,7 +80,8 @@ fn prepare_one(config: &Config, pipeline: &Pipeline) -> Result<(Prepared, Refuse
     }
 }
 
-fn document_limits(config: &Config) -> value::Limits {
+/// The limits that the configuration sets on documents.
+pub fn document_limits(config: &Config) -> value::Limits {
     value::Limits {
         bytes_max: config.engine.document_size_max.bytes() as usize,
         height_max: config.engine.document_depth_max.min(value::Limits::HEIGHT_CEILING.into())
@@ -89,9 +90,9 @@ fn document_limits(config: &Config) -> value::Limits {
 }
 
 /// A definition's name: its file's, without extensions.
-fn machine_name(file: &File) -> String {
+pub fn machine_name(file: &File) -> String {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
-    name.split('.').next().unwrap_or_default().to_owned()
+    name.split('.').find(|part| !part.is_empty()).unwrap_or("definition").to_owned()
 }
 
 fn plan_of(
@@ -194,25 +195,40 @@ fn plan_tasks(
     };
     let settings =
         tasks::Settings { http: http_settings(pipeline), produce: produce(config, pipeline) };
-    plan_for(program, settings, mocks)
+    plan_for(program, settings, mocks).map_err(|unanswered| {
+        let about_mocks = unanswered.mocks.into_iter().flat_map(refuse);
+        unanswered.definition.into_iter().chain(about_mocks).collect()
+    })
 }
 
-/// As [`prepare`] does for one program: what answers its tasks, or the findings by location.
+/// Why a program's tasks can't be answered: findings about it, and complaints about the mocks.
+#[derive(Clone, Debug, Default)]
+pub struct Unanswered {
+    /// Tasks that nothing answers, by location.
+    pub definition: Vec<Diagnostic>,
+    /// What is wrong with the mocks.
+    pub mocks: Vec<String>,
+}
+
+/// What answers the program's tasks.
 pub fn plan_for(
     program: &Program,
     settings: tasks::Settings,
     mocks: Option<Mocks>,
-) -> Result<tasks::Plan, Vec<Diagnostic>> {
+) -> Result<tasks::Plan, Unanswered> {
     let states: Vec<TaskState<'_>> = task_states(program).collect();
     tasks::Plan::prepare(&states, settings, mocks).map_err(|refusals| {
-        let diagnose = |refusal: tasks::Refusal| {
-            let location = match refusal.task {
-                Some(at) => program.resources[states[at].resource].location.clone(),
-                None => Location::default(),
+        let mut unanswered = Unanswered::default();
+        for tasks::Refusal { task, message } in refusals {
+            let Some(at) = task else {
+                unanswered.mocks.push(message);
+                continue;
             };
-            Diagnostic::error(codes::UNSUPPORTED_RESOURCE, refusal.message, location)
-        };
-        refusals.into_iter().map(diagnose).collect()
+            let location = program.resources[states[at].resource].location.clone();
+            let finding = Diagnostic::error(codes::UNSUPPORTED_RESOURCE, message, location);
+            unanswered.definition.push(finding);
+        }
+        unanswered
     })
 }
 
@@ -259,4 +275,29 @@ fn produce(config: &Config, pipeline: &Pipeline) -> Option<tasks::ProduceSetting
         timeout: pipeline.produce.timeout,
         topics: pipeline.produce.topics.clone(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::asl::source::Format;
+    use crate::program::compile;
+
+    #[test]
+    fn machines_are_named_by_their_files() {
+        assert_eq!(machine_name(File::new("a/orders.asl.json")), "orders");
+        assert_eq!(machine_name(File::new("orders")), "orders");
+        assert_eq!(machine_name(File::new(".hidden.yaml")), "hidden");
+    }
+
+    #[test]
+    fn unanswered_tasks_are_located() {
+        let text = "StartAt: A/B\nStates:\n  A/B:\n    Type: Task\n    \
+                    Resource: arn:aws:states:::sqs:sendMessage\n    End: true\n";
+        let (program, _) = compile(text.as_bytes(), Format::Yaml, &Options::default());
+        let program = program.expect("it is well-formed");
+        let refused = plan_for(&program, tasks::Settings::default(), None).expect_err("no driver");
+        let location = &refused.definition[0].location;
+        assert_eq!((location.line, location.pointer.as_str()), (5, "/States/A~1B/Resource"));
+    }
 }

@@ -20,7 +20,7 @@ pub struct Resource {
     pub arn: String,
     /// Taken apart.
     pub parsed: resource::Resource,
-    /// Where the first state that names it does so.
+    /// Where it stands.
     pub location: Location,
 }
 
@@ -72,7 +72,7 @@ pub struct Lowering<'a> {
     pub targets: &'a HashMap<&'a str, StepId>,
     /// Memory of the program's constants.
     pub constants: &'a mut Scratch,
-    /// Task resources, each once.
+    /// The resources of all tasks, in their order.
     pub resources: &'a mut Vec<Resource>,
     /// The findings.
     pub diagnostics: &'a Diagnostics,
@@ -194,9 +194,6 @@ impl Lowering<'_> {
     /// The task resource named by the field.
     pub fn resource(&mut self, fields: &mut Fields<'_>, name: &'static str) -> Option<ResourceId> {
         let arn = fields.required_string(name)?;
-        if let Some(at) = self.resources.iter().position(|known| known.arn == arn) {
-            return Some(ResourceId(at as u32));
-        }
         let parsed = resource::Resource::parse(arn);
         let parsed = parsed
             .map_err(|complaint| fields.invalid(name, codes::INVALID_RESOURCE, complaint))

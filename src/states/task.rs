@@ -52,6 +52,8 @@ impl Catch {
         let read = Catcher::parse_all(fields, |rest| {
             rest.comment();
             refuse_assign(rest);
+            let why = "belongs to JSONata states, which are not in this version yet.";
+            rest.refuse(names::OUTPUT, codes::NOT_IMPLEMENTED, why);
             ResultPath::parse(rest, lowering)
         });
         let lower = |(catcher, result_path): (Catcher, ResultPath)| {
@@ -88,7 +90,7 @@ impl StateType for Task {
         let io = InputOutput::parse(fields, lowering);
         let resource = lowering.resource(fields, names::RESOURCE);
         let parameters = lowering.template(fields, names::PARAMETERS);
-        let credentials = lowering.template(fields, names::CREDENTIALS);
+        let credentials = parse_credentials(fields, lowering);
         let (timeout, heartbeat) = parse_times(fields, lowering);
         let result_selector = lowering.template(fields, names::RESULT_SELECTOR);
         let result_path = ResultPath::parse(fields, lowering);
@@ -172,6 +174,16 @@ impl StateType for Task {
         self.retriers.iter().for_each(|retrier| list_retrier(retrier, out));
         self.catchers.iter().for_each(|catch| catch.list(out));
     }
+}
+
+fn parse_credentials(fields: &mut Fields<'_>, lowering: &mut Lowering<'_>) -> Option<Payload> {
+    let place = fields.place(names::CREDENTIALS)?;
+    if ["RoleArn", "RoleArn.$"].iter().all(|name| place.node.get(name).is_none()) {
+        let complaint = "must be an object with \"RoleArn\", or \"RoleArn.$\" and a path.";
+        fields.invalid(names::CREDENTIALS, codes::MISSING_FIELD, complaint);
+        return None;
+    }
+    lowering.template(fields, names::CREDENTIALS)
 }
 
 type Times = (Option<Seconds>, Option<Seconds>);

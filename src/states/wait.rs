@@ -121,7 +121,8 @@ fn seconds_at(path: &Path, frame: &mut Frame<'_>) -> Result<i64, StateError> {
     allowed.ok_or_else(|| {
         let shown = shown(value, frame);
         let what = match seconds {
-            Some(_) => "must be a non-negative number of seconds up to 99999999",
+            Some(..0) => "references a negative value",
+            Some(_) => "references a value above 99999999",
             None => "cannot be parsed as a long value",
         };
         StateError::runtime(format!("The SecondsPath parameter {what}: {} == {shown}", path.text()))

@@ -4,13 +4,13 @@ use std::path::Path;
 
 use super::Report;
 use crate::asl::codes;
-use crate::cli::definition::{Definition, machine_name};
-use crate::config::{self, Config, Engine, Key, OutputValue, Pipeline, Place};
+use crate::cli::definition::Definition;
+use crate::config::{self, Config, Key, OutputValue, Pipeline, Place};
+use crate::engine::{document_limits, machine_name, plan_for};
 use crate::expr;
 use crate::fault::Diagnostic;
 use crate::program::{Options, Program};
 use crate::tasks::{Mocks, ProduceSettings, Settings};
-use crate::value::Limits;
 
 /// The code of findings about a pipeline's mocks.
 const MOCKS: &str = "MOCKS";
@@ -70,7 +70,8 @@ impl Checked<'_> {
     /// The definition must compile, and its tasks be answered.
     fn definition(&mut self, index: &str, pipeline: &Pipeline, config: &Config) {
         let file = &pipeline.definition;
-        let definition = match Definition::read(file, &options(&config.engine)) {
+        let options = Options { documents: document_limits(config), ..Options::default() };
+        let definition = match Definition::read(file, &options) {
             Ok(definition) => definition,
             Err(error) => {
                 let message = format!("The definition {} can't be read: {error}.", file.display());
@@ -101,21 +102,13 @@ fn tasks(
         Ok(mocks) => mocks,
         Err(error) => return vec![error.to_string()],
     };
-    match definition.plan(program, settings(), mocks) {
+    match plan_for(program, settings(), mocks) {
         Ok(_) => Vec::new(),
         Err(unanswered) => {
             findings.extend(unanswered.definition);
             unanswered.mocks
         }
     }
-}
-
-fn options(engine: &Engine) -> Options {
-    let documents = Limits {
-        bytes_max: engine.document_size_max.bytes() as usize,
-        height_max: u16::try_from(engine.document_depth_max).unwrap_or(u16::MAX),
-    };
-    Options { documents, ..Options::default() }
 }
 
 /// What tasks will find when the configuration is run: a configuration always names a cluster.

@@ -1,0 +1,151 @@
+//! Commands as a shell sees them: what is printed where, and exit codes.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::{Value as Json, json};
+
+/// Exit code, standard output, standard error.
+type Said = (i32, String, String);
+
+fn says(arguments: &[&str], input: &str) -> Said {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_expressway"))
+        .args(arguments)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
+    let mut stdin = child.stdin.take().expect("it is piped");
+    // A command that reads nothing may have ended by now.
+    let _ = stdin.write_all(input.as_bytes());
+    drop(stdin);
+    let ended = child.wait_with_output().expect("it ends");
+    let text = |bytes| String::from_utf8(bytes).expect("it is UTF-8");
+    (ended.status.code().unwrap_or(-1), text(ended.stdout), text(ended.stderr))
+}
+
+fn written(folder: &Path, name: &str, text: &str) -> String {
+    let file: PathBuf = folder.join(name);
+    std::fs::write(&file, text).expect("the folder can be written");
+    file.to_string_lossy().into_owned()
+}
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a folder can be made")
+}
+
+const IOT: &str = "config/examples/iot-ingestion/definition.asl.json";
+const FAN_OUT: &str = "config/examples/event-fan-out/definition.asl.json";
+
+#[test]
+fn exec_prints_the_output() {
+    let input = r#"{"device": {"id": "d"}, "ts": 1, "temp": 20}"#;
+    let (code, out, err) = says(&["exec", IOT, "--input", "-"], input);
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert_eq!(out.lines().count(), 1);
+    let output: Json = serde_json::from_str(&out).expect("the output is JSON");
+    assert_eq!((&output["grade"], &output["id"]), (&json!("normal"), &json!("d-1")));
+}
+
+#[test]
+fn exec_tells_how_an_execution_failed() {
+    let (code, out, err) = says(&["exec", IOT], "");
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert!(err.starts_with("Error: InvalidReading\nCause: A reading needs"), "{err}");
+}
+
+#[test]
+fn exec_refuses_what_it_cannot_run() {
+    let (code, _, err) = says(&["exec", IOT, "--input", "-"], r#"{"a": }"#);
+    assert!(code == 2 && err.contains("at byte 6"), "{code} {err}");
+    let (code, _, err) = says(&["exec", FAN_OUT], "");
+    assert!(code == 2 && err.contains("at /States/ToLedger/Resource"), "{code} {err}");
+    assert!(err.contains("--mocks"), "{err}");
+    let (code, _, err) = says(&["exec", "tests/diagnostics/unknown_field.json"], "");
+    assert!(code == 2 && err.contains("UNKNOWN_FIELD"), "{code} {err}");
+    assert_eq!(says(&["exec", "nowhere.json"], "").0, 2);
+    assert_eq!(says(&["exec", IOT, "--name", "not a name"], "").0, 2);
+    assert_eq!(says(&["exec"], "").0, 2);
+}
+
+#[test]
+fn exec_answers_from_mocks_and_traces() {
+    let input = "config/examples/event-fan-out/input.json";
+    let mocks = "config/examples/event-fan-out/mocks.json#Delivered";
+    let (code, out, err) =
+        says(&["exec", FAN_OUT, "--input", input, "--mocks", mocks, "--trace"], "");
+    assert!(code == 0 && out.contains(r#""Offset":42"#), "{code} {out} {err}");
+    let told: Vec<_> = err.lines().map(|line| line.split_whitespace().nth(2)).collect();
+    assert_eq!(told, [Some("enter"), Some("enter"), Some("call"), Some("enter")], "{err}");
+}
+
+#[test]
+fn exec_waits_in_real_time_and_times_out() {
+    let folder = folder();
+    let wait = |seconds, timeout| {
+        let text = json!({"StartAt": "W", "TimeoutSeconds": timeout,
+            "States": {"W": {"Type": "Wait", "Seconds": seconds, "End": true}}});
+        written(folder.path(), &format!("{seconds}.json"), &text.to_string())
+    };
+    let start = std::time::Instant::now();
+    assert_eq!(says(&["exec", &wait(1, 9)], "").0, 0);
+    assert!(start.elapsed().as_millis() >= 1000);
+    let (code, _, err) = says(&["exec", &wait(60, 1)], "");
+    assert!(code == 1 && err.starts_with("Error: States.Timeout"), "{code} {err}");
+}
+
+#[test]
+fn check_has_a_line_for_each_file() {
+    let bad = "tests/diagnostics/missing_target.json";
+    let (code, out, _) = says(&["check", "--format", "json", IOT, bad], "");
+    let lines: Vec<Json> =
+        out.lines().map(|line| serde_json::from_str(line).expect("it is JSON")).collect();
+    assert_eq!((code, lines.len()), (1, 2));
+    assert_eq!(lines[0], json!({"file": IOT, "diagnostics": []}));
+    let finding = json!({"severity": "error", "code": "MISSING_TRANSITION_TARGET",
+        "message": "State \"A\" field \"Next\" value \"Bee\" is not found in \"States\".",
+        "pointer": "/States/A/Next", "line": 6, "column": 15});
+    assert_eq!(lines[1], json!({"file": bad, "diagnostics": [finding]}));
+    let warning = "tests/diagnostics/no_end.json";
+    assert_eq!(says(&["check", warning], "").0, 0);
+    assert_eq!(says(&["check", "nowhere.json", bad], "").0, 2);
+}
+
+#[test]
+fn check_looks_behind_a_configuration() {
+    let folder = folder();
+    let pipeline = |definition: &str, output: &str| {
+        let text = format!(
+            "[kafka.properties]\n\"sasl.password\" = \"hush\"\n[[pipeline]]\nname = \"p\"\n\
+             definition = \"{definition}\"\non_failure = \"stop\"\n\
+             source = {{ topics = [\"in\"], group = \"g\" }}\n{output}\n"
+        );
+        written(folder.path(), "pipeline.toml", &text)
+    };
+    let task = json!({"StartAt": "T", "States": {"T": {"Type": "Task", "End": true,
+        "Resource": "arn:aws:states:::sqs:sendMessage"}}});
+    written(folder.path(), "task.json", &task.to_string());
+    let output = "output = { topic = \"out\" }";
+    let (code, out, _) = says(&["check", &pipeline("task.json", output)], "");
+    assert!(code == 1 && out.contains("at /States/T/Resource"), "{code} {out}");
+    assert!(out.contains("resolved to") && !out.contains("hush"), "{out}");
+    let (code, out, _) = says(&["check", &pipeline("gone.json", output)], "");
+    assert!(code == 1 && out.contains(":5:14 at /pipeline/0/definition"), "{code} {out}");
+    let (code, out, _) =
+        says(&["check", &pipeline("task.json", "output = { topic = \"$.[\" }")], "");
+    assert!(code == 1 && out.contains("at /pipeline/0/output/topic"), "{code} {out}");
+    let (code, out, _) = says(&["check", &pipeline("task.json", "outptu = 1\n}")], "");
+    assert!(code == 1 && !out.contains("hush"), "{code} {out}");
+}
+
+#[test]
+fn listing_prints_the_table_or_why_not() {
+    let (code, out, _) = says(&["listing", IOT], "");
+    assert!(code == 0 && out.contains("; Validate"), "{code} {out}");
+    let (code, out, err) = says(&["listing", "tests/diagnostics/bad_path.json"], "");
+    assert!(code == 1 && out.is_empty() && err.contains("INVALID_PATH"), "{code} {out} {err}");
+    assert_eq!(says(&["listing", "nowhere.json"], "").0, 2);
+}

@@ -1,0 +1,30 @@
+//! Golden listings: the step tables that the definitions of `tests/listings/` and the examples of
+//! `config/` compile to. `UPDATE_LISTINGS=1` rewrites them; read the difference before you commit it.
+
+mod golden;
+
+use std::path::Path;
+
+use expressway::program::{Options, compile_file, listing};
+
+#[test]
+fn definitions_compile_to_these_listings() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut definitions = golden::files(&root.join("tests/listings"), &[".asl.json", ".asl.yaml"]);
+    let examples = root.join("config/examples");
+    for example in std::fs::read_dir(examples).expect("there are examples") {
+        definitions.push(example.expect("an entry").path().join("definition.asl.json"));
+    }
+    let golden = golden::Golden::new("UPDATE_LISTINGS");
+    for definition in &definitions {
+        let (_, (program, findings)) =
+            compile_file(definition, &Options::default()).expect("the definition can be read");
+        let Some(program) = program else { panic!("{}: {findings:#?}", definition.display()) };
+        let own = definition.parent() == Some(&root.join("tests/listings"));
+        let folder = if own { None } else { definition.parent().and_then(Path::file_name) };
+        let name = folder.or(definition.file_name()).unwrap_or_default().to_string_lossy();
+        let name = name.split('.').next().unwrap_or_default();
+        golden.check(&root.join(format!("tests/listings/{name}.listing")), &listing(&program));
+    }
+    golden.finish();
+}
