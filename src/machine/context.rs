@@ -1,6 +1,10 @@
 //! The context object, `$$`: made from what the machine knows, and only when something reads it.
 
+use crate::asl::resource::Pattern;
 use crate::expr::{Context, Timestamp};
+use crate::program::Program;
+use crate::states::Step;
+use crate::step::StepId;
 use crate::value::{Scratch, Value};
 
 /// Who an execution is. Asked only by expressions that read `$$`, so that names cost nothing
@@ -31,10 +35,11 @@ pub(super) struct ContextObject<'a> {
     pub identity: &'a dyn Identity,
     pub input: Value,
     pub started_ms: i64,
-    pub state: &'a str,
+    pub program: &'a Program,
+    pub step: StepId,
     pub entered_ms: i64,
-    pub retry_count: Option<u32>,
-    pub token: Option<u32>,
+    pub attempt: u32,
+    pub call: u32,
 }
 
 /// The groups of the object and their fields, in the order in which it is written.
@@ -46,6 +51,18 @@ const GROUPS: [(&str, &[&str]); 4] = [
 ];
 
 impl ContextObject<'_> {
+    /// `$$.State.RetryCount`, which states that can be retried have.
+    fn retry_count(&self) -> Option<u32> {
+        matches!(self.program.step(self.step), Step::Task(_)).then_some(self.attempt)
+    }
+
+    /// The number that `$$.Task.Token` is made from, in tasks that wait for it.
+    fn token(&self) -> Option<u32> {
+        let Step::Task(task) = self.program.step(self.step) else { return None };
+        let pattern = self.program.resource(task.resource()).parsed.pattern();
+        (pattern == Pattern::WaitForTaskToken).then_some(self.call)
+    }
+
     fn make(&self, scratch: &mut Scratch, group: &str, field: &str) -> Option<Value> {
         let text = match (group, field) {
             ("Execution", "Input") => return Some(self.input),
@@ -58,19 +75,19 @@ impl ContextObject<'_> {
             }
             ("StateMachine", "Id") => self.identity.machine_id(),
             ("StateMachine", "Name") => self.identity.machine_name(),
-            ("State", "Name") => return Some(scratch.string(self.state)),
+            ("State", "Name") => return Some(scratch.string(self.program.state_name(self.step))),
             ("State", "EnteredTime") => Timestamp::from_ms(self.entered_ms).to_string(),
             ("State", "RetryCount") => {
-                return self.retry_count.map(|count| scratch.integer(count.into()));
+                return self.retry_count().map(|count| scratch.integer(count.into()));
             }
-            ("Task", "Token") => format!("{}.{}", self.identity.name(), self.token?),
+            ("Task", "Token") => format!("{}.{}", self.identity.name(), self.token()?),
             _ => return None,
         };
         Some(scratch.string(&text))
     }
 
     fn group(&self, scratch: &mut Scratch, name: &str, fields: &[&str]) -> Option<Value> {
-        if name == "Task" && self.token.is_none() {
+        if name == "Task" && self.token().is_none() {
             return None;
         }
         let mark = scratch.mark();

@@ -297,6 +297,7 @@ impl Machine<'_> {
         Next::Suspend(Suspension::Wait { until_ms })
     }
 
+    #[inline]
     fn with_frame<T>(
         &self,
         execution: &mut Execution,
@@ -309,25 +310,14 @@ impl Machine<'_> {
             identity: self.identity,
             input: roots.input,
             started_ms: *started_ms,
-            state: self.program.state_name(*step),
+            program: self.program,
+            step: *step,
             entered_ms: *entered_ms,
-            retry_count: self.retry_count(*step, *attempt),
-            token: self.token(*step, *call),
+            attempt: *attempt,
+            call: *call,
         };
         let input = roots.state_input;
         let scope = crate::expr::Scope { scratch, input, context: &mut context, random };
         run(&mut Frame { scope, now_ms: self.now_ms })
-    }
-
-    /// `$$.State.RetryCount`, which states that can be retried have.
-    fn retry_count(&self, step: StepId, attempt: u32) -> Option<u32> {
-        matches!(self.program.step(step), Step::Task(_)).then_some(attempt)
-    }
-
-    /// The number that `$$.Task.Token` is made from, in tasks that wait for it.
-    fn token(&self, step: StepId, call: u32) -> Option<u32> {
-        let Step::Task(task) = self.program.step(step) else { return None };
-        let pattern = self.program.resource(task.resource()).parsed.pattern();
-        (pattern == Pattern::WaitForTaskToken).then_some(call)
     }
 }

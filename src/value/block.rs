@@ -34,6 +34,9 @@ impl Scratch {
     /// Copies what `roots` reach into `block`. Roots that are the same handle share their text.
     pub fn park(&self, roots: &[Value], block: &mut Block) {
         block.clear(usize::MAX);
+        // In powers of two, so that a reused block soon fits whatever comes.
+        let bytes_max: usize = roots.iter().map(|root| root.size_max()).sum();
+        block.text.reserve(bytes_max.next_power_of_two());
         for (at, root) in roots.iter().enumerate() {
             if let Some(same) = roots[..at].iter().position(|other| other.is_same(*root)) {
                 block.roots.push(block.roots[same]);

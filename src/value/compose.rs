@@ -11,7 +11,7 @@ impl Scratch {
     /// of that string, or that begins or ends within a character, is left out; the caller sees to
     /// it that no escape is torn.
     pub fn push_part(&mut self, string: Value, part: Range<usize>) {
-        if string.shape == Shape::String && self.inner(string).get(part.clone()).is_some() {
+        if string.shape() == Shape::String && self.inner(string).get(part.clone()).is_some() {
             let from = string.offset as usize + 1;
             self.bytes.extend_from_within(from + part.start..from + part.end);
         }

@@ -65,7 +65,7 @@ impl Scratch {
             }
             (_, Some(old)) => self.put(old, rest, value)?,
         };
-        match target.shape {
+        match target.shape() {
             Shape::RawObject => Ok(self.lay(target, &[], key, inner, old.is_none())?),
             Shape::Overlay if target.len < OVERLAY_MAX => {
                 let base = self.nodes[target.offset as usize];

@@ -84,7 +84,7 @@ impl Scratch {
 
     #[inline]
     fn find(&self, object: Value, name: &str, probe: Probe) -> Option<Value> {
-        match object.shape {
+        match object.shape() {
             Shape::RawObject => self.raw_member(object, name, probe),
             Shape::Object => self.pair(object.offset, object.len, name, probe),
             Shape::Overlay => {
@@ -142,7 +142,7 @@ impl Scratch {
 
     /// The item at `index`, where `array` is an array that has it.
     pub fn item(&self, array: Value, index: usize) -> Option<Value> {
-        match array.shape {
+        match array.shape() {
             Shape::Array if index < array.len as usize => {
                 Some(self.nodes[array.offset as usize + index])
             }
@@ -159,7 +159,7 @@ impl Scratch {
 
     /// How many items or members there are; 0 for a scalar.
     pub fn count(&self, value: Value) -> usize {
-        match value.shape {
+        match value.shape() {
             Shape::Array | Shape::Object => value.len as usize,
             Shape::RawArray => {
                 let mut items = self.items(value);
@@ -175,12 +175,12 @@ impl Scratch {
 
     /// A cursor over an array's items; empty for anything else.
     pub fn items(&self, array: Value) -> Items {
-        let (at, end) = match array.shape {
+        let (at, end) = match array.shape() {
             Shape::RawArray => (array.link + 1, self.tape[array.link as usize].link - 1),
             Shape::Array => (array.offset, array.offset + array.len),
             _ => (0, 0),
         };
-        Items { at, end, is_raw: array.shape == Shape::RawArray }
+        Items { at, end, is_raw: array.shape() == Shape::RawArray }
     }
 
     /// The next item.
@@ -200,7 +200,7 @@ impl Scratch {
 
     /// A cursor over an object's members; empty for anything else.
     pub fn members(&self, object: Value) -> Members {
-        let (at, end, is_raw, base) = match object.shape {
+        let (at, end, is_raw, base) = match object.shape() {
             Shape::RawObject => {
                 (object.link + 1, self.tape[object.link as usize].link - 1, true, None)
             }
@@ -244,7 +244,7 @@ impl Scratch {
     /// The JSON text of a scalar, or of a raw container as it came.
     #[inline]
     pub fn raw(&self, value: Value) -> &str {
-        match value.shape {
+        match value.shape() {
             Shape::Null => "null",
             Shape::True => "true",
             Shape::False => "false",
@@ -256,7 +256,7 @@ impl Scratch {
     /// A string's text between the quotes, escapes as they stand; empty for anything else.
     #[inline]
     pub fn inner(&self, value: Value) -> &str {
-        match value.shape {
+        match value.shape() {
             Shape::String => self.slice(value.offset + 1, value.offset + value.len - 1),
             _ => "",
         }
@@ -280,12 +280,12 @@ impl Scratch {
 
     /// A number's value; `None` for anything else.
     pub fn f64(&self, value: Value) -> Option<f64> {
-        (value.shape == Shape::Number).then(|| f64_of(self.raw(value)))
+        (value.shape() == Shape::Number).then(|| f64_of(self.raw(value)))
     }
 
     /// A number's value where it is an integer that fits; `None` for anything else.
     pub fn i64(&self, value: Value) -> Option<i64> {
-        if value.shape != Shape::Number {
+        if value.shape() != Shape::Number {
             return None;
         }
         i64_of(self.raw(value))

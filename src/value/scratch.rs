@@ -4,7 +4,7 @@
 use super::block::Block;
 use super::index::{self, Implementation, Job, PADDING, ParseError, ParseReason, Workspace};
 use super::text::{encode_into, escape_flags, escape_into};
-use super::value::{SPACED, Shape, UNUSUAL, Value};
+use super::value::{SPACED, Shape, Tag, UNUSUAL, Value};
 
 /// What a document may measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -194,7 +194,7 @@ impl Scratch {
     /// Appends what the string `value` says, or the text of another scalar, to the open string.
     pub fn push_scalar(&mut self, value: Value) {
         let (from, to) = (value.offset as usize, (value.offset + value.len) as usize);
-        match value.shape {
+        match value.shape() {
             Shape::Null => self.bytes.extend_from_slice(b"null"),
             Shape::True => self.bytes.extend_from_slice(b"true"),
             Shape::False => self.bytes.extend_from_slice(b"false"),
@@ -217,7 +217,7 @@ impl Scratch {
 
     fn scalar_from(&self, start: usize, shape: Shape, flags: u8) -> Value {
         let len = (self.bytes.len() - start) as u32;
-        Value { offset: start as u32, len, link: 0, shape, flags, height: 0 }
+        Value { offset: start as u32, len, link: 0, tag: Tag::of(shape), flags, height: 0 }
     }
 
     /// An integer.
@@ -295,7 +295,14 @@ impl Scratch {
         let offset = self.nodes.len() as u32;
         self.nodes.extend_from_slice(parts);
         self.abandon(mark);
-        Ok(Value { offset, len: len as u32, link: size, shape, flags, height: height + 1 })
+        Ok(Value {
+            offset,
+            len: len as u32,
+            link: size,
+            tag: Tag::of(shape),
+            flags,
+            height: height + 1,
+        })
     }
 
     /// Moves what `roots` reach to the bottom and forgets the rest. Handles other than these are

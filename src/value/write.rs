@@ -5,17 +5,54 @@ use super::scratch::Scratch;
 use super::text::{encode_into, normalize_into};
 use super::value::{DISJOINT, Shape, UNUSUAL, Value};
 
+/// Bytes that are copied at least.
+const CHUNK: usize = 32;
+
 impl Scratch {
     /// Appends the value's compact JSON text. Recursion is bounded by the limit on height.
     pub fn write(&self, value: Value, out: &mut Vec<u8>) {
-        match value.shape {
+        out.reserve(value.size_max() + CHUNK);
+        self.write_part(value, out);
+    }
+
+    #[inline]
+    fn write_part(&self, value: Value, out: &mut Vec<u8>) {
+        match value.shape() {
+            Shape::String | Shape::Number if value.flags & UNUSUAL == 0 => {
+                self.copy(value.offset as usize, value.len as usize, out);
+            }
+            _ => self.write_any(value, out),
+        }
+    }
+
+    /// Appends a part of `bytes`. Most are short, and the time of a copy of unknown length goes into
+    /// finding out how short: a whole chunk is copied, and what is too much taken back.
+    #[inline]
+    fn copy(&self, from: usize, len: usize, out: &mut Vec<u8>) {
+        let rest = &self.bytes[from..];
+        match rest.first_chunk::<CHUNK>() {
+            Some(chunk) if len <= CHUNK => {
+                out.extend_from_slice(chunk);
+                out.truncate(out.len() - CHUNK + len);
+            }
+            _ => out.extend_from_slice(&rest[..len]),
+        }
+    }
+
+    fn write_any(&self, value: Value, out: &mut Vec<u8>) {
+        match value.shape() {
             Shape::String if value.flags & UNUSUAL != 0 => normalize_into(self.inner(value), out),
             Shape::RawArray | Shape::RawObject if value.size_is_exact() => {
                 out.extend_from_slice(self.raw(value).as_bytes());
             }
             Shape::Array | Shape::RawArray => self.write_items(value, out),
             Shape::Overlay if value.flags & DISJOINT != 0 => self.write_overlay(value, out),
-            Shape::Object | Shape::RawObject | Shape::Overlay => {
+            Shape::Object => {
+                out.push(b'{');
+                self.write_pairs(value.offset, value.len, out);
+                out.push(b'}');
+            }
+            Shape::RawObject | Shape::Overlay => {
                 out.push(b'{');
                 self.write_members(value, out);
                 out.push(b'}');
@@ -33,7 +70,7 @@ impl Scratch {
                 out.push(b',');
             }
             is_first = false;
-            self.write(item, out);
+            self.write_part(item, out);
         }
         out.push(b']');
     }
@@ -46,31 +83,35 @@ impl Scratch {
                 out.push(b',');
             }
             is_first = false;
-            self.write(key, out);
+            self.write_part(key, out);
             out.push(b':');
-            self.write(value, out);
+            self.write_part(value, out);
         }
     }
 
     /// The base without its closing bracket, then the pairs laid over it.
     fn write_overlay(&self, value: Value, out: &mut Vec<u8>) {
-        self.write(self.nodes[value.offset as usize], out);
+        self.write_part(self.nodes[value.offset as usize], out);
         out.pop();
-        let from = value.offset as usize + 1;
-        for pair in self.nodes[from..from + 2 * value.len as usize].chunks_exact(2) {
+        self.write_pairs(value.offset + 1, value.len, out);
+        out.push(b'}');
+    }
+
+    /// Pairs among the nodes; a comma before each but the first of its object.
+    fn write_pairs(&self, offset: u32, len: u32, out: &mut Vec<u8>) {
+        for pair in self.nodes[offset as usize..(offset + 2 * len) as usize].chunks_exact(2) {
             if out.last() != Some(&b'{') {
                 out.push(b',');
             }
-            self.write(pair[0], out);
+            self.write_part(pair[0], out);
             out.push(b':');
-            self.write(pair[1], out);
+            self.write_part(pair[1], out);
         }
-        out.push(b'}');
     }
 
     /// The bytes of the value's compact JSON text.
     pub fn size(&self, value: Value) -> usize {
-        if value.size_is_exact() && value.shape != Shape::Overlay {
+        if value.size_is_exact() && value.shape() != Shape::Overlay {
             return value.size_max();
         }
         let mut text = Vec::with_capacity(value.size_max());
@@ -86,7 +127,7 @@ impl Scratch {
     /// As [`Scratch::write`] for a document whose objects may hold keys twice: the last one stays.
     #[cold]
     pub(super) fn write_unique(&self, value: Value, out: &mut Vec<u8>) {
-        match value.shape {
+        match value.shape() {
             Shape::RawArray => {
                 out.push(b'[');
                 let mut items = self.items(value);

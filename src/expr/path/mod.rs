@@ -7,7 +7,7 @@ mod select;
 
 use super::scope::Scope;
 use crate::fault::StateError;
-use crate::value::{Key, Value};
+use crate::value::{Key, Scratch, Value};
 use filter::Filter;
 
 /// What a path starts from.
@@ -60,6 +60,8 @@ pub struct Path {
     root: Root,
     steps: Box<[Step]>,
     is_definite: bool,
+    /// Names only, from `$`.
+    is_plain: bool,
     has_filter: bool,
 }
 
@@ -77,7 +79,8 @@ impl Path {
             _ => false,
         });
         let has_filter = steps.iter().any(|step| matches!(step, Step::Filter(_)));
-        Path { text: text.into(), root, steps: steps.into(), is_definite, has_filter }
+        let is_plain = root == Root::Input && steps.iter().all(|step| matches!(step, Step::Key(_)));
+        Path { text: text.into(), root, steps: steps.into(), is_definite, is_plain, has_filter }
     }
 
     /// As it was written.
@@ -102,6 +105,21 @@ impl Path {
     /// What the path leads to; `None` where a definite part of it leads nowhere.
     #[inline]
     pub fn evaluate(&self, scope: &mut Scope<'_>) -> Result<Option<Value>, StateError> {
+        if self.is_plain {
+            return Ok(self.follow(scope.scratch, scope.input));
+        }
+        self.evaluate_any(scope)
+    }
+
+    #[inline]
+    fn follow(&self, scratch: &Scratch, start: Value) -> Option<Value> {
+        self.steps.iter().try_fold(start, |at, step| match step {
+            Step::Key(key) => scratch.get(at, key),
+            _ => None,
+        })
+    }
+
+    fn evaluate_any(&self, scope: &mut Scope<'_>) -> Result<Option<Value>, StateError> {
         if self.root == Root::Input {
             let (start, steps) = (scope.input, &self.steps);
             return select::select(scope.scratch, start, start, self, steps, &mut 0);

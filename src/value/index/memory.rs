@@ -3,7 +3,7 @@
 
 use super::duplicates::Filter;
 use super::{PADDING, Traits};
-use crate::value::value::{Shape, Value};
+use crate::value::value::{Shape, Tag, Value};
 
 /// What closes the container around all: no byte of UTF-8.
 pub(super) const NEVER: u8 = 0xff;
@@ -107,7 +107,8 @@ impl Tape {
     #[inline(always)]
     pub(super) fn push(&mut self, at: u32, len: u32, shape: Shape, flags: u8) {
         let offset = self.start + at;
-        let entry = Value { offset, len, link: self.len() + 1, shape, flags, height: 0 };
+        let entry =
+            Value { offset, len, link: self.len() + 1, tag: Tag::of(shape), flags, height: 0 };
         // SAFETY: `walk` reserved an entry per token, and every entry takes a token of its own.
         unsafe {
             self.end.write(entry);
