@@ -92,8 +92,9 @@ impl Broker {
     }
 
     fn script(&self, words: &[&str]) {
-        let done = Command::new(script()).args(words).arg("--data").arg(self.folder.join("data"));
-        assert!(done.stdout(Stdio::null()).status().expect("it runs").success(), "{words:?}");
+        let mut command = Command::new(script());
+        command.args(words).arg("--data").arg(self.folder.join("data")).stdout(Stdio::null());
+        assert!(command.status().expect("it runs").success(), "{words:?}");
     }
 
     /// Makes a topic.
