@@ -13,6 +13,8 @@ use rdkafka::admin::{
 use rdkafka::client::DefaultClientContext;
 use tokio::runtime::Runtime;
 
+use crate::topics::until;
+
 /// The script lets a broker's controller listen so far above it.
 const CONTROLLER_OFFSET: u16 = 10;
 /// Ports tried: another process may take one between asking and starting.
@@ -105,6 +107,12 @@ impl Broker {
         let made = self.admin.create_topics([&topic], &options);
         let made = self.runtime.block_on(made).expect("the broker answers");
         assert!(made.iter().all(Result::is_ok), "{name}: {made:?}");
+        // The controller answers before the broker has heard of it.
+        let bound = Duration::from_secs(10);
+        until(&format!("{name} is there"), || {
+            let metadata = self.admin.inner().fetch_metadata(None, bound).expect("it answers");
+            metadata.topics().iter().any(|it| it.name() == name && !it.partitions().is_empty())
+        });
     }
 
     /// Replaces a topic's settings.
@@ -138,7 +146,6 @@ fn launch(folder: &Path) -> Option<u16> {
     let started = Command::new(script())
         .args(["start", "--heap", "512m", "--port", &port.to_string()])
         .args(["--config", "group.min.session.timeout.ms=1000"])
-        .args(["--config", "log.retention.check.interval.ms=1000"])
         .arg("--data")
         .arg(folder.join("data"))
         .stdout(Stdio::null())

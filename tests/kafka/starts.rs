@@ -42,7 +42,7 @@ pub fn refusals(broker: &Broker) {
 /// `start`: earliest, latest, by timestamp, at an offset; and a group that was there goes on.
 pub fn positions(broker: &Broker) {
     let _present = broker.present();
-    broker.topic("starts.in", 2, &[]);
+    broker.topic("starts.in", 2, &[("retention.ms", "-1")]);
     let at = |id: i64| New {
         partition: Some((id % 2) as i32),
         timestamp_ms: Some(1_700_000_000_000 + id * 1000),

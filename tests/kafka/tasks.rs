@@ -76,7 +76,8 @@ impl Server {
                 };
                 let (status, after) = answer(&body, call);
                 tokio::time::sleep(after).await;
-                (StatusCode::from_u16(status).expect("a status"), body)
+                let status = StatusCode::from_u16(status).expect("a status");
+                (status, [("content-type", "application/json")], body)
             }
         };
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0"));

@@ -12,7 +12,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use crate::broker::Broker;
 
 /// Nothing here takes longer unless something is wrong.
-pub const PATIENCE: Duration = Duration::from_secs(90);
+pub const PATIENCE: Duration = Duration::from_secs(45);
 const REQUEST: Duration = Duration::from_secs(20);
 
 /// A record to write.
@@ -64,6 +64,8 @@ impl Got {
 pub fn producer(broker: &Broker) -> ClientConfig {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", &broker.address).set("linger.ms", "20");
+    // Java's, which is the engine's as well: the same key, the same partition.
+    config.set("partitioner", "murmur2_random");
     config.set("message.max.bytes", "20000000").set("queue.buffering.max.messages", "500000");
     config
 }
