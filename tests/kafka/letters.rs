@@ -212,7 +212,11 @@ pub fn unwritable(broker: &Broker) {
     std::thread::sleep(std::time::Duration::from_secs(2));
     let written = target.count();
     let metrics = run.get("/metrics").1;
-    for line in metrics.lines().filter(|it| !it.starts_with('#') && !it.ends_with(" 0")) { if !line.contains("bucket") {println!("{line}");} }
+    for line in metrics.lines().filter(|it| !it.starts_with('#') && !it.ends_with(" 0")) {
+        if !line.contains("bucket") {
+            println!("{line}");
+        }
+    }
     assert!(written <= 2 * 120, "{written} written: the window does not hold");
     // How it went is told by the log and the commits: the drain can't end.
     let log = run.stop();
