@@ -115,6 +115,19 @@ impl Broker {
         });
     }
 
+    /// Deletes a topic, and waits until it is gone.
+    pub fn delete(&self, topic: &str) {
+        let options = AdminOptions::new();
+        let gone = self.admin.delete_topics(&[topic], &options);
+        let gone = self.runtime.block_on(gone).expect("the broker answers");
+        assert!(gone.iter().all(Result::is_ok), "{topic}: {gone:?}");
+        until(&format!("{topic} is gone"), || {
+            let bound = Duration::from_secs(10);
+            let metadata = self.admin.inner().fetch_metadata(None, bound).expect("it answers");
+            metadata.topics().iter().all(|it| it.name() != topic)
+        });
+    }
+
     /// Replaces a topic's settings.
     pub fn set(&self, topic: &str, settings: &[(&str, &str)]) {
         let mut change = AlterConfig::new(ResourceSpecifier::Topic(topic));

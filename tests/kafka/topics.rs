@@ -176,9 +176,14 @@ impl<'a> Gauge<'a> {
 
     /// Where each partition ends.
     pub fn ends(&self) -> Vec<i64> {
-        let end = |number| {
-            let marks = self.consumer.fetch_watermarks(self.topic, number, REQUEST);
-            marks.expect("the broker answers").1
+        // A broker that has just come back does not lead its partitions yet.
+        let until = Instant::now() + PATIENCE;
+        let end = |number| loop {
+            match self.consumer.fetch_watermarks(self.topic, number, REQUEST) {
+                Ok(marks) => return marks.1,
+                Err(why) => assert!(Instant::now() < until, "{}: {why}", self.topic),
+            }
+            std::thread::sleep(Duration::from_millis(100));
         };
         (0..self.partitions).map(end).collect()
     }
@@ -192,7 +197,14 @@ impl<'a> Gauge<'a> {
     pub fn committed(&self) -> Vec<i64> {
         let mut list = TopicPartitionList::new();
         list.add_partition_range(self.topic, 0, self.partitions - 1);
-        let list = self.consumer.committed_offsets(list, REQUEST).expect("the broker answers");
+        let until = Instant::now() + PATIENCE;
+        let list = loop {
+            match self.consumer.committed_offsets(list.clone(), REQUEST) {
+                Ok(list) => break list,
+                Err(why) => assert!(Instant::now() < until, "{}: {why}", self.topic),
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        };
         let offset = |number| list.find_partition(self.topic, number).map(|it| it.offset());
         let number = |it| match it {
             Some(Offset::Offset(offset)) => offset,
