@@ -19,9 +19,9 @@ section! {
         topic_pattern: Option<String> = None, example r#""^orders\\..*""#;
         /// The consumer group. Give each pipeline its own.
         group: Option<String> = None, example r#""expressway-orders""#;
-        /// Where to begin: "committed" (the earliest where nothing is committed), "earliest",
-        /// "latest", { timestamp = "2026-01-31T00:00:00Z" } or { offset = 0 }. All but "committed"
-        /// begin there at every start.
+        /// Where to begin on a partition for which the group has committed nothing: "committed"
+        /// and "earliest" (its oldest record), "latest" (what comes from then on), { timestamp =
+        /// "2026-01-31T00:00:00Z" } or { offset = 0 }. A group that was there goes on where it was.
         start: Start = Start::Committed;
         /// Or a file of one document a line; "-" for standard input.
         file: Option<StreamFile> = None, example r#""-""#;

@@ -41,8 +41,8 @@ pub struct Flow {
     scratch: Scratch,
     execution: Execution,
     ledger: Ledger,
-    /// Partitions to be read again, with an offset that shall fail and why.
-    rewinds: Vec<(AssignmentId, Option<(i64, String)>)>,
+    /// Partitions to be read again.
+    rewinds: Vec<AssignmentId>,
     ratio: FailureRatio,
     fixed_topic: Option<TopicId>,
     value: Vec<u8>,
@@ -130,8 +130,9 @@ impl Flow {
             return;
         };
         let window = self.windows.get(position.assignment).expect("it just gave a claim");
-        let condemned = window.take_condemned(position.offset);
         let (topic, partition) = (window.topic.clone(), window.assignment.partition);
+        let mark = self.windows.mark(position.assignment, position.offset);
+        let condemned = mark.and_then(|mark| mark.condemned.clone());
         let origin = Origin { plan, topic: &topic, partition, record };
         let run = Run { plan, claim, origin: &origin, received_ns: core.now_ns };
         if record.value.is_none() && plan.null_value != NullValue::Null {
@@ -298,14 +299,18 @@ impl Flow {
             self.settle(core, run.claim, Settlement::Ack, run.received_ns);
             return Ok(());
         }
+        let offset = run.origin.record.position.offset;
+        let mark = self.windows.mark(run.claim.assignment(), offset);
+        let is_alone = mark.is_some_and(|mark| mark.is_output_alone);
         let tag = self.ledger.open(Waiting {
             claim: run.claim,
-            offset: run.origin.record.position.offset,
+            offset,
             way: Way::Output,
+            is_alone,
             received_ns: run.received_ns,
             outstanding: count as u32,
         });
-        let written = self.write_parts(core, run, topic, value, tag);
+        let written = self.write_parts(core, run, topic, value, (tag, is_alone));
         if let Err(e) = written {
             self.ledger.close(tag);
             if e.kind == SinkErrorKind::Fatal {
@@ -323,7 +328,7 @@ impl Flow {
         run: Run<'_>,
         topic: TopicId,
         value: Value,
-        tag: u64,
+        (tag, is_alone): (u64, bool),
     ) -> Result<(), SinkError> {
         let Flow { scratch, outlet, key, value: text, index, .. } = self;
         let key = outputs::key_slice(run.origin, key);
@@ -332,7 +337,7 @@ impl Flow {
             text.clear();
             scratch.write(value, text);
             counts.bytes_out += text.len() as u64;
-            outlet.write(Output { topic, key, value: Some(text), headers, tag })
+            outlet.write(Output { topic, key, value: Some(text), headers, tag }, is_alone)
         };
         let mut each = |headers: &[Header<'_>]| {
             if !run.plan.output.split {
@@ -373,14 +378,18 @@ impl Flow {
             Policy::DeadLetter => {
                 let attempts = if state.is_some() { self.execution.attempt() + 1 } else { 0 };
                 let report = Report { error: &error, state, attempts };
+                let offset = run.origin.record.position.offset;
+                let mark = self.windows.mark(run.claim.assignment(), offset);
+                let mark = mark.cloned().unwrap_or_default();
                 let tag = self.ledger.open(Waiting {
                     claim: run.claim,
-                    offset: run.origin.record.position.offset,
+                    offset,
                     way: Way::Letter,
+                    is_alone: mark.is_letter_alone,
                     received_ns: run.received_ns,
                     outstanding: 1,
                 });
-                match self.letters.write(run.origin, &report, tag) {
+                match self.letters.write(run.origin, &report, tag, &mark) {
                     Ok(fell_back) => {
                         core.counts(self.index).dead_letter_fallbacks += u64::from(fell_back);
                     }
@@ -441,23 +450,40 @@ impl Flow {
     }
 
     /// An output was taken and then refused. Its record is not at hand any more, so its partition is
-    /// read again from there; one that was at fault itself is marked to fail.
+    /// read again from there; what befell it is marked.
     #[cold]
     fn refused(&mut self, core: &mut Core, tag: u64, e: SinkError) {
         let Some(waiting) = self.ledger.close(tag) else { return };
-        let (id, offset) = (waiting.claim.assignment(), waiting.offset);
         core.counts(self.index).output_retries += 1;
         match (e.kind, waiting.way) {
-            (SinkErrorKind::Full | SinkErrorKind::Retriable, _) => self.rewinds.push((id, None)),
-            (SinkErrorKind::Record, Way::Output) => {
-                self.rewinds.push((id, Some((offset, e.message))));
+            (SinkErrorKind::Full | SinkErrorKind::Retriable, _) => self.read_again(&waiting),
+            (SinkErrorKind::Record, Way::Letter)
+                if waiting.is_alone && !self.letters.has_fallback() =>
+            {
+                self.pause(self.letters.failure(&e));
+            }
+            (SinkErrorKind::Record, way) => {
+                let (id, offset) = (waiting.claim.assignment(), waiting.offset);
+                self.windows.note(id, offset, |mark| match (way, waiting.is_alone) {
+                    (Way::Output, false) => mark.is_output_alone = true,
+                    (Way::Output, true) => mark.condemned = Some(e.message),
+                    (Way::Letter, false) => mark.is_letter_alone = true,
+                    (Way::Letter, true) => mark.is_letter_for_file = true,
+                });
+                self.read_again(&waiting);
             }
             (SinkErrorKind::Fatal, Way::Output) => {
                 self.halted.get_or_insert(Halt::Stopped(e.message));
             }
-            (SinkErrorKind::Record | SinkErrorKind::Fatal, Way::Letter) => {
-                self.pause(format!("a dead letter could not be written: {}", e.message));
-            }
+            (SinkErrorKind::Fatal, Way::Letter) => self.pause(self.letters.failure(&e)),
+        }
+    }
+
+    /// Has a refused output's partition read again, unless it was since.
+    fn read_again(&mut self, waiting: &Waiting) {
+        let id = waiting.claim.assignment();
+        if self.windows.is_valid(waiting.claim) && !self.rewinds.contains(&id) {
+            self.rewinds.push(id);
         }
     }
 
@@ -465,8 +491,8 @@ impl Flow {
     pub fn end_tick(&mut self, core: &mut Core, source: &mut dyn Source) {
         self.outlet.sink.submit();
         self.letters.submit();
-        for (id, condemned) in std::mem::take(&mut self.rewinds) {
-            if !self.windows.rewind(id, condemned, source) {
+        for id in std::mem::take(&mut self.rewinds) {
+            if !self.windows.rewind(id, source) {
                 let why = "an output could not be written, and this source can't read again";
                 self.halted.get_or_insert(Halt::Stopped(why.to_owned()));
             }

@@ -2,6 +2,7 @@
 
 use super::names::{Origin, base64_of};
 use super::outputs::Outlet;
+use super::window::Mark;
 use crate::fault::StateError;
 use crate::machine::Identity;
 use crate::record::Header;
@@ -107,25 +108,26 @@ impl Letters {
     }
 
     /// Writes a letter; `true` where it went to the fallback. An error pauses the pipeline.
+    /// `mark`: what its record's earlier letters met.
     pub fn write(
         &mut self,
         origin: &Origin<'_>,
         report: &Report<'_>,
         tag: u64,
+        mark: &Mark,
     ) -> Result<bool, String> {
-        let failed = |e: SinkError| format!("a dead letter could not be written: {}", e.message);
-        if let Some((outlet, topic)) = &mut self.topic {
+        if let Some((outlet, topic)) = &mut self.topic
+            && !mark.is_letter_for_file
+        {
             let (key, value) = (origin.record.key, origin.record.value);
             let written = with_headers(origin, report, |headers| {
-                outlet.write(Output { topic: *topic, key, value, headers, tag })
+                let output = Output { topic: *topic, key, value, headers, tag };
+                outlet.write(output, mark.is_letter_alone)
             });
             match written {
                 Ok(()) => return Ok(false),
                 Err(e) if e.kind == SinkErrorKind::Record && self.file.is_some() => {}
-                Err(e) if e.kind == SinkErrorKind::Record => {
-                    return Err(format!("{}. Set dead_letter.fallback_file", failed(e)));
-                }
-                Err(e) => return Err(failed(e)),
+                Err(e) => return Err(self.failure(&e)),
             }
         }
         let Some(outlet) = &mut self.file else {
@@ -134,8 +136,27 @@ impl Letters {
         let line = line(origin, report);
         let (topic, key, headers) = (TopicId(0), None, &[][..]);
         let output = Output { topic, key, value: Some(&line), headers, tag };
-        outlet.write(output).map_err(failed)?;
-        Ok(self.topic.is_some())
+        let written = outlet.write(output, false);
+        written.map(|()| self.topic.is_some()).map_err(|e| self.failure(&e))
+    }
+
+    /// Is there a file for letters that the topic does not take?
+    pub fn has_fallback(&self) -> bool {
+        self.topic.is_some() && self.file.is_some()
+    }
+
+    /// Why a letter can't be written, and what to do, for the operator.
+    pub fn failure(&self, e: &SinkError) -> String {
+        let advice = match e.kind {
+            SinkErrorKind::Record if self.file.is_none() => {
+                ". Or set dead_letter.fallback_file, where such letters can go"
+            }
+            _ => "",
+        };
+        format!(
+            "a dead letter could not be written: {}{advice}. Then restart: the record is read again",
+            e.message
+        )
     }
 
     fn outlets(&mut self) -> impl Iterator<Item = &mut Outlet> {

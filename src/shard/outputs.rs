@@ -34,6 +34,8 @@ pub struct Waiting {
     pub offset: i64,
     /// Which sink it waits for.
     pub way: Way,
+    /// Its outputs share no batch with others: a refusal is their own.
+    pub is_alone: bool,
     /// When its record was handed over, on the shard's clock in nanoseconds.
     pub received_ns: u64,
     /// Receipts still to come.
@@ -98,6 +100,7 @@ struct Held {
     value: Option<Vec<u8>>,
     headers: Vec<(String, Option<Vec<u8>>)>,
     tag: u64,
+    is_alone: bool,
 }
 
 /// A sink with the outputs it had no room for, in order.
@@ -116,9 +119,9 @@ impl Outlet {
 
     /// Writes, or holds what there is no room for. An error is the record's own fault, or fatal.
     #[inline]
-    pub fn write(&mut self, output: Output<'_>) -> Result<(), SinkError> {
+    pub fn write(&mut self, output: Output<'_>, is_alone: bool) -> Result<(), SinkError> {
         if self.held.is_empty() {
-            match self.sink.write(output) {
+            match hand(self.sink.as_mut(), output, is_alone) {
                 Err(e) if is_passing(e.kind) => {}
                 result => return result,
             }
@@ -133,6 +136,7 @@ impl Outlet {
                 .map(|header| (header.name.to_owned(), header.value.map(<[u8]>::to_vec)))
                 .collect(),
             tag: output.tag,
+            is_alone,
         };
         self.bytes += held.bytes();
         self.held.push_back(held);
@@ -155,7 +159,7 @@ impl Outlet {
                 headers: &headers,
                 tag: held.tag,
             };
-            match self.sink.write(output) {
+            match hand(self.sink.as_mut(), output, held.is_alone) {
                 Ok(()) => {}
                 Err(e) if is_passing(e.kind) => return,
                 Err(e) => failed(held.tag, e),
@@ -182,6 +186,11 @@ impl Held {
         let key = self.key.as_ref().map_or(0, Vec::len);
         key + self.value.as_ref().map_or(0, Vec::len) + headers.sum::<usize>()
     }
+}
+
+#[inline]
+fn hand(sink: &mut dyn Sink, output: Output<'_>, is_alone: bool) -> Result<(), SinkError> {
+    if is_alone { sink.write_alone(output) } else { sink.write(output) }
 }
 
 fn is_passing(kind: SinkErrorKind) -> bool {

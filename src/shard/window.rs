@@ -1,6 +1,6 @@
 //! What is in flight of each partition that this shard holds: one tracker an assignment.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::ack::ordered::Tracker;
@@ -36,9 +36,21 @@ pub struct Window {
     is_paused: bool,
     is_draining: bool,
     noted: Option<i64>,
-    /// Offsets whose outputs the broker refused for their own sake, and why: they fail at once when
-    /// they come again.
-    condemned: VecDeque<(i64, String)>,
+    /// Offsets that something befell, above the commit point.
+    marks: BTreeMap<i64, Mark>,
+}
+
+/// What befell a record on an earlier run over it, and what follows for the next.
+#[derive(Clone, Debug, Default)]
+pub struct Mark {
+    /// Its output was refused, perhaps for that of another: it is written alone.
+    pub is_output_alone: bool,
+    /// Its output was refused for its own sake, and why: it fails at once.
+    pub condemned: Option<String>,
+    /// Its dead letter was refused, perhaps for that of another: it is written alone.
+    pub is_letter_alone: bool,
+    /// Its dead letter was refused for its own sake: it goes to the file.
+    pub is_letter_for_file: bool,
 }
 
 /// All of a pipeline's windows on this shard.
@@ -70,7 +82,7 @@ impl Windows {
             is_paused: false,
             is_draining: false,
             noted: None,
-            condemned: VecDeque::new(),
+            marks: BTreeMap::new(),
         });
     }
 
@@ -119,15 +131,23 @@ impl Windows {
         self.list.iter().map(|window| window.tracker.open()).sum()
     }
 
-    /// Reads what is unsettled of a partition once more. `condemned`: an offset that shall fail.
-    pub fn rewind(
-        &mut self,
-        id: AssignmentId,
-        condemned: Option<(i64, String)>,
-        source: &mut dyn Source,
-    ) -> bool {
+    /// What befell the record at this offset on an earlier run, if anything did.
+    #[inline]
+    pub fn mark(&mut self, id: AssignmentId, offset: i64) -> Option<&Mark> {
+        self.get(id)?.marks.get(&offset)
+    }
+
+    /// Notes what befell a record. `false` where its partition is gone.
+    pub fn note(&mut self, id: AssignmentId, offset: i64, note: impl FnOnce(&mut Mark)) -> bool {
         let Some(window) = self.get(id) else { return false };
-        window.condemned.extend(condemned);
+        note(window.marks.entry(offset).or_default());
+        true
+    }
+
+    /// Reads what is unsettled of a partition once more; `false` where the source can't.
+    pub fn rewind(&mut self, id: AssignmentId, source: &mut dyn Source) -> bool {
+        // A partition that is gone is read by its next owner.
+        let Some(window) = self.get(id) else { return true };
         let Some(offset) = window.tracker.oldest_unsettled() else { return true };
         window.epoch += 1;
         let unbounded = Limits { records: usize::MAX, bytes: u64::MAX };
@@ -146,6 +166,9 @@ impl Windows {
             {
                 window.noted = Some(point);
                 source.commit(window.assignment.id, point);
+                if !window.marks.is_empty() {
+                    window.marks = window.marks.split_off(&point);
+                }
             }
             if let Some(committed) = source.committed(window.assignment.id) {
                 window.tracker.confirm(committed);
@@ -168,16 +191,5 @@ impl Windows {
             !is_done
         });
         stops
-    }
-}
-
-impl Window {
-    /// Why the record at `offset` must fail, if it must.
-    pub fn take_condemned(&mut self, offset: i64) -> Option<String> {
-        if self.condemned.is_empty() {
-            return None;
-        }
-        let at = self.condemned.iter().position(|(condemned, _)| *condemned == offset)?;
-        self.condemned.remove(at).map(|(_, why)| why)
     }
 }

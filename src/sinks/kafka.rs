@@ -2,7 +2,7 @@
 //! by who can do something about it.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::types::RDKafkaErrorCode as Code;
 
@@ -26,8 +26,16 @@ pub struct Settings {
 /// It keeps no copies of what it has taken. After a fatal error of its producer it makes a new one
 /// and answers everything unsettled with [`SinkErrorKind::Retriable`]: the shard, which can still
 /// make those outputs, writes them again.
+///
+/// A broker refuses a whole batch for one record that is too large, and the library reports the
+/// refusal for all of them. Such outputs come again through [`Sink::write_alone`], and leave by a
+/// producer whose batches hold one record.
 pub struct KafkaSink {
     producer: Producer,
+    // Made when it is needed for the first time.
+    alone: Option<Producer>,
+    config: rdkafka::ClientConfig,
+    wake: Wake,
     brokers: String,
     // Keeps outputs from ever being reported: told on the next write.
     trouble: Option<SinkError>,
@@ -44,7 +52,8 @@ impl KafkaSink {
         }
         let config = kafka::producer_config(&settings.properties, &ours)?;
         let brokers = config.get("bootstrap.servers").unwrap_or_default().to_owned();
-        Ok(KafkaSink { producer: Producer::new(config, wake)?, brokers, trouble: None })
+        let producer = Producer::new(config.clone(), wake.clone())?;
+        Ok(KafkaSink { producer, alone: None, config, wake, brokers, trouble: None })
     }
 
     /// Do all these topics exist, as far as this user may see? Waits for the brokers' answer.
@@ -69,7 +78,23 @@ impl KafkaSink {
     /// Waits until every output has its receipt, at most `bound`; true if nothing is left.
     pub fn flush(&mut self, bound: Duration, take: &mut dyn FnMut(Receipt)) -> bool {
         let brokers = &self.brokers;
-        self.producer.flush(bound, &mut |report| take(receipt(report, brokers)))
+        let end = Instant::now() + bound;
+        let is_done = self.producer.flush(bound, &mut |report| take(receipt(report, brokers)));
+        let Some(alone) = &mut self.alone else { return is_done };
+        let left = end.saturating_duration_since(Instant::now());
+        alone.flush(left, &mut |report| take(receipt(report, brokers))) && is_done
+    }
+
+    /// The producer for outputs that share their batch with none, and the topic's index there.
+    fn alone(&mut self, topic: TopicId) -> Result<(&mut Producer, usize), ClientError> {
+        if self.alone.is_none() {
+            let mut config = self.config.clone();
+            config.set("batch.num.messages", "1");
+            self.alone = Some(Producer::new(config, self.wake.clone())?);
+        }
+        let alone = self.alone.as_mut().expect("it was just made");
+        let index = alone.topic(self.producer.topic_name(topic.0 as usize))?;
+        Ok((alone, index))
     }
 
     /// Flushes and lets the producer go; what has no receipt by then will have none.
@@ -88,32 +113,48 @@ impl Sink for KafkaSink {
         if let Some(error) = self.trouble.take() {
             return Err(error);
         }
-        let Output { topic, key, value, headers, tag } = output;
-        let record = Outgoing { key, value, headers, tag };
-        self.producer.write(topic.0 as usize, &record).map_err(|refusal| match refusal {
-            Refusal::Full => SinkError {
-                kind: SinkErrorKind::Full,
-                code: kafka::code_name(Code::QueueFull),
-                message: String::new(),
-            },
-            Refusal::Dead(error) => dead(&error),
-        })
+        self.producer.write(output.topic.0 as usize, &outgoing(&output)).map_err(refused)
+    }
+
+    fn write_alone(&mut self, output: Output<'_>) -> Result<(), SinkError> {
+        let (alone, topic) = self.alone(output.topic).map_err(|error| dead(&error))?;
+        alone.write(topic, &outgoing(&output)).map_err(refused)
     }
 
     fn submit(&mut self) {
         self.producer.submit();
+        self.alone.iter_mut().for_each(Producer::submit);
     }
 
     fn poll(&mut self, take: &mut dyn FnMut(Receipt)) {
         let brokers = &self.brokers;
         self.producer.poll(&mut |report| take(receipt(report, brokers)));
+        if let Some(alone) = &mut self.alone {
+            alone.poll(&mut |report| take(receipt(report, brokers)));
+        }
         if let Some(trouble) = self.producer.trouble() {
             self.trouble = judge(&trouble, brokers);
         }
     }
 
     fn in_flight(&self) -> usize {
-        self.producer.in_flight()
+        self.producer.in_flight() + self.alone.as_ref().map_or(0, Producer::in_flight)
+    }
+}
+
+fn outgoing<'a>(output: &Output<'a>) -> Outgoing<'a> {
+    let Output { key, value, headers, tag, .. } = *output;
+    Outgoing { key, value, headers, tag }
+}
+
+fn refused(refusal: Refusal) -> SinkError {
+    match refusal {
+        Refusal::Full => SinkError {
+            kind: SinkErrorKind::Full,
+            code: kafka::code_name(Code::QueueFull),
+            message: String::new(),
+        },
+        Refusal::Dead(error) => dead(&error),
     }
 }
 

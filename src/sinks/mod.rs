@@ -45,6 +45,12 @@ pub trait Sink: Send {
     /// [`Sink::poll`] has brought receipts.
     fn write(&mut self, output: Output<'_>) -> Result<(), SinkError>;
 
+    /// As [`Sink::write`], for an output that was refused together with others: from here on it
+    /// shares its fate with none, so that a second refusal is its own.
+    fn write_alone(&mut self, output: Output<'_>) -> Result<(), SinkError> {
+        self.write(output)
+    }
+
     /// Hands what was taken to the library below; called at the end of each tick.
     fn submit(&mut self);
 

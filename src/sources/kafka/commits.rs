@@ -82,7 +82,11 @@ impl Group {
             let named = |it: &&Arc<Partition>| it.is(element.topic(), element.partition());
             let Some(partition) = partitions.iter().find(named) else { continue };
             match (failed, element.error(), element.offset()) {
-                (None, Ok(()), Offset::Offset(offset)) => partition.confirm(offset),
+                (None, Ok(()), Offset::Offset(offset)) => {
+                    partition.confirm(offset);
+                    // Its window may be full, and its shard asleep.
+                    self.wake(partition.shard);
+                }
                 _ => partition.forget_sent(),
             }
         }

@@ -1,0 +1,167 @@
+//! The one broker: started by the project's script, stopped by a guard that sees this process end.
+
+use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::time::Duration;
+
+use rdkafka::admin::{
+    AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication,
+};
+use rdkafka::client::DefaultClientContext;
+use tokio::runtime::Runtime;
+
+use crate::topics::until;
+
+/// The script lets a broker's controller listen so far above it.
+const CONTROLLER_OFFSET: u16 = 10;
+/// Ports tried: another process may take one between asking and starting.
+const PORT_TRIES: usize = 5;
+/// Ends the broker when its standard input ends, which it does however this process ends.
+const GUARD: &str = r#"read -r _; "$0" stop --data "$1" >/dev/null 2>&1; rm -rf "$2""#;
+
+/// A running broker.
+pub struct Broker {
+    /// `host:port`
+    pub address: String,
+    folder: PathBuf,
+    guard: Option<Child>,
+    admin: AdminClient<DefaultClientContext>,
+    runtime: Runtime,
+    /// Written while the broker is away; tests that can't have that hold it.
+    presence: RwLock<()>,
+}
+
+fn script() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("load-tests/services/kafka")
+}
+
+impl Broker {
+    /// Starts one, or ends the tests with the script's own words.
+    pub fn start() -> Broker {
+        let folder = tempfile::Builder::new().prefix("expressway-kafka-").tempdir();
+        let folder = folder.expect("a folder can be made").keep();
+        let guard = Command::new("sh")
+            .args(["-c", GUARD])
+            .args([script(), folder.join("data"), folder.clone()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            // Ctrl-C is for the tests; the guard cleans up after them.
+            .process_group(0)
+            .spawn()
+            .expect("sh runs");
+        let Some(port) = (0..PORT_TRIES).find_map(|_| launch(&folder)) else {
+            drop(guard.stdin);
+            eprintln!("Kafka could not be started (see above); EXPRESSWAY_SKIP_KAFKA=1 skips");
+            std::process::exit(1);
+        };
+        let address = format!("127.0.0.1:{port}");
+        let admin = rdkafka::ClientConfig::new().set("bootstrap.servers", &address).create();
+        Broker {
+            address,
+            folder,
+            guard: Some(guard),
+            admin: admin.expect("an admin client"),
+            runtime: tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("one"),
+            presence: RwLock::new(()),
+        }
+    }
+
+    /// A test's own folder.
+    pub fn folder(&self, name: &str) -> PathBuf {
+        let folder = self.folder.join("tests").join(name);
+        std::fs::create_dir_all(&folder).expect("a folder can be made");
+        folder
+    }
+
+    /// Keeps the broker up while it is held.
+    pub fn present(&self) -> RwLockReadGuard<'_, ()> {
+        self.presence.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Stops the broker for so long, once no test needs it.
+    pub fn leave_for(&self, span: Duration) {
+        let _absent = self.presence.write().unwrap_or_else(PoisonError::into_inner);
+        self.script(&["stop", "--keep"]);
+        std::thread::sleep(span);
+        self.script(&["start"]);
+    }
+
+    fn script(&self, words: &[&str]) {
+        let mut command = Command::new(script());
+        command.args(words).arg("--data").arg(self.folder.join("data")).stdout(Stdio::null());
+        assert!(command.status().expect("it runs").success(), "{words:?}");
+    }
+
+    /// Makes a topic.
+    pub fn topic(&self, name: &str, partitions: i32, settings: &[(&str, &str)]) {
+        let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+        topic.config = settings.to_vec();
+        let options = AdminOptions::new();
+        let made = self.admin.create_topics([&topic], &options);
+        let made = self.runtime.block_on(made).expect("the broker answers");
+        assert!(made.iter().all(Result::is_ok), "{name}: {made:?}");
+        // The controller answers before the broker has heard of it.
+        let bound = Duration::from_secs(10);
+        until(&format!("{name} is there"), || {
+            let metadata = self.admin.inner().fetch_metadata(None, bound).expect("it answers");
+            metadata.topics().iter().any(|it| it.name() == name && !it.partitions().is_empty())
+        });
+    }
+
+    /// Deletes a topic, and waits until it is gone.
+    pub fn delete(&self, topic: &str) {
+        let options = AdminOptions::new();
+        let gone = self.admin.delete_topics(&[topic], &options);
+        let gone = self.runtime.block_on(gone).expect("the broker answers");
+        assert!(gone.iter().all(Result::is_ok), "{topic}: {gone:?}");
+        until(&format!("{topic} is gone"), || {
+            let bound = Duration::from_secs(10);
+            let metadata = self.admin.inner().fetch_metadata(None, bound).expect("it answers");
+            metadata.topics().iter().all(|it| it.name() != topic)
+        });
+    }
+
+    /// Replaces a topic's settings.
+    pub fn set(&self, topic: &str, settings: &[(&str, &str)]) {
+        let mut change = AlterConfig::new(ResourceSpecifier::Topic(topic));
+        for (name, value) in settings {
+            change = change.set(name, value);
+        }
+        let options = AdminOptions::new();
+        let done = self.admin.alter_configs([&change], &options);
+        let done = self.runtime.block_on(done).expect("the broker answers");
+        assert!(done.iter().all(Result::is_ok), "{topic}: {done:?}");
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        if let Some(mut guard) = self.guard.take() {
+            drop(guard.stdin.take());
+            let _ = guard.wait();
+        }
+    }
+}
+
+/// Starts the broker at a free port and returns it; the script says why where it can't.
+fn launch(folder: &Path) -> Option<u16> {
+    let free = |port: u16| TcpListener::bind(("127.0.0.1", port)).ok();
+    let port = free(0)?.local_addr().ok()?.port();
+    let _both = (free(port)?, free(port.checked_add(CONTROLLER_OFFSET)?)?);
+    drop(_both);
+    let started = Command::new(script())
+        .args(["start", "--heap", "512m", "--port", &port.to_string()])
+        .args(["--config", "group.min.session.timeout.ms=1000"])
+        .arg("--data")
+        .arg(folder.join("data"))
+        .stdout(Stdio::null())
+        .status();
+    started.is_ok_and(|it| it.success()).then_some(port)
+}
