@@ -32,9 +32,9 @@ pub const OUTPUT: &str = "demo.graded";
 pub const DEAD: &str = "demo.dead";
 
 /// Of each topic. The broker keeps little of each, so many; batches get smaller with more.
-pub const PARTITIONS: i32 = 24;
+pub const PARTITIONS: i32 = 12;
 /// Events that may be sent and not settled: the broker must keep them all, keys being uneven.
-pub const AHEAD_MAX: u64 = 65_536;
+pub const AHEAD_MAX: u64 = 32_768;
 /// A reading and its part of a batch are below this.
 const EVENT_BYTES_MAX: u64 = 512;
 /// Partitions need not be more even than this.
@@ -46,7 +46,7 @@ const _: () = assert!(
 );
 
 /// Results are read from one of so many partitions: a sample, or reading would cost what it measures.
-pub const SAMPLED: usize = 8;
+pub const SAMPLED: usize = 6;
 
 /// Steps of the run: see `Demo::steps`.
 const STEPS: usize = 3;
