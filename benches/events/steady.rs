@@ -250,14 +250,14 @@ impl Steady {
             self.arrived += 1;
             let (runner, events) = &mut self.plain[at % CASES.len()];
             let event = &events[at / CASES.len() % events.len()];
-            if at % PARKING_EVERY == 0 {
+            if at.is_multiple_of(PARKING_EVERY) {
                 self.parking.start(event);
             } else if at % LARGE_EVERY == 1 {
                 self.written += self.plain[0].0.run(&self.large).len();
             } else {
                 self.written += runner.run(event).len();
             }
-            if at % BATCH == 0 {
+            if at.is_multiple_of(BATCH) {
                 self.parking.tick();
             }
         }

@@ -103,9 +103,9 @@ impl Summary {
             && self.in_dead == self.failed()
     }
 
-    /// Acknowledged, dead letters apart: the engine counts those among its outputs.
+    /// Acknowledged, dead letters apart.
     fn outputs(&self) -> u64 {
-        self.totals.counts.outputs.saturating_sub(self.totals.counts.dead_letters)
+        self.totals.counts.outputs
     }
 
     fn failed(&self) -> u64 {
