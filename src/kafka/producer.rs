@@ -214,16 +214,19 @@ impl Producer {
         }
     }
 
+    #[inline]
     fn note(&mut self, index: usize, tag: u64, answer: i32) {
+        if answer == 0 {
+            self.topics[index].sent += 1;
+            return;
+        }
         let code = code::from_raw(answer);
         if code == RDKafkaErrorCode::QueueFull {
             self.full = true;
             return;
         }
         self.topics[index].sent += 1;
-        if answer != 0 {
-            self.refused.push(Report { tag, result: Err(code) });
-        }
+        self.refused.push(Report { tag, result: Err(code) });
     }
 
     fn produce_with_headers(&self, index: usize, staged: &Staged) -> i32 {

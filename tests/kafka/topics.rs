@@ -12,7 +12,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use crate::broker::Broker;
 
 /// Nothing here takes longer unless something is wrong.
-pub const PATIENCE: Duration = Duration::from_secs(45);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 const REQUEST: Duration = Duration::from_secs(20);
 
 /// A record to write.
