@@ -1,6 +1,7 @@
 //! Kafka to Kafka: what the engine makes of it with the machine that figures are measured with,
 //! beside two pass-throughs that do nothing to the records. All settle on delivery reports, and have
-//! the same client settings. Rounds alternate; medians and the ratios' medians are printed.
+//! the same client settings but for the queues' bounds, which the engine takes from its byte budget.
+//! Rounds alternate; medians and the ratios' medians are printed.
 //!
 //! - `cargo bench --bench pipeline`: the embedded broker, inside this process.
 //! - `cargo bench --bench pipeline -- --real HOST:PORT`: a real one. Makes topics of its own, and

@@ -31,7 +31,7 @@ section! {
         /// Largest document of a record, a task or a state, in bytes; larger ones fail with
         /// States.DataLimitExceeded. 256KiB as AWS has it, up to 64MiB.
         document_size_max: ByteSize = ByteSize::kib(256);
-        /// Deepest nesting of a document, in levels; deeper ones fail. Up to 1024.
+        /// Deepest nesting of a document, in levels; deeper ones fail. Up to 512.
         document_depth_max: u32 = 128;
         /// Largest input or output of a state, in bytes; a larger one fails with
         /// States.DataLimitExceeded. 256KiB as AWS has it; raise it along with document_size_max.

@@ -99,7 +99,7 @@ impl Block {
         if !ends {
             let message = "No state ends the machine: one that can be reached needs \"End\": true, \
                            or the type Succeed or Fail.";
-            lowering.diagnostics.warning(codes::NO_TERMINAL_STATE, message, states.location());
+            lowering.diagnostics.error(codes::NO_TERMINAL_STATE, message, states.location());
         }
     }
 }
