@@ -150,6 +150,8 @@ impl Windows {
         let Some(window) = self.get(id) else { return true };
         let Some(offset) = window.tracker.oldest_unsettled() else { return true };
         window.epoch += 1;
+        let (topic, partition) = (&window.topic, window.assignment.partition);
+        tracing::debug!(%topic, partition, offset, "reading unsettled records again");
         let unbounded = Limits { records: usize::MAX, bytes: u64::MAX };
         window.tracker = Tracker::new(unbounded);
         source.rewind(id, offset)

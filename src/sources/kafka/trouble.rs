@@ -22,7 +22,7 @@ pub(super) fn judge(code: Code, text: &str, at: &str) -> Option<SourceError> {
         }
         Code::OffsetOutOfRange | Code::AutoOffsetReset | Code::NoOffset => {
             "the records to be read next are gone (retention, or a topic made anew): say with \
-             out_of_range = \"earliest\" or \"latest\" where to go on"
+             \"auto.offset.reset\" = \"earliest\" or \"latest\" in kafka.consumer where to go on"
         }
         Code::Fenced | Code::FencedInstanceId => {
             "another member uses the same group.instance.id: give each its own"
