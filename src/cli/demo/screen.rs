@@ -109,7 +109,8 @@ impl Screen {
         row("", String::new());
         let headline = format!("{:>11}", rate(view.rate));
         let course = paint.lively(&columns(&watch.course(COURSE)));
-        row("events/s", format!("{}  {course}  best {}", paint.bold(&headline), rate(view.peak)));
+        let best = view.peak.map(|peak| format!("  best {}", rate(peak))).unwrap_or_default();
+        row("events/s", format!("{}  {course}{best}", paint.bold(&headline)));
         row(
             "settled",
             format!(

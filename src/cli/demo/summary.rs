@@ -85,7 +85,7 @@ impl Summary {
             at_full: watch.results.by_step[0].percentiles(),
             at_half: watch.results.by_step[2].percentiles(),
             sampled: watch.results.counts.distinct,
-            samples: watch.samples,
+            samples: watch.samples.list,
             stopped_early,
             trouble,
         })

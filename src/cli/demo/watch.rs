@@ -28,6 +28,8 @@ const INTERVAL_NS: u64 = 200_000_000;
 const SECOND: usize = (1_000_000_000 / INTERVAL_NS) as usize;
 /// Events shown with their outputs.
 const SAMPLES: usize = 3;
+/// Outputs among which events of different kinds are looked for.
+const LOOKED_AT_MAX: usize = 2_000;
 
 /// An event and its output.
 pub struct Sample {
@@ -45,8 +47,8 @@ pub struct View {
     pub totals: Totals,
     /// Events settled per second, over the last second.
     pub rate: f64,
-    /// The highest of those.
-    pub peak: f64,
+    /// The highest of those, once there is a second to tell.
+    pub peak: Option<f64>,
     /// End to end, of about the last second.
     pub latency: Percentiles,
     /// Records behind, all partitions.
@@ -66,8 +68,7 @@ pub struct Watch {
     /// The generator's steps.
     pub steps: Vec<RateStep>,
     /// Three of them, as different as they come.
-    pub samples: Vec<Sample>,
-    kinds: Vec<String>,
+    pub samples: Samples,
     /// When, and how many had settled by then.
     points: Vec<(u64, u64)>,
     peak: f64,
@@ -86,8 +87,7 @@ impl Watch {
             consumer: clients::results(&stage.target, OUTPUT, SAMPLED)?,
             results: Results::new(stage.run, clock.start_ns(), steps.clone()),
             steps,
-            samples: Vec::new(),
-            kinds: Vec::new(),
+            samples: Samples::default(),
             points: vec![(0, stage.progress().settled())],
             peak: 0.0,
             latency: Percentiles::default(),
@@ -106,15 +106,7 @@ impl Watch {
                     let value = message.payload().unwrap_or_default();
                     let offered = self.sent.offered.load(Ordering::Relaxed);
                     self.results.take(value, self.clock.now_ns(), offered);
-                    if self.samples.len() < SAMPLES {
-                        let sample = sample(&self.results, &self.events, self.run, value);
-                        self.samples.extend(sample.filter(|it| {
-                            let kind = kind_of(&it.output);
-                            let is_new = !self.kinds.contains(&kind);
-                            self.kinds.push(kind);
-                            is_new
-                        }));
-                    }
+                    self.samples.look_at(value, &self.results, &self.events, self.run);
                 }
             }
         }
@@ -140,7 +132,8 @@ impl Watch {
         }
         let lag = totals.lag.values().sum();
         let at = Duration::from_nanos(now_ns);
-        Some(View { at, rate, peak: self.peak, latency: self.latency, lag, totals })
+        let peak = Some(self.peak).filter(|peak| *peak > 0.0);
+        Some(View { at, rate, peak, latency: self.latency, lag, totals })
     }
 
     fn rate_since(&self, point: usize) -> f64 {
@@ -178,6 +171,31 @@ impl Watch {
     pub fn is_settled(&self) -> bool {
         let settled = self.metrics.totals(0).counts.settled;
         settled >= self.sent.acknowledged.load(Ordering::Relaxed)
+    }
+}
+
+/// A few events with their outputs.
+#[derive(Default)]
+pub struct Samples {
+    /// Those found so far.
+    pub list: Vec<Sample>,
+    looked_at: usize,
+}
+
+impl Samples {
+    /// Keeps an output that is unlike those before, until there are enough.
+    fn look_at(&mut self, output: &[u8], results: &Results, events: &Events, run: u32) {
+        if self.list.len() == SAMPLES {
+            return;
+        }
+        self.looked_at += 1;
+        let Some(sample) = sample(results, events, run, output) else { return };
+        let kind = kind_of(&sample.output);
+        let is_new = self.list.iter().all(|it| kind_of(&it.output) != kind);
+        // A definition may make all outputs alike: then any will do.
+        if is_new || self.looked_at > LOOKED_AT_MAX {
+            self.list.push(sample);
+        }
     }
 }
 
