@@ -23,8 +23,6 @@ section! {
         /// Shards, each a thread that owns its partitions: a number, or "cores" for one a core.
         /// Lower it to leave cores to others.
         shards: Shards = Shards::Cores;
-        /// Pin each shard to a core: true or false. Helps only where nothing else runs.
-        pin_shards: bool = false;
         /// Bytes that queues, executions and sinks may hold together. Raise it when the budget
         /// metric stays near its limit while cores idle; what the process needs beyond it is small.
         byte_budget: ByteSize = ByteSize::mib(512);
@@ -187,9 +185,6 @@ section! {
         level: Level = Level::Info;
         /// "text" for people, "json" for collectors.
         format: Format = Format::Text;
-        /// Lines a second of the same message; what is beyond is counted and summed up. 0 for no
-        /// bound.
-        repeats_per_second_max: u32 = 10;
     }
 }
 
