@@ -109,7 +109,7 @@ fn check_has_a_line_for_each_file() {
         "message": "State \"A\" field \"Next\" value \"Bee\" is not found in \"States\".",
         "pointer": "/States/A/Next", "line": 6, "column": 15});
     assert_eq!(lines[1], json!({"file": bad, "diagnostics": [finding]}));
-    let warning = "tests/diagnostics/no_end.json";
+    let warning = "tests/diagnostics/duplicate_field.json";
     assert_eq!(says(&["check", warning], "").0, 0);
     assert_eq!(says(&["check", "nowhere.json", bad], "").0, 2);
 }
