@@ -266,6 +266,55 @@ fn keys_are_looked_up_by_what_they_say() {
     }
 }
 
+/// A look-up goes first where the key last stood: in documents that look alike only now and then,
+/// with the same names at every depth, as values and escaped, it finds what a slow one finds.
+#[test]
+fn a_place_remembered_is_looked_at_before_it_is_believed() {
+    let names = ["a", "b", "id", "a_long_name", "a_name_beyond_sixteen_bytes", "é"];
+    let keys = names.map(Key::new);
+    fn object(random: &mut Random, names: &[&str], depth: usize) -> serde_json::Value {
+        let mut members = serde_json::Map::new();
+        for _ in 0..random.below(5) {
+            let value = match random.below(4) {
+                0 if depth > 0 => object(random, names, depth - 1),
+                1 => names[random.below(names.len())].into(),
+                _ => random.below(100).into(),
+            };
+            members.insert(names[random.below(names.len())].to_owned(), value);
+        }
+        members.into()
+    }
+    fn agrees(scratch: &mut Scratch, keys: &[Key], value: Value, oracle: &serde_json::Value) {
+        for key in keys {
+            let (found, wanted) = (scratch.get(value, key), oracle.get(key.name()));
+            assert_eq!(found.map(|v| text(scratch, v)), wanted.map(ToString::to_string));
+            if let (Some(found), Some(wanted)) = (found, wanted) {
+                agrees(scratch, keys, found, wanted);
+            }
+        }
+    }
+    for (_, mut scratch) in scratches() {
+        let mut random = Random::new(7);
+        for round in 0..20_000 {
+            let oracle = object(&mut random, &names, 3);
+            let input = oracle.to_string();
+            let input =
+                if round % 5 == 0 { input.replace("\"a\":", "\"\\u0061\":") } else { input };
+            scratch.reset();
+            let root = scratch.parse(input.as_bytes()).expect("JSON");
+            agrees(&mut scratch, &keys, root, &oracle);
+            // The same through an overlay, whose own pairs win.
+            let over =
+                scratch.put(root, &[Segment::Key(keys[2].clone())], Value::TRUE).expect("put");
+            assert_eq!(scratch.get(over, &keys[2]).and_then(Value::as_bool), Some(true));
+            for key in keys.iter().filter(|key| key.name() != "id") {
+                let (found, wanted) = (scratch.get(over, key), oracle.get(key.name()));
+                assert_eq!(found.map(|v| text(&scratch, v)), wanted.map(ToString::to_string));
+            }
+        }
+    }
+}
+
 #[test]
 fn duplicates_among_many_keys() {
     let mut oracle = Oracle::default();

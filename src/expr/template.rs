@@ -184,7 +184,11 @@ impl Node {
             Node::Field(field) => return field.evaluate(scope),
             Node::Object(members) => {
                 for (key, node) in members {
-                    let value = node.evaluate(scope)?;
+                    let value = match node {
+                        Node::Constant(value) => *value,
+                        Node::Field(field) => field.evaluate(scope)?,
+                        node => node.evaluate(scope)?,
+                    };
                     scope.scratch.push(*key);
                     scope.scratch.push(value);
                 }
@@ -203,6 +207,7 @@ impl Node {
 }
 
 impl Field {
+    #[inline]
     fn evaluate(&self, scope: &mut Scope<'_>) -> Result<Value, StateError> {
         match self.expression.evaluate(scope)? {
             Ok(value) => Ok(value),

@@ -13,7 +13,7 @@ impl Scratch {
     pub fn push_part(&mut self, string: Value, part: Range<usize>) {
         if string.shape() == Shape::String && self.inner(string).get(part.clone()).is_some() {
             let from = string.offset as usize + 1;
-            self.bytes.extend_from_within(from + part.start..from + part.end);
+            self.repeat(from + part.start..from + part.end);
         }
     }
 

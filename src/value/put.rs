@@ -100,7 +100,7 @@ impl Scratch {
             self.push(if is_it { value } else { pair[1] });
         }
         if is_new {
-            let name = self.string(key.name());
+            let name = self.key(key);
             self.push(name);
             self.push(value);
         }
@@ -126,7 +126,7 @@ impl Scratch {
             self.push(if is_it { value } else { old });
         }
         if is_new {
-            let name = self.string(key.name());
+            let name = self.key(key);
             self.push(name);
             self.push(value);
         }

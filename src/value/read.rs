@@ -2,37 +2,53 @@
 //! while it walks.
 
 use std::borrow::Cow;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::number::{f64_of, i64_of};
 use super::scratch::Scratch;
-use super::text::{decode, decoded_equals};
-use super::value::{ESCAPED, Shape, Value};
+use super::text::{decode, decoded_equals, encode_into};
+use super::value::{DISJOINT, ESCAPED, Shape, Value};
 
 /// A key to look up, made once when compiling.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
     name: Box<str>,
     probe: Probe,
+    /// As JSON string text, quotes included.
+    quoted: Box<[u8]>,
 }
 
 impl Key {
     /// The key `name`.
     pub fn new(name: &str) -> Key {
-        Key { name: name.into(), probe: Probe::new(name) }
+        let mut quoted = Vec::new();
+        encode_into(name, &mut quoted);
+        Key { name: name.into(), probe: Probe::new(name), quoted: quoted.into() }
     }
 
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
     }
+
+    /// Its JSON text.
+    pub(super) fn quoted(&self) -> &[u8] {
+        &self.quoted
+    }
 }
 
-/// What tells most keys apart: the first eight bytes.
+/// What tells most keys apart: the length, the first eight bytes and the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Probe {
     first: u64,
     /// The bits of `first` that belong to the key.
     kept: u64,
+    /// The last eight bytes of a key that has more.
+    last: u64,
+    /// The length of a key without escapes, quotes included.
+    len: u32,
+    /// Which hint is the key's; others may share it.
+    hint: u8,
 }
 
 impl Probe {
@@ -41,7 +57,25 @@ impl Probe {
         let len = name.len().min(8);
         first[..len].copy_from_slice(&name.as_bytes()[..len]);
         let kept = if len < 8 { (1 << (len * 8)) - 1 } else { u64::MAX };
-        Probe { first: u64::from_le_bytes(first), kept }
+        let first = u64::from_le_bytes(first);
+        let last = name.as_bytes().last_chunk().map_or(0, |last| u64::from_le_bytes(*last));
+        let len = (name.len() as u32).saturating_add(2);
+        let hash = first.wrapping_add(len.into()).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        Probe { first, kept, last, len, hint: (hash >> 56) as u8 }
+    }
+}
+
+/// Where keys stood in the object they were last found in, in tape entries from its start: events of
+/// a stream look alike, and most look-ups end where the last one did. Only hints: a place is looked
+/// at before it is believed. (Atomic because constants are shared; each shard has its own.)
+pub(super) struct Hints([AtomicU32; HINTS]);
+
+/// Hints that there are: as many as a `Probe` may name.
+const HINTS: usize = 256;
+
+impl Default for Hints {
+    fn default() -> Hints {
+        Hints([const { AtomicU32::new(1) }; HINTS])
     }
 }
 
@@ -73,17 +107,23 @@ impl Scratch {
     /// The value of `key`, where `object` is an object that has it.
     #[inline]
     pub fn get(&self, object: Value, key: &Key) -> Option<Value> {
-        self.find(object, &key.name, key.probe)
+        let base = match object.shape() {
+            Shape::RawObject => object,
+            Shape::Overlay if object.flags & DISJOINT != 0 => self.nodes[object.offset as usize],
+            _ => return self.find(object, &key.name, &key.probe),
+        };
+        match self.hinted(base, &key.name, &key.probe) {
+            None => self.find(object, &key.name, &key.probe),
+            found => found,
+        }
     }
 
     /// As [`Scratch::get`], by name.
-    #[inline]
     pub fn member(&self, object: Value, name: &str) -> Option<Value> {
-        self.find(object, name, Probe::new(name))
+        self.find(object, name, &Probe::new(name))
     }
 
-    #[inline]
-    fn find(&self, object: Value, name: &str, probe: Probe) -> Option<Value> {
+    fn find(&self, object: Value, name: &str, probe: &Probe) -> Option<Value> {
         match object.shape() {
             Shape::RawObject => self.raw_member(object, name, probe),
             Shape::Object => self.pair(object.offset, object.len, name, probe),
@@ -96,14 +136,34 @@ impl Scratch {
         }
     }
 
+    /// The member of a raw object, where it stands where the key was last found.
     #[inline]
-    fn raw_member(&self, object: Value, name: &str, probe: Probe) -> Option<Value> {
+    fn hinted(&self, object: Value, name: &str, probe: &Probe) -> Option<Value> {
+        let hint = self.hints.0[usize::from(probe.hint)].load(Ordering::Relaxed);
+        let at = (object.link + hint) as usize;
+        let key = self.tape.get(at)?;
+        // Only keys point back, and only at their own object.
+        let is_key = key.link == object.link
+            && key.len == probe.len
+            && key.flags & ESCAPED == 0
+            && self.is_same(key.offset, name, probe);
+        if is_key {
+            self.tape.get(at + 1).map(|v| Value { link: at as u32 + 1, ..*v })
+        } else {
+            None
+        }
+    }
+
+    fn raw_member(&self, object: Value, name: &str, probe: &Probe) -> Option<Value> {
         let mut at = object.link as usize + 1;
         let end = self.tape[object.link as usize].link as usize - 1;
         let tape = self.tape.get(..end)?;
         // A key and its value lie side by side.
         while let Some([key, value, ..]) = tape.get(at..) {
-            if self.is_key(key, name, probe) {
+            if (key.len == probe.len || key.flags & ESCAPED != 0) && self.is_key(*key, name, probe)
+            {
+                let hint = at as u32 - object.link;
+                self.hints.0[usize::from(probe.hint)].store(hint, Ordering::Relaxed);
                 return Some(Value { link: at as u32 + 1, ..*value });
             }
             at = value.link as usize;
@@ -111,24 +171,41 @@ impl Scratch {
         None
     }
 
-    fn pair(&self, offset: u32, len: u32, name: &str, probe: Probe) -> Option<Value> {
+    fn pair(&self, offset: u32, len: u32, name: &str, probe: &Probe) -> Option<Value> {
         let pairs = &self.nodes[offset as usize..(offset + 2 * len) as usize];
-        let found = pairs.chunks_exact(2).find(|pair| self.is_key(&pair[0], name, probe));
+        let found = pairs.chunks_exact(2).find(|pair| self.is_key(pair[0], name, probe));
         found.map(|pair| pair[1])
     }
 
     /// As [`Scratch::says`], most often without comparing more than eight bytes.
     #[inline]
-    fn is_key(&self, key: &Value, name: &str, probe: Probe) -> bool {
-        if key.flags & ESCAPED != 0 || key.len as usize != name.len() + 2 {
-            return key.flags & ESCAPED != 0 && decoded_equals(self.inner(*key), name);
+    fn is_key(&self, key: Value, name: &str, probe: &Probe) -> bool {
+        if key.flags & ESCAPED != 0 {
+            return decoded_equals(self.inner(key), name);
         }
-        match self.bytes.get(key.offset as usize + 1..).and_then(<[u8]>::first_chunk) {
-            Some(&first) if (u64::from_le_bytes(first) ^ probe.first) & probe.kept != 0 => false,
+        key.len == probe.len && self.is_same(key.offset, name, probe)
+    }
+
+    /// Does a key at `offset` without escapes, as long as `name`, say it?
+    #[inline]
+    fn is_same(&self, offset: u32, name: &str, probe: &Probe) -> bool {
+        let from = offset as usize + 1;
+        let word = |at: usize| self.bytes.get(at..)?.first_chunk().map(|b| u64::from_le_bytes(*b));
+        let Some(first) = word(from) else { return self.is_same_long(from, name) };
+        if (first ^ probe.first) & probe.kept != 0 {
+            return false;
+        }
+        match name.len() {
             // The eight bytes were all of it.
-            Some(_) if name.len() <= 8 => true,
-            _ => self.inner(*key) == name,
+            0..=8 => true,
+            len @ 9..=16 => word(from + len - 8) == Some(probe.last),
+            _ => self.is_same_long(from, name),
         }
+    }
+
+    #[inline(never)]
+    fn is_same_long(&self, from: usize, name: &str) -> bool {
+        self.bytes.get(from..from + name.len()) == Some(name.as_bytes())
     }
 
     /// Does the string `value` say `plain`?
@@ -233,7 +310,7 @@ impl Scratch {
             members.at = self.tape[at as usize + 1].link;
             let is_covered = members.base.is_some_and(|(_, from, to)| {
                 let name = self.str(key);
-                self.pair(from, (to - from) / 2, &name, Probe::new(&name)).is_some()
+                self.pair(from, (to - from) / 2, &name, &Probe::new(&name)).is_some()
             });
             if !is_covered {
                 return Some((key, value));

@@ -1,8 +1,11 @@
 //! A shard's working memory: text, tape and nodes of the executions that run in it, reset and
 //! reused, never freed. A program's constants lie at the bottom and survive every reset.
 
+use std::ops::Range;
+
 use super::block::Block;
 use super::index::{self, Implementation, Job, PADDING, ParseError, ParseReason, Workspace};
+use super::read::{Hints, Key};
 use super::text::{encode_into, escape_flags, escape_into};
 use super::value::{SPACED, Shape, Tag, UNUSUAL, Value};
 
@@ -29,6 +32,9 @@ impl Default for Limits {
     }
 }
 
+/// Bytes that are repeated at least.
+const REPEATED: usize = 32;
+
 /// A computed value would be nested deeper than [`Limits::HEIGHT_CEILING`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooDeep;
@@ -49,6 +55,7 @@ pub struct Scratch {
     implementation: Option<Implementation>,
     workspace: Workspace,
     block: Block,
+    pub(super) hints: Hints,
     /// For text on its way from one place in `bytes` to another.
     pub(super) spare: Vec<u8>,
 }
@@ -180,6 +187,14 @@ impl Scratch {
         self.string_from(start)
     }
 
+    /// The key's name as a string.
+    pub(super) fn key(&mut self, key: &Key) -> Value {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(key.quoted());
+        let is_plain = key.quoted().len() == key.name().len() + 2;
+        if is_plain { self.scalar_from(start, Shape::String, 0) } else { self.string_from(start) }
+    }
+
     /// Starts a string whose text is pushed piece by piece; nothing else may be made meanwhile.
     pub fn open_string(&mut self) -> Mark {
         self.bytes.push(b'"');
@@ -198,9 +213,21 @@ impl Scratch {
             Shape::Null => self.bytes.extend_from_slice(b"null"),
             Shape::True => self.bytes.extend_from_slice(b"true"),
             Shape::False => self.bytes.extend_from_slice(b"false"),
-            Shape::String => self.bytes.extend_from_within(from + 1..to - 1),
-            Shape::Number => self.bytes.extend_from_within(from..to),
+            Shape::String => self.repeat(from + 1..to - 1),
+            Shape::Number => self.repeat(from..to),
             _ => debug_assert!(false, "a container is no scalar"),
+        }
+    }
+
+    /// Appends a range of the text to it. Most are short, and a copy of known length is cheaper.
+    #[inline]
+    pub(super) fn repeat(&mut self, range: Range<usize>) {
+        match self.bytes.get(range.start..).and_then(<[u8]>::first_chunk::<REPEATED>) {
+            Some(&chunk) if range.len() <= REPEATED => {
+                self.bytes.extend_from_slice(&chunk);
+                self.bytes.truncate(self.bytes.len() - REPEATED + range.len());
+            }
+            _ => self.bytes.extend_from_within(range),
         }
     }
 

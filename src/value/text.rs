@@ -89,7 +89,26 @@ pub(super) fn check_escapes(text: &[u8]) -> Result<(), usize> {
 }
 
 /// A string's flags by its text, which is valid.
+#[inline]
 pub(super) fn escape_flags(text: &[u8]) -> u8 {
+    if holds_backslash(text) { slow_escape_flags(text) } else { 0 }
+}
+
+/// Most strings hold none: eight bytes at a time, the last ones perhaps twice.
+#[inline]
+fn holds_backslash(text: &[u8]) -> bool {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let (chunks, rest) = text.as_chunks::<8>();
+    let zero_byte = |word: u64| word.wrapping_sub(ONES) & !word & (ONES << 7);
+    let in_chunk = |chunk: &[u8; 8]| zero_byte(u64::from_le_bytes(*chunk) ^ ONES * 0x5c);
+    let last = match text.last_chunk::<8>() {
+        Some(last) => in_chunk(last) != 0,
+        None => rest.contains(&b'\\'),
+    };
+    last | (chunks.iter().fold(0, |found, chunk| found | in_chunk(chunk)) != 0)
+}
+
+fn slow_escape_flags(text: &[u8]) -> u8 {
     let mut flags = 0;
     let mut rest = text;
     while let Some(at) = rest.iter().position(|&b| b == b'\\') {

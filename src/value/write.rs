@@ -3,7 +3,7 @@
 
 use super::scratch::Scratch;
 use super::text::{encode_into, normalize_into};
-use super::value::{DISJOINT, Shape, UNUSUAL, Value};
+use super::value::{DISJOINT, SPACED, Shape, UNUSUAL, Value};
 
 /// Bytes that are copied at least.
 const CHUNK: usize = 32;
@@ -103,10 +103,29 @@ impl Scratch {
             if out.last() != Some(&b'{') {
                 out.push(b',');
             }
+            if let (Some(key), Some(value)) = (self.short(pair[0]), self.short(pair[1])) {
+                write_short(key, value, out);
+                continue;
+            }
             self.write_part(pair[0], out);
             out.push(b':');
             self.write_part(pair[1], out);
         }
+    }
+
+    /// The chunk that a value's text starts, and the text's length, where that is all of it and it
+    /// can be copied as it stands.
+    #[inline]
+    fn short(&self, value: Value) -> Option<(&[u8; CHUNK], usize)> {
+        let is_text = matches!(
+            value.shape(),
+            Shape::String | Shape::Number | Shape::RawArray | Shape::RawObject
+        );
+        let len = value.len as usize;
+        if !is_text || value.flags & (UNUSUAL | SPACED) != 0 || len > CHUNK {
+            return None;
+        }
+        Some((self.bytes.get(value.offset as usize..)?.first_chunk()?, len))
     }
 
     /// The bytes of the value's compact JSON text.
@@ -158,6 +177,26 @@ impl Scratch {
             }
             _ => self.write(value, out),
         }
+    }
+}
+
+/// Appends a key, a colon and a value, two copies of known length.
+#[inline]
+fn write_short(
+    (key, key_len): (&[u8; CHUNK], usize),
+    (value, value_len): (&[u8; CHUNK], usize),
+    out: &mut Vec<u8>,
+) {
+    out.reserve(2 * CHUNK + 1);
+    assert!(key_len <= CHUNK && value_len <= CHUNK, "a short text is no longer than its chunk");
+    // SAFETY: there is room for two chunks and a byte; each write begins at most one chunk and a
+    // byte behind the end, and all up to the new length is written.
+    unsafe {
+        let end = out.as_mut_ptr().add(out.len());
+        end.cast::<[u8; CHUNK]>().write_unaligned(*key);
+        end.add(key_len).write(b':');
+        end.add(key_len + 1).cast::<[u8; CHUNK]>().write_unaligned(*value);
+        out.set_len(out.len() + key_len + 1 + value_len);
     }
 }
 

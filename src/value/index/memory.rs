@@ -106,9 +106,15 @@ impl Tape {
     /// Appends an entry that nothing lies beneath.
     #[inline(always)]
     pub(super) fn push(&mut self, at: u32, len: u32, shape: Shape, flags: u8) {
+        let link = self.len() + 1;
+        self.push_linked(at, len, shape, flags, link);
+    }
+
+    /// Appends an entry with a link of its own.
+    #[inline(always)]
+    pub(super) fn push_linked(&mut self, at: u32, len: u32, shape: Shape, flags: u8, link: u32) {
         let offset = self.start + at;
-        let entry =
-            Value { offset, len, link: self.len() + 1, tag: Tag::of(shape), flags, height: 0 };
+        let entry = Value { offset, len, link, tag: Tag::of(shape), flags, height: 0 };
         // SAFETY: `walk` reserved an entry per token, and every entry takes a token of its own.
         unsafe {
             self.end.write(entry);

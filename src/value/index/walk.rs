@@ -1,5 +1,6 @@
 //! From token to token: checks the grammar and writes the tape, an entry per key, value and closing
-//! bracket. An entry's `link` is the index of what follows its whole subtree.
+//! bracket. An entry's `link` is the index of what follows its whole subtree; a key's is the index of
+//! its object, which no other entry points back at.
 //!
 //! The loop reads and writes without bounds checks, through [`super::memory`], which says what makes
 //! that sound. Behind the last token stands the document's end several times, and the byte there is
@@ -123,16 +124,22 @@ impl<D: Fn(&[u8; 16]) -> u32 + Copy> Walk<'_, D> {
     /// The string that starts at `at` and ends at token `next`; true where it holds escapes.
     #[inline(always)]
     fn string(&mut self, at: u32, next: Next) -> Result<bool, ParseError> {
+        let link = self.tape.len() + 1;
+        self.linked_string(at, next, link)
+    }
+
+    #[inline(always)]
+    fn linked_string(&mut self, at: u32, next: Next, link: u32) -> Result<bool, ParseError> {
         let close = self.text.position(next, 0);
         let len = close + 1 - at;
         if self.backslash >= close {
-            self.tape.push(at, len, Shape::String, 0);
+            self.tape.push_linked(at, len, Shape::String, 0, link);
             return Ok(false);
         }
         let flags = self.escapes.check(self.text, at + 1, close)?;
         self.backslash = self.escapes.next;
         self.stack.inner().flags |= flags & UNUSUAL;
-        self.tape.push(at, len, Shape::String, flags);
+        self.tape.push_linked(at, len, Shape::String, flags, link);
         Ok(flags != 0)
     }
 
@@ -183,7 +190,8 @@ impl<D: Fn(&[u8; 16]) -> u32 + Copy> Walk<'_, D> {
         if self.text.byte(colon) != b':' {
             return Err(error(ParseReason::ExpectedColon, colon as usize));
         }
-        let is_escaped = self.string(at, next.wrapping_add(1))?;
+        let object = self.stack.inner().entry;
+        let is_escaped = self.linked_string(at, next.wrapping_add(1), object)?;
         let first = u64::from_le_bytes(*self.text.bytes(at + 1));
         let inner = self.stack.inner();
         let is_noted = inner.filter.add(first, close - at - 1);
