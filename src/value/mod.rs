@@ -20,6 +20,7 @@ mod block;
 mod compose;
 mod equal;
 mod index;
+mod merge;
 mod number;
 mod put;
 mod read;

@@ -137,6 +137,16 @@ impl Value {
         self.flags & (UNUSUAL | SPACED) == 0
     }
 
+    /// May it be inside an array or object?
+    pub const fn can_nest(self) -> bool {
+        self.height < super::scratch::Limits::HEIGHT_CEILING
+    }
+
+    /// What tells handles apart, in an order.
+    pub(super) const fn identity(self) -> (u32, u32, u8) {
+        (self.offset, self.len, self.shape() as u8)
+    }
+
     /// The same handle (not: an equal value).
     pub const fn is_same(self, other: Value) -> bool {
         self.offset == other.offset
