@@ -15,7 +15,7 @@ use expressway::asl::source::Format;
 use expressway::fault::{Diagnostic, StateError};
 use expressway::machine::{Execution, Identity, Limits, Machine, Observer, Outcome, Suspension};
 use expressway::program::{Options, Program, compile};
-use expressway::step::{Resume, StepId, TaskRequest};
+use expressway::step::{CallNumber, Resume, StepId, TaskRequest};
 use expressway::value::{Scratch, Value};
 use serde_json::{Value as Json, json};
 
@@ -176,7 +176,9 @@ pub struct Asked<'a> {
     /// Which try of this visit of the state, 0 first.
     pub attempt: u32,
     /// The call's number in its execution.
-    pub call: u32,
+    pub call: CallNumber,
+    /// The iterations it is in: `MapState[2]`.
+    pub scope: &'a [String],
     /// The call.
     pub request: &'a TaskRequest,
     /// Its arguments as JSON text.
@@ -232,46 +234,52 @@ pub fn drive(
 ) -> Result<Ended, GivenUp> {
     let mut execution = Execution::default();
     let mut entered = Entered::default();
+    let mut pending: Vec<(CallNumber, Answer)> = Vec::new();
     let mut text;
     let mut resume = Resume::Continue;
     machine.start(&mut execution, input, 1);
     for _ in 0..SUSPENSIONS_MAX {
-        resume = match machine.run(&mut execution, scratch, resume, &mut entered) {
+        let suspension = machine.run(&mut execution, scratch, resume, &mut entered);
+        for call in execution.cancelled() {
+            pending.retain(|(pending, _)| *pending != call);
+        }
+        resume = match suspension {
             Suspension::Done(outcome) => {
                 return Ok(Ended { outcome, states: entered.0, now_ms: machine.now_ms });
             }
             Suspension::Yield => Resume::Continue,
             Suspension::Wait { until_ms } => {
-                machine.now_ms = until_ms;
-                Resume::Timer
+                let first = (0..pending.len()).min_by_key(|at| pending[*at].1.at_ms);
+                match first.filter(|at| pending[*at].1.at_ms < until_ms) {
+                    None => {
+                        machine.now_ms = until_ms;
+                        Resume::Timer
+                    }
+                    Some(first) => {
+                        let (call, answer) = pending.remove(first);
+                        machine.now_ms = answer.at_ms.max(machine.now_ms);
+                        text = answer.result;
+                        Resume::Reply(call, text.as_deref().map_err(StateError::clone))
+                    }
+                }
             }
-            Suspension::Call { request, wake_ms } => {
+            Suspension::Call { request, wake_ms: _ } => {
                 let mut arguments = Vec::new();
                 scratch.write(request.arguments, &mut arguments);
+                let scope = |(step, at)| format!("{}[{at}]", machine.program.state_name(step));
+                let scope: Vec<_> = execution.iterations().into_iter().map(scope).collect();
                 let asked = Asked {
                     state: machine.program.state_name(execution.step()),
                     attempt: execution.attempt(),
                     call: execution.call(),
+                    scope: &scope,
                     request: &request,
                     arguments: &arguments,
                     now_ms: machine.now_ms,
                 };
-                match ask(&asked).map_err(GivenUp::Unanswered)? {
-                    Some(answer) if answer.at_ms < wake_ms => {
-                        machine.now_ms = answer.at_ms;
-                        Resume::Reply(match answer.result {
-                            Err(error) => Err(error),
-                            Ok(result) => {
-                                text = result;
-                                Ok(&text)
-                            }
-                        })
-                    }
-                    _ => {
-                        machine.now_ms = wake_ms;
-                        Resume::Timer
-                    }
-                }
+                let answer = ask(&asked).map_err(GivenUp::Unanswered)?;
+                pending.extend(answer.map(|answer| (execution.call(), answer)));
+                Resume::Continue
             }
         };
     }
@@ -328,7 +336,12 @@ impl<'a> Script<'a> {
         let parameters: Json = serde_json::from_slice(asked.arguments).unwrap_or(Json::Null);
         let request = json!({ "state": state, "parameters": parameters, "attempt": asked.attempt });
         self.requests.push(request);
-        let at = self.tasks.iter().position(|task| task["state"] == state);
+        let is_it = |task: &&Json| {
+            let scope = task["scope"].as_array();
+            let is_there = scope.is_none_or(|scope| scope.iter().eq(asked.scope));
+            task["state"] == state && is_there
+        };
+        let at = self.tasks.iter().position(is_it);
         let Some(at) = at else { return Err(format!("no answer of state {state:?} is recorded")) };
         let task = self.tasks.remove(at);
         if task["timed_out"] == true || task["unfinished"] == true {

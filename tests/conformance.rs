@@ -187,7 +187,7 @@ impl Mocked {
     fn reply(&mut self, asked: &Asked<'_>) -> Result<Option<Answer>, String> {
         self.requests.push(serde_json::from_slice(asked.arguments).expect("arguments are JSON"));
         self.tasks.call(&Call {
-            id: CallId(0, asked.call.into()),
+            id: CallId(0, asked.call.to_bits()),
             plan: 0,
             resource: asked.request.resource.0 as usize,
             state: asked.state,

@@ -7,7 +7,7 @@ use expressway::asl::source::Format;
 use expressway::fault::StateError;
 use expressway::machine::{Execution, Identity, Limits, Machine, Outcome, Suspension};
 use expressway::program::{Options, Program, compile};
-use expressway::step::Resume;
+use expressway::step::{CallNumber, Resume};
 use expressway::value::Scratch;
 
 struct Nobody;
@@ -135,6 +135,7 @@ fn every_suspension_has_a_number_of_its_own() {
     let mut bench = Bench::start(RETRIED, "{}");
     assert!(matches!(bench.run(Resume::Continue), Suspension::Call { .. }));
     let first = bench.execution.call();
+    assert!(matches!(bench.run(Resume::Continue), Suspension::Wait { until_ms: 1_001_000 }));
     bench.now_ms += 1_000;
     assert!(matches!(bench.run(Resume::Timer), Suspension::Wait { .. }));
     bench.now_ms += 1_000;
@@ -142,16 +143,19 @@ fn every_suspension_has_a_number_of_its_own() {
     // A reply that names the first call is told from one that names this call.
     assert_ne!(bench.execution.call(), first);
     assert_eq!(bench.execution.attempt(), 1);
-    let suspension = bench.run(Resume::Reply(Ok(br#"{"late": false}"#)));
+    let stale = bench.run(Resume::Reply(first, Ok(br#"{"late": true}"#)));
+    assert!(matches!(stale, Suspension::Wait { .. }), "{stale:?}");
+    let second = bench.execution.call();
+    let suspension = bench.run(Resume::Reply(second, Ok(br#"{"late": false}"#)));
     assert_eq!(bench.output(suspension), r#"{"late":false}"#);
 }
 
 #[test]
-fn what_nobody_asked_for_fails_and_does_not_panic() {
+fn what_nobody_asked_for_changes_nothing() {
     let mut bench = Bench::start(RETRIED, "{}");
-    let suspension = bench.run(Resume::Reply(Err(StateError::runtime("too early"))));
-    let Suspension::Done(Outcome::Failed(error)) = suspension else { panic!("{suspension:?}") };
-    assert_eq!(error.name(), Some("States.Runtime"));
+    let unasked = CallNumber { thread: 7, number: 9 };
+    let suspension = bench.run(Resume::Reply(unasked, Err(StateError::runtime("too early"))));
+    assert!(matches!(suspension, Suspension::Call { .. }), "it starts: {suspension:?}");
 }
 
 #[test]
@@ -174,7 +178,7 @@ fn parked_values_come_back() {
     let mut bench = Bench::start(definition, r#"{"a": {"b": [1, "\u00e4\"", null]}}"#);
     assert!(matches!(bench.run(Resume::Continue), Suspension::Wait { .. }));
     let mut block = expressway::value::Block::default();
-    bench.execution.park(&bench.scratch, &mut block);
+    bench.execution.park(&mut bench.scratch, &mut block);
     bench.scratch.reset();
     bench.scratch.parse(br#"["somebody else's"]"#).expect("JSON");
     bench.scratch.reset();
@@ -182,4 +186,84 @@ fn parked_values_come_back() {
     bench.now_ms += 3_000;
     let suspension = bench.run(Resume::Timer);
     assert_eq!(bench.output(suspension), r#"{"b":[1,"ä\"",null]}"#);
+}
+
+/// For each item three more, which wait for each other; then one small result.
+const NESTED: &str = r#"{"StartAt": "Outer", "States": {"Outer": {"Type": "Map", "End": true,
+    "ItemSelector": {"list": [1, 2, 3], "text": "some text that is garbage soon"},
+    "ItemProcessor": {"StartAt": "Inner", "States": {
+        "Inner": {"Type": "Map", "ItemsPath": "$.list", "ResultPath": "$.done", "Next": "Slim",
+            "ItemProcessor": {"StartAt": "Note", "States": {
+                "Note": {"Type": "Pass", "Parameters": {"n.$": "States.Format('n {}', $)"},
+                         "End": true}}}},
+        "Slim": {"Type": "Pass", "Result": 1, "End": true}}}}}}"#;
+
+#[test]
+fn forty_thousand_nested_items_run_in_flat_memory() {
+    let input = format!("[{}1]", "1,".repeat(39_999));
+    let mut bench = Bench::start(NESTED, &input);
+    let (mut most, mut least) = (0, usize::MAX);
+    let suspension = loop {
+        match bench.run(Resume::Continue) {
+            Suspension::Yield => {
+                most = most.max(bench.scratch.capacity());
+                least = least.min(bench.scratch.capacity());
+            }
+            other => break other,
+        }
+    };
+    assert_eq!(bench.output(suspension), input);
+    // Its input as text and tape, the results, and garbage of twice that before it is swept.
+    assert!(most < 12 << 20, "the scratch memory grew from {least} to {most} bytes");
+}
+
+/// Two tasks side by side; the second fails.
+const BOTH: &str = r#"{"StartAt": "Both", "States": {"Both": {"Type": "Parallel", "End": true,
+    "Branches": [{"StartAt": "A", "States": {
+                     "A": {"Type": "Task", "Resource": "arn:aws:states:::http:invoke", "End": true}}},
+                 {"StartAt": "B", "States": {
+                     "B": {"Type": "Task", "Resource": "arn:aws:states:::http:invoke", "End": true}}}],
+    "Retry": [{"ErrorEquals": ["Again"], "IntervalSeconds": 1, "MaxAttempts": 1}]}}}"#;
+
+#[test]
+fn calls_of_branches_are_told_apart_and_cancelled() {
+    let mut bench = Bench::start(BOTH, r#"{"in": 1}"#);
+    let mut calls = [(); 2].map(|()| {
+        assert!(matches!(bench.run(Resume::Continue), Suspension::Call { .. }));
+        bench.execution.call()
+    });
+    assert!(matches!(bench.run(Resume::Continue), Suspension::Wait { .. }));
+    let again = || StateError::new("Again", "once");
+    let suspension = bench.run(Resume::Reply(calls[1], Err(again())));
+    assert!(matches!(suspension, Suspension::Wait { until_ms: 1_001_000 }), "{suspension:?}");
+    let cancelled: Vec<_> = bench.execution.cancelled().collect();
+    assert_eq!(cancelled, [calls[0]]);
+    let late = bench.run(Resume::Reply(calls[0], Ok(b"1")));
+    assert!(matches!(late, Suspension::Wait { .. }), "it is stale: {late:?}");
+    bench.now_ms += 1_000;
+    assert!(matches!(bench.run(Resume::Timer), Suspension::Call { .. }));
+    calls[0] = bench.execution.call();
+    assert!(matches!(bench.run(Resume::Continue), Suspension::Call { .. }));
+    calls[1] = bench.execution.call();
+    // The second answers first, and between both the execution is parked.
+    assert!(matches!(bench.run(Resume::Continue), Suspension::Wait { .. }));
+    let suspension = bench.run(Resume::Reply(calls[1], Ok(br#"{"b": 2}"#)));
+    assert!(matches!(suspension, Suspension::Wait { .. }), "{suspension:?}");
+    let mut block = expressway::value::Block::default();
+    bench.execution.park(&mut bench.scratch, &mut block);
+    bench.scratch.reset();
+    bench.execution.unpark(&mut bench.scratch, &block);
+    let suspension = bench.run(Resume::Reply(calls[0], Ok(b"1")));
+    assert_eq!(bench.output(suspension), r#"[1,{"b":2}]"#);
+}
+
+#[test]
+fn a_timeout_gives_up_what_branches_called() {
+    let mut bench = Bench::start(BOTH, "{}");
+    for _ in 0..2 {
+        assert!(matches!(bench.run(Resume::Continue), Suspension::Call { .. }));
+    }
+    bench.now_ms += 300_000;
+    assert!(matches!(bench.run(Resume::Timer), Suspension::Done(Outcome::TimedOut)));
+    assert_eq!(bench.execution.cancelled().count(), 2);
 }

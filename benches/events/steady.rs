@@ -9,8 +9,9 @@ use std::sync::Arc;
 use expressway::machine::{Execution, Limits, Machine, Observer, Outcome, Suspension};
 use expressway::program::Program;
 use expressway::record::Wake;
-use expressway::shard::Timers;
-use expressway::step::{Resume, StepId};
+use expressway::shard::{TimerId, Timers};
+use expressway::states::Step;
+use expressway::step::{CallNumber, Resume, StepId, TaskRequest};
 use expressway::tasks::{Call, CallId, Mocks, Plan, Settings, TaskState, Tasks};
 use expressway::value::{Block, Implementation, Scratch};
 use tokio::task::LocalSet;
@@ -47,6 +48,8 @@ pub fn allocations() -> u64 {
 
 /// Every so many events one goes through the machine that parks.
 const PARKING_EVERY: usize = 8;
+/// Every so many events one goes through the machine that forks instead.
+const FORKING_EVERY: usize = 16;
 /// Every so many events one is large.
 const LARGE_EVERY: usize = 1000;
 /// Events that arrive in a tick.
@@ -55,6 +58,7 @@ const BATCH: usize = 64;
 const TICK_MS: i64 = 100;
 
 const PARKING: &str = include_str!("parking.asl.json");
+const FORKING: &str = include_str!("forking.asl.json");
 const MOCKS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/events/parking.mocks.json");
 
 /// Counts what a shard counts.
@@ -74,9 +78,10 @@ impl Observer for Watch {
 struct Slot {
     execution: Execution,
     block: Block,
+    timer: Option<TimerId>,
 }
 
-/// The machine that parks, and its host.
+/// A machine that parks, and its host.
 struct Parking {
     program: Program,
     limits: Limits,
@@ -88,10 +93,9 @@ struct Parking {
     tasks: Tasks,
     timers: Timers,
     due: Vec<usize>,
-    /// Slot, and where in the texts the answer lies.
-    answers: Vec<(usize, usize, usize)>,
+    /// Slot, call, and where in the texts the answer lies.
+    answers: Vec<(usize, CallNumber, usize, usize)>,
     texts: Vec<u8>,
-    calls: u64,
     now_ms: i64,
     arguments: Vec<u8>,
     out: Vec<u8>,
@@ -99,17 +103,19 @@ struct Parking {
 }
 
 impl Parking {
-    fn new() -> Parking {
-        let program = program(PARKING);
-        let resource = &program.resources[0];
-        let state = TaskState {
-            name: "Enrich",
-            resource: 0,
-            text: &resource.arn,
-            parsed: &resource.parsed,
-        };
-        let mocks = Mocks::load(MOCKS, "parking").expect("they are checked in");
-        let plan = Plan::prepare(&[state], Settings::default(), Some(mocks)).expect("all mocked");
+    /// The machine of that name, and what its tasks answer.
+    fn new(definition: &str, name: &str) -> Parking {
+        let program = program(definition);
+        let mut states = Vec::new();
+        for row in &program.rows {
+            let Step::Task(task) = &row.step else { continue };
+            let (id, name) = (task.resource(), row.name.as_str());
+            let resource = program.resource(id);
+            let (text, parsed) = (resource.arn.as_str(), &resource.parsed);
+            states.push(TaskState { name, resource: id.0 as usize, text, parsed });
+        }
+        let mocks = Mocks::load(MOCKS, name).expect("they are checked in");
+        let plan = Plan::prepare(&states, Settings::default(), Some(mocks)).expect("all mocked");
         let tasks = Tasks::open(vec![Arc::new(plan)], Rc::new(LocalSet::new()), Wake::new(|| {}));
         Parking {
             scratch: program.scratch(),
@@ -124,7 +130,6 @@ impl Parking {
             due: Vec::new(),
             answers: Vec::new(),
             texts: Vec::new(),
-            calls: 0,
             now_ms: NOW_MS,
             arguments: Vec::new(),
             out: Vec::new(),
@@ -136,63 +141,72 @@ impl Parking {
         self.scratch.reset();
         let input = self.scratch.parse(event).expect("events are JSON");
         machine(&self.program, &self.limits, self.now_ms).start(&mut self.execution, input, 1);
-        self.advance(Resume::Continue);
+        self.advance(None, Resume::Continue);
     }
 
     fn resume(&mut self, slot: usize, resume: Resume<'_>) {
         let parked = &mut self.slots[slot];
+        if let Some(timer) = parked.timer.take() {
+            self.timers.cancel(timer);
+        }
         std::mem::swap(&mut parked.execution, &mut self.execution);
         self.scratch.reset();
         self.execution.unpark(&mut self.scratch, &parked.block);
-        self.free.push(slot);
-        self.advance(resume);
+        self.advance(Some(slot), resume);
     }
 
     /// Runs on, and does what is asked for.
-    fn advance(&mut self, resume: Resume<'_>) {
-        let Parking { execution, scratch, watch, .. } = self;
-        let machine = machine(&self.program, &self.limits, self.now_ms);
-        match machine.run(execution, scratch, resume, watch) {
-            Suspension::Done(Outcome::Succeeded(output)) => {
-                self.out.clear();
-                self.scratch.write(output, &mut self.out);
-                self.ended += 1;
+    fn advance(&mut self, mut slot: Option<usize>, mut resume: Resume<'_>) {
+        loop {
+            let Parking { execution, scratch, watch, .. } = self;
+            let machine = machine(&self.program, &self.limits, self.now_ms);
+            let next = std::mem::replace(&mut resume, Resume::Continue);
+            match machine.run(execution, scratch, next, watch) {
+                Suspension::Done(Outcome::Succeeded(output)) => {
+                    self.out.clear();
+                    self.scratch.write(output, &mut self.out);
+                    self.ended += 1;
+                    return self.free.extend(slot);
+                }
+                Suspension::Wait { until_ms } => {
+                    let slot = slot.unwrap_or_else(|| self.free_slot());
+                    let Slot { execution, block, timer } = &mut self.slots[slot];
+                    self.execution.park(&mut self.scratch, block);
+                    std::mem::swap(execution, &mut self.execution);
+                    *timer = Some(self.timers.set(until_ms, slot as u64));
+                    return;
+                }
+                Suspension::Call { request, wake_ms: _ } => {
+                    let id = slot.unwrap_or_else(|| self.free_slot());
+                    slot = Some(id);
+                    self.call(id, &request);
+                }
+                other => panic!("the execution should have succeeded: {other:?}"),
             }
-            Suspension::Wait { until_ms } => {
-                let slot = self.park();
-                self.timers.set(until_ms, slot as u64);
-            }
-            Suspension::Call { request, wake_ms: _ } => {
-                self.arguments.clear();
-                self.scratch.write(request.arguments, &mut self.arguments);
-                let attempt = self.execution.attempt();
-                let slot = self.park();
-                self.calls += 1;
-                self.tasks.call(&Call {
-                    id: CallId(slot as u64, self.calls),
-                    plan: 0,
-                    resource: request.resource.0 as usize,
-                    state: "Enrich",
-                    attempt,
-                    arguments: &self.arguments,
-                    timeout: None,
-                    execution: "steady",
-                    now_ms: self.now_ms,
-                });
-            }
-            other => panic!("the execution should have succeeded: {other:?}"),
         }
     }
 
-    fn park(&mut self) -> usize {
-        let slot = self.free.pop().unwrap_or_else(|| {
+    fn call(&mut self, slot: usize, request: &TaskRequest) {
+        self.arguments.clear();
+        self.scratch.write(request.arguments, &mut self.arguments);
+        self.tasks.call(&Call {
+            id: CallId(slot as u64, self.execution.call().to_bits()),
+            plan: 0,
+            resource: request.resource.0 as usize,
+            state: self.program.state_name(self.execution.step()),
+            attempt: self.execution.attempt(),
+            arguments: &self.arguments,
+            timeout: None,
+            execution: "steady",
+            now_ms: self.now_ms,
+        });
+    }
+
+    fn free_slot(&mut self) -> usize {
+        self.free.pop().unwrap_or_else(|| {
             self.slots.push(Slot::default());
             self.slots.len() - 1
-        });
-        let Slot { execution, block } = &mut self.slots[slot];
-        self.execution.park(&self.scratch, block);
-        std::mem::swap(execution, &mut self.execution);
-        slot
+        })
     }
 
     /// A little later: answers and timers.
@@ -202,16 +216,17 @@ impl Parking {
         tasks.poll(*now_ms, &mut |id, answer| {
             let from = texts.len();
             texts.extend_from_slice(answer.expect("the mock answers"));
-            answers.push((id.0 as usize, from, texts.len()));
+            answers.push((id.0 as usize, CallNumber::from_bits(id.1), from, texts.len()));
         });
         timers.advance(*now_ms, &mut |slot| due.push(slot as usize));
         let (mut answers, mut texts) = (std::mem::take(answers), std::mem::take(texts));
-        for (slot, from, to) in answers.drain(..) {
-            self.resume(slot, Resume::Reply(Ok(&texts[from..to])));
+        for (slot, call, from, to) in answers.drain(..) {
+            self.resume(slot, Resume::Reply(call, Ok(&texts[from..to])));
         }
         texts.clear();
         (self.answers, self.texts) = (answers, texts);
         while let Some(slot) = self.due.pop() {
+            self.slots[slot].timer = None;
             self.resume(slot, Resume::Timer);
         }
     }
@@ -225,6 +240,7 @@ fn machine<'a>(program: &'a Program, limits: &'a Limits, now_ms: i64) -> Machine
 pub struct Steady {
     plain: Vec<(Runner, Vec<Vec<u8>>)>,
     parking: Parking,
+    forking: Parking,
     large: Vec<u8>,
     arrived: usize,
     written: usize,
@@ -237,7 +253,8 @@ impl Steady {
         Steady {
             large: large(&plain[0].1),
             plain: plain.into(),
-            parking: Parking::new(),
+            parking: Parking::new(PARKING, "parking"),
+            forking: Parking::new(FORKING, "forking"),
             arrived: 0,
             written: 0,
         }
@@ -250,7 +267,9 @@ impl Steady {
             self.arrived += 1;
             let (runner, events) = &mut self.plain[at % CASES.len()];
             let event = &events[at / CASES.len() % events.len()];
-            if at.is_multiple_of(PARKING_EVERY) {
+            if at.is_multiple_of(FORKING_EVERY) {
+                self.forking.start(event);
+            } else if at.is_multiple_of(PARKING_EVERY) {
                 self.parking.start(event);
             } else if at % LARGE_EVERY == 1 {
                 self.written += self.plain[0].0.run(&self.large).len();
@@ -259,18 +278,22 @@ impl Steady {
             }
             if at.is_multiple_of(BATCH) {
                 self.parking.tick();
+                self.forking.tick();
             }
         }
     }
 
     /// What was done, in a line.
     pub fn summary(&self) -> String {
-        let Steady { arrived, written, parking, .. } = self;
-        let waiting = parking.slots.len() - parking.free.len();
+        let Steady { arrived, written, parking, forking, .. } = self;
+        let waiting = |host: &Parking| host.slots.len() - host.free.len();
         format!(
-            "{arrived} events, {written} bytes written, {} ended after being parked twice, \
-             {waiting} parked now, {} states entered by those",
-            parking.ended, parking.watch.steps
+            "{arrived} events, {written} bytes written, {} ended after being parked twice, {} after \
+             being forked twice, {} parked now, {} states entered by those",
+            parking.ended,
+            forking.ended,
+            waiting(parking) + waiting(forking),
+            parking.watch.steps + forking.watch.steps
         )
     }
 }

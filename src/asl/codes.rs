@@ -65,6 +65,8 @@ codes! {
     INVALID_EXPRESSION
     /// A choice rule that can't be read.
     INVALID_CHOICE_RULE
+    /// A variable that can't be assigned, by its name or here.
+    INVALID_VARIABLE
     /// Text that is no RFC 3339 timestamp.
     INVALID_TIMESTAMP
     /// A `Resource` that is no ARN and no URI.

@@ -1,10 +1,10 @@
 //! The context object, `$$`: made from what the machine knows, and only when something reads it.
 
+use super::thread::{Item, NONE, Thread};
 use crate::asl::resource::Pattern;
 use crate::expr::{Context, Timestamp};
 use crate::program::Program;
 use crate::states::Step;
-use crate::step::StepId;
 use crate::value::{Scratch, Value};
 
 /// Who an execution is. Asked only by expressions that read `$$`, so that names cost nothing
@@ -36,31 +36,54 @@ pub(super) struct ContextObject<'a> {
     pub input: Value,
     pub started_ms: i64,
     pub program: &'a Program,
-    pub step: StepId,
-    pub entered_ms: i64,
-    pub attempt: u32,
-    pub call: u32,
+    /// Whose state, and whose variables.
+    pub thread: &'a Thread,
+    /// The innermost Map's, if any.
+    pub item: &'a Item,
+    /// The thread and the number of the call that may come of this.
+    pub call: (u32, u32),
 }
 
 /// The groups of the object and their fields, in the order in which it is written.
-const GROUPS: [(&str, &[&str]); 4] = [
+const GROUPS: [(&str, &[&str]); 5] = [
     ("Execution", &["Id", "Input", "StartTime", "Name", "RoleArn", "RedriveCount"]),
     ("StateMachine", &["Id", "Name"]),
     ("State", &["Name", "EnteredTime", "RetryCount"]),
     ("Task", &["Token"]),
+    ("Map", &["Item"]),
 ];
 
 impl ContextObject<'_> {
     /// `$$.State.RetryCount`, which states that can be retried have.
     fn retry_count(&self) -> Option<u32> {
-        matches!(self.program.step(self.step), Step::Task(_)).then_some(self.attempt)
+        let step = self.program.step(self.thread.step);
+        let is_retried = matches!(step, Step::Task(_) | Step::Parallel(_) | Step::Map(_));
+        is_retried.then_some(self.thread.attempt)
     }
 
-    /// The number that `$$.Task.Token` is made from, in tasks that wait for it.
-    fn token(&self) -> Option<u32> {
-        let Step::Task(task) = self.program.step(self.step) else { return None };
+    /// The call that `$$.Task.Token` is made from, in tasks that wait for it.
+    fn token(&self) -> Option<(u32, u32)> {
+        let Step::Task(task) = self.program.step(self.thread.step) else { return None };
         let pattern = self.program.resource(task.resource()).parsed.pattern();
         (pattern == Pattern::WaitForTaskToken).then_some(self.call)
+    }
+
+    /// `$$.Map.Item`
+    fn item(&self, scratch: &mut Scratch) -> Option<Value> {
+        let Item { index, value, key } = *self.item;
+        if index == NONE {
+            return None;
+        }
+        let index = scratch.integer(index.into());
+        let mark = scratch.mark();
+        for (name, value) in [("Index", index), ("Key", key), ("Value", value)] {
+            if name != "Key" || !key.is_null() {
+                let name = scratch.string(name);
+                scratch.push(name);
+                scratch.push(value);
+            }
+        }
+        scratch.object(mark).ok()
     }
 
     fn make(&self, scratch: &mut Scratch, group: &str, field: &str) -> Option<Value> {
@@ -75,19 +98,26 @@ impl ContextObject<'_> {
             }
             ("StateMachine", "Id") => self.identity.machine_id(),
             ("StateMachine", "Name") => self.identity.machine_name(),
-            ("State", "Name") => return Some(scratch.string(self.program.state_name(self.step))),
-            ("State", "EnteredTime") => Timestamp::from_ms(self.entered_ms).to_string(),
+            ("State", "Name") => {
+                return Some(scratch.string(self.program.state_name(self.thread.step)));
+            }
+            ("State", "EnteredTime") => Timestamp::from_ms(self.thread.entered_ms).to_string(),
             ("State", "RetryCount") => {
                 return self.retry_count().map(|count| scratch.integer(count.into()));
             }
-            ("Task", "Token") => format!("{}.{}", self.identity.name(), self.token()?),
+            ("Task", "Token") => {
+                let (thread, number) = self.token()?;
+                format!("{}.{thread}.{number}", self.identity.name())
+            }
+            ("Map", "Item") => return self.item(scratch),
             _ => return None,
         };
         Some(scratch.string(&text))
     }
 
     fn group(&self, scratch: &mut Scratch, name: &str, fields: &[&str]) -> Option<Value> {
-        if name == "Task" && self.token().is_none() {
+        if (name == "Task" && self.token().is_none()) || (name == "Map" && self.item.index == NONE)
+        {
             return None;
         }
         let mark = scratch.mark();
@@ -123,5 +153,9 @@ impl Context for ContextObject<'_> {
             return scratch.member(source, field);
         }
         self.make(scratch, group, field)
+    }
+
+    fn variable(&mut self, scratch: &mut Scratch, name: &str) -> Option<Value> {
+        scratch.member(self.thread.variables, name)
     }
 }

@@ -5,22 +5,27 @@
 //! Comes before: a shard that parsed the record. Comes after: the same shard, which calls the task,
 //! sets the timer or writes the output.
 //!
-//! Parallel and Map will add a list of threads to [`Execution`] (see `step`): the loop below then
-//! takes the next ready thread where it now has the only one.
+//! Parallel and Map add threads to the execution, which take turns in the same loop: the first runs
+//! alone until something forks, and then a turn ends when a state was entered, as the service's own
+//! histories show it.
 
 mod context;
 mod execution;
 mod failure;
+mod fork;
+mod join;
+mod memory;
 mod observer;
+mod thread;
 
 pub use context::Identity;
-pub use execution::{Execution, Roots};
+pub use execution::Execution;
 pub use observer::Observer;
 
 use std::time::Duration;
 
 use context::ContextObject;
-use execution::Phase;
+use thread::{NONE, Phase, Thread};
 
 use crate::asl::resource::Pattern;
 use crate::asl::retry::{DataLimitRule, Raised};
@@ -39,6 +44,13 @@ pub struct Limits {
     pub data_bytes_max: usize,
     /// The longest an execution may take, whatever its definition says; five minutes as in Express.
     pub duration_max: Duration,
+    /// Bytes that one `Assign` may make; 256 KiB as in Step Functions.
+    pub assign_bytes_max: usize,
+    /// Bytes of all variables that a state sees; 10 MiB as in Step Functions.
+    pub variables_bytes_max: usize,
+    /// Iterations of one Map at once, whatever its `MaxConcurrency` says; 40 as the service was seen
+    /// to run inline Maps.
+    pub concurrency_max: u32,
     /// Bytes of garbage in the scratch memory before what is live is moved together.
     pub garbage_bytes_max: usize,
     /// Which oversized data can be caught.
@@ -51,6 +63,9 @@ impl Default for Limits {
             steps_max: 10_000,
             data_bytes_max: 256 << 10,
             duration_max: Duration::from_secs(300),
+            assign_bytes_max: 256 << 10,
+            variables_bytes_max: 10 << 20,
+            concurrency_max: 40,
             garbage_bytes_max: 64 << 10,
             data_limit_rule: DataLimitRule::Observed,
         }
@@ -71,14 +86,15 @@ pub enum Outcome {
 /// Why `run` came back, and what its caller is to do.
 #[derive(Debug)]
 pub enum Suspension {
-    /// Call this task; wake the execution with [`Resume::Timer`] at `wake_ms` if no answer came.
+    /// Call this task for [`Execution::call`], and go on with [`Resume::Continue`]: others may be
+    /// able to.
     Call {
         /// The call.
         request: TaskRequest,
-        /// Milliseconds since 1970.
+        /// When no answer counts any more, in milliseconds since 1970.
         wake_ms: i64,
     },
-    /// Wake it then, in milliseconds since 1970.
+    /// Nothing can go on: wake it with an answer, or then, in milliseconds since 1970.
     Wait {
         /// Milliseconds since 1970.
         until_ms: i64,
@@ -106,6 +122,8 @@ pub struct Machine<'a> {
 enum Next {
     /// Enter this state with this input.
     Enter(StepId, Value),
+    /// Let the next thread have its turn.
+    Turn,
     /// Come back.
     Suspend(Suspension),
 }
@@ -119,7 +137,7 @@ impl Machine<'_> {
         execution.garbage_limit = self.limits.garbage_bytes_max;
     }
 
-    /// Runs on. `resume` must be what the last suspension asked for.
+    /// Runs on with what came back; an answer to a call that nobody waits for is no matter.
     pub fn run(
         &self,
         execution: &mut Execution,
@@ -128,6 +146,7 @@ impl Machine<'_> {
         observer: &mut impl Observer,
     ) -> Suspension {
         if self.now_ms >= execution.deadline_ms {
+            execution.abandon();
             return Suspension::Done(Outcome::TimedOut);
         }
         let mut next = self.resume(execution, scratch, resume, observer);
@@ -136,8 +155,15 @@ impl Machine<'_> {
             let (step, input) = match next {
                 Next::Suspend(suspension) => return suspension,
                 Next::Enter(step, input) => (step, input),
+                Next::Turn => match self.turn(execution, scratch, observer) {
+                    Next::Enter(step, input) => (step, input),
+                    other => {
+                        next = other;
+                        continue;
+                    }
+                },
             };
-            execution.go_to(step, input);
+            execution.thread.go_to(step, input);
             if scratch.used() > execution.garbage_limit {
                 execution.compact(scratch, self.limits.garbage_bytes_max);
             }
@@ -157,32 +183,78 @@ impl Machine<'_> {
         resume: Resume<'_>,
         observer: &mut impl Observer,
     ) -> Next {
-        match (execution.phase, resume) {
-            (Phase::Ready, Resume::Continue) => self.enter(execution, scratch, observer),
-            (Phase::Retrying, Resume::Timer) => self.attempt(execution, scratch, observer),
-            (Phase::Waiting, Resume::Timer) => {
-                self.step_on(execution, scratch, observer, |step, frame| {
-                    step.resume(frame, Value::NULL)
-                })
+        // One that had spent the budget goes on, whatever else has come.
+        let Thread { phase, step, state_input, .. } = execution.thread;
+        let is_first = phase == Phase::Ready && matches!(resume, Resume::Continue);
+        if is_first {
+            return Next::Enter(step, state_input);
+        }
+        if phase == Phase::Ready {
+            execution.ready.push_front(execution.current);
+        }
+        match resume {
+            Resume::Continue => Next::Turn,
+            Resume::Timer => {
+                execution.wake(self.now_ms);
+                Next::Turn
             }
-            (Phase::Calling, Resume::Timer) => {
-                execution.events += 1;
-                let error = StateError::from_parts(Some(names::TIMEOUT.into()), None);
+            Resume::Reply(call, reply) => match execution.caller(call) {
+                None => Next::Turn,
+                Some(thread) => {
+                    execution.switch_to(thread);
+                    execution.history.events += 1;
+                    self.answered(execution, scratch, observer, reply)
+                }
+            },
+        }
+    }
+
+    /// The current thread's call was answered.
+    fn answered(
+        &self,
+        execution: &mut Execution,
+        scratch: &mut Scratch,
+        observer: &mut impl Observer,
+        reply: Result<&[u8], StateError>,
+    ) -> Next {
+        match self.result(execution, scratch, reply) {
+            Ok(result) => {
+                self.step_on(execution, scratch, observer, |step, frame| step.resume(frame, result))
+            }
+            Err(error) => self.fail(execution, scratch, observer, error, Raised::ByTask),
+        }
+    }
+
+    /// The next thread's turn.
+    fn turn(
+        &self,
+        execution: &mut Execution,
+        scratch: &mut Scratch,
+        observer: &mut impl Observer,
+    ) -> Next {
+        let Some(next) = execution.ready.pop_front() else {
+            return Next::Suspend(Suspension::Wait { until_ms: execution.wake_ms() });
+        };
+        execution.switch_to(next);
+        let Thread { phase, step, state_input, .. } = execution.thread;
+        match phase {
+            Phase::Ready => Next::Enter(step, state_input),
+            Phase::Entered | Phase::Again => self.attempt(execution, scratch, observer),
+            Phase::Woken => self.step_on(execution, scratch, observer, |step, frame| {
+                step.resume(frame, Value::NULL)
+            }),
+            Phase::Late => {
+                execution.cancel_call();
+                execution.history.events += 1;
+                let name = match execution.thread.is_heartbeat {
+                    true => names::HEARTBEAT_TIMEOUT,
+                    false => names::TIMEOUT,
+                };
+                let error = StateError::from_parts(Some(name.into()), None);
                 self.fail(execution, scratch, observer, error, Raised::ByTask)
             }
-            (Phase::Calling, Resume::Reply(reply)) => {
-                execution.events += 1;
-                match self.result(execution, scratch, reply) {
-                    Ok(result) => self.step_on(execution, scratch, observer, |step, frame| {
-                        step.resume(frame, result)
-                    }),
-                    Err(error) => self.fail(execution, scratch, observer, error, Raised::ByTask),
-                }
-            }
-            (phase, resume) => {
-                let cause = format!("The execution was {phase:?} and got {resume:?}; a defect.");
-                Next::Suspend(Suspension::Done(Outcome::Failed(StateError::runtime(cause))))
-            }
+            // Only threads that may go on are queued, and what ends one takes it out.
+            _ => Next::Turn,
         }
     }
 
@@ -203,15 +275,25 @@ impl Machine<'_> {
         })
     }
 
-    /// Enters the state that the execution has come to.
+    /// Enters the state that the thread has come to.
+    #[inline]
     fn enter(
         &self,
         execution: &mut Execution,
         scratch: &mut Scratch,
         observer: &mut impl Observer,
     ) -> Next {
-        observer.entered(execution.step);
-        execution.enter(self.now_ms, self.program.step(execution.step).retriers().len());
+        let step = self.program.step(execution.thread.step);
+        observer.entered(execution.thread.step);
+        execution.history.events += 1;
+        let event = execution.history.events;
+        execution.thread.enter(event, self.now_ms, step.retriers().len());
+        // A task is scheduled within the same turn, as the service was seen to do.
+        if !execution.ready.is_empty() && !matches!(step, Step::Task(_)) {
+            execution.thread.phase = Phase::Entered;
+            execution.queue_current();
+            return Next::Turn;
+        }
         self.attempt(execution, scratch, observer)
     }
 
@@ -234,28 +316,73 @@ impl Machine<'_> {
         observer: &mut impl Observer,
         run: impl FnOnce(&Step, &mut Frame<'_>) -> Result<Transition, StateError>,
     ) -> Next {
-        let step = self.program.step(execution.step);
-        let transition = self.with_frame(execution, scratch, |frame| run(step, frame));
+        let step = self.program.step(execution.thread.step);
+        let (transition, assigned) =
+            self.with_frame(execution, scratch, |frame| (run(step, frame), frame.assigned));
         match transition {
             Ok(Transition::Exit(exit, output)) => {
                 if scratch.exceeds(output, self.limits.data_bytes_max) {
                     let error = self.oversized_state(execution);
                     return self.fail(execution, scratch, observer, error, Raised::ByState);
                 }
-                execution.events += 1;
+                if !assigned.is_null()
+                    && let Err(error) = self.assign(execution, scratch, assigned)
+                {
+                    return self.fail(execution, scratch, observer, error, Raised::ByState);
+                }
+                execution.history.events += 1;
                 match exit {
                     Exit::Next(next) => Next::Enter(next, output),
-                    Exit::End => Next::Suspend(Suspension::Done(Outcome::Succeeded(output))),
+                    Exit::End => self.end(execution, scratch, observer, output),
                 }
             }
             Ok(Transition::Call(request)) => self.call(execution, scratch, observer, request),
             Ok(Transition::Wait(until_ms)) => self.wait(execution, scratch, observer, until_ms),
-            Ok(Transition::Fail(error)) => Next::Suspend(Suspension::Done(Outcome::Failed(error))),
+            Ok(Transition::Fork(fork)) => self.fork(execution, scratch, observer, fork),
+            Ok(Transition::Fail(error)) => self.fell(execution, scratch, observer, error, false),
             Err(error) => {
                 let error = self.located(execution, error);
                 self.fail(execution, scratch, observer, error, Raised::ByState)
             }
         }
+    }
+
+    /// The variables with what was assigned.
+    fn assign(
+        &self,
+        execution: &mut Execution,
+        scratch: &mut Scratch,
+        assigned: Value,
+    ) -> Result<(), StateError> {
+        if scratch.exceeds(assigned, self.limits.assign_bytes_max) {
+            return Err(self.oversized_state(execution));
+        }
+        let variables = match execution.thread.variables.is_null() {
+            true => assigned,
+            false => scratch.merge(execution.thread.variables, assigned).map_err(|_| {
+                self.located(execution, StateError::runtime("A variable is nested too deeply."))
+            })?,
+        };
+        if scratch.exceeds(variables, self.limits.variables_bytes_max) {
+            return Err(self.oversized_state(execution));
+        }
+        execution.thread.variables = variables;
+        Ok(())
+    }
+
+    /// The current thread has ended with this.
+    #[inline]
+    fn end(
+        &self,
+        execution: &mut Execution,
+        scratch: &mut Scratch,
+        observer: &mut impl Observer,
+        output: Value,
+    ) -> Next {
+        if execution.thread.fork == NONE {
+            return Next::Suspend(Suspension::Done(Outcome::Succeeded(output)));
+        }
+        self.ended(execution, scratch, observer, output)
     }
 
     fn call(
@@ -272,12 +399,14 @@ impl Machine<'_> {
         // Scheduled and started; a job or a callback is submitted as well.
         let pattern = self.program.resource(request.resource).parsed.pattern();
         let submits = !matches!(pattern, Pattern::RequestResponse);
-        execution.events += 2 + u64::from(submits);
-        execution.suspend(Phase::Calling);
-        let patience = [request.timeout, request.heartbeat].into_iter().flatten().min();
+        execution.history.events += 2 + u64::from(submits);
+        let TaskRequest { timeout, heartbeat, .. } = request;
+        let patience = [timeout, heartbeat].into_iter().flatten().min();
         let patience_ms = patience.map_or(i64::MAX, |time| time.as_millis() as i64);
-        let wake_ms = self.now_ms.saturating_add(patience_ms).min(execution.deadline_ms);
-        Next::Suspend(Suspension::Call { request, wake_ms })
+        execution.suspend(Phase::Calling, self.now_ms.saturating_add(patience_ms));
+        execution.thread.is_heartbeat =
+            heartbeat.is_some_and(|heartbeat| timeout.is_none_or(|timeout| heartbeat < timeout));
+        Next::Suspend(Suspension::Call { request, wake_ms: execution.thread.wake_ms })
     }
 
     fn wait(
@@ -292,9 +421,8 @@ impl Machine<'_> {
                 step.resume(frame, Value::NULL)
             });
         }
-        execution.suspend(Phase::Waiting);
-        let until_ms = until_ms.min(execution.deadline_ms);
-        Next::Suspend(Suspension::Wait { until_ms })
+        execution.suspend(Phase::Waiting, until_ms);
+        Next::Turn
     }
 
     #[inline]
@@ -304,20 +432,18 @@ impl Machine<'_> {
         scratch: &mut Scratch,
         run: impl FnOnce(&mut Frame<'_>) -> T,
     ) -> T {
-        let Execution { roots, random, step, entered_ms, started_ms, attempt, call, .. } =
-            execution;
+        let Execution { thread, history, random, started_ms, current, calls, .. } = execution;
         let mut context = ContextObject {
             identity: self.identity,
-            input: roots.input,
+            input: history.input,
             started_ms: *started_ms,
             program: self.program,
-            step: *step,
-            entered_ms: *entered_ms,
-            attempt: *attempt,
-            call: *call,
+            thread,
+            item: &thread.item,
+            call: (*current, calls.wrapping_add(1)),
         };
-        let input = roots.state_input;
+        let input = thread.state_input;
         let scope = crate::expr::Scope { scratch, input, context: &mut context, random };
-        run(&mut Frame { scope, now_ms: self.now_ms })
+        run(&mut Frame { scope, now_ms: self.now_ms, assigned: Value::NULL })
     }
 }

@@ -9,7 +9,7 @@ use crate::asl::fields::Fields;
 use crate::asl::source::{self, Format, Place};
 use crate::asl::{codes, names};
 use crate::fault::{Diagnostic, Location};
-use crate::states::{Block, Lowering, TIMEOUT_SECONDS_MAX, number};
+use crate::states::{Block, Lowering, TIMEOUT_SECONDS_MAX};
 use crate::value::{Limits, Scratch};
 
 /// What compiling depends on beside the definition.
@@ -66,21 +66,17 @@ fn lower(root: &Place<'_>, options: &Options, diagnostics: &Diagnostics) -> Opti
         height_max: Limits::HEIGHT_CEILING,
     });
     let mut resources = Vec::new();
-    let targets = number(root.node.get(names::STATES));
-    let mut lowering = Lowering {
-        targets: &targets,
-        constants: &mut constants,
-        resources: &mut resources,
-        diagnostics,
-    };
+    let mut lowering = Lowering::new(&mut constants, &mut resources, diagnostics);
     let block = Block::parse(&mut fields, &mut lowering);
     fields.finish();
-    let block = block?;
+    lowering.check_variables();
+    let rows = std::mem::take(&mut lowering.rows).into_table();
+    let (block, rows) = (block?, rows?);
     constants.seal();
     constants.set_limits(options.documents);
     Some(Program {
         start: block.start,
-        rows: block.rows.into(),
+        rows,
         resources: resources.into(),
         timeout: timeout.map(|seconds| Duration::from_secs(seconds.unsigned_abs())),
         version: 0,

@@ -9,7 +9,7 @@ use super::timers::Timers;
 use crate::fault::StateError;
 use crate::machine::Observer;
 use crate::metrics::{Counts, PipelineCounters, ShardCounters};
-use crate::step::{ResourceId, StepId};
+use crate::step::{CallNumber, ResourceId, StepId};
 use crate::tasks::{Call, CallId, Tasks};
 
 /// What the pipelines of a shard share.
@@ -76,12 +76,12 @@ impl Core {
         }
     }
 
-    /// Calls a task for a parked execution; its arguments and name are in the buffers.
+    /// Calls a task for an execution; its arguments and name are in the buffers.
     pub fn call(&mut self, id: SlotId, calling: &Calling<'_>) {
         let Calling { pipeline, number, state, resource, attempt, wake_ms } = *calling;
         let timeout = Duration::from_millis((wake_ms - self.now_ms).max(0).unsigned_abs());
         self.tasks.call(&Call {
-            id: CallId(id.to_bits(), number.into()),
+            id: CallId(id.to_bits(), number.to_bits()),
             plan: pipeline,
             resource: resource.0 as usize,
             state,
@@ -93,16 +93,18 @@ impl Core {
         });
     }
 
-    /// Takes a parked execution out, with its timer and call undone.
-    pub fn take_slot(&mut self, id: SlotId) -> Option<Slot> {
-        let slot = self.slots.take(id)?;
-        if let Some(timer) = slot.timer {
+    /// Takes a parked execution out of its slot, with its timer undone.
+    pub fn lend(&mut self, id: SlotId) -> Option<Slot> {
+        let mut slot = self.slots.lend(id)?;
+        if let Some(timer) = slot.timer.take() {
             self.timers.cancel(timer);
         }
-        if slot.is_calling {
-            self.tasks.cancel(CallId(id.to_bits(), slot.execution.call().into()));
-        }
         Some(slot)
+    }
+
+    /// Forgets a call of an execution.
+    pub fn cancel(&mut self, id: SlotId, call: CallNumber) {
+        self.tasks.cancel(CallId(id.to_bits(), call.to_bits()));
     }
 
     /// Executions whose time has come, to be gone through with [`Core::next_due`].
@@ -123,12 +125,12 @@ impl Core {
     }
 }
 
-/// A call for a parked execution.
+/// A call for an execution.
 pub struct Calling<'a> {
     /// Its pipeline's index on this shard.
     pub pipeline: usize,
-    /// The number of the execution's suspension, which its answer must name.
-    pub number: u32,
+    /// The call, which its answer must name.
+    pub number: CallNumber,
     /// The state that calls.
     pub state: &'a str,
     /// Whom.

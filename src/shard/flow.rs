@@ -24,6 +24,13 @@ use crate::value::{Scratch, Value};
 /// The error name of an execution that panicked: a defect of ours, and that record's failure.
 pub const PANICKED: &str = "Execution.Panicked";
 
+/// Bytes up to which a parked execution's values are moved out of the memory it ran in.
+const EVACUATED_BYTES_MAX: usize = 64 << 10;
+/// Bytes that the memory keeps for the next executions once a large one is over.
+const KEPT_BYTES_MAX: usize = 4 << 20;
+/// Memories of executions that kept theirs, for the next ones.
+const SPARE_SCRATCHES: usize = 8;
+
 /// One pipeline on one shard, apart from its source and its plan.
 pub struct Flow {
     /// What is in flight.
@@ -39,6 +46,13 @@ pub struct Flow {
     /// Its index on this shard.
     index: usize,
     scratch: Scratch,
+    /// For executions that keep theirs while they are parked.
+    #[expect(clippy::vec_box, reason = "a slot holds a pointer to one, and takes it from here")]
+    spare_scratches: Vec<Box<Scratch>>,
+    /// The memory was brought along by an execution that needed much.
+    is_oversized: bool,
+    /// The slot of the execution that runs, if it has waited before or is calling.
+    slot: Option<SlotId>,
     execution: Execution,
     ledger: Ledger,
     /// Partitions to be read again.
@@ -78,6 +92,9 @@ impl Flow {
             halted: None,
             index,
             scratch: plan.program.scratch(),
+            spare_scratches: Vec::new(),
+            is_oversized: false,
+            slot: None,
             execution: Execution::default(),
             ledger: Ledger::default(),
             rewinds: Vec::new(),
@@ -156,7 +173,11 @@ impl Flow {
     /// Starts an execution.
     #[inline]
     fn begin(&mut self, core: &mut Core, run: Run<'_>) {
+        self.slot = None;
         self.scratch.reset();
+        if std::mem::take(&mut self.is_oversized) {
+            self.scratch.shrink_to(KEPT_BYTES_MAX);
+        }
         let input = match input::read(run.origin, &mut self.scratch) {
             Ok(input) => input,
             Err(error) => return self.fail(core, run, error, None),
@@ -168,15 +189,24 @@ impl Flow {
 
     /// Goes on with a parked execution, unless its record is not this shard's any more.
     pub fn resume(&mut self, plan: &Plan, core: &mut Core, id: SlotId, resume: Resume<'_>) {
-        let Some(mut slot) = core.take_slot(id) else { return };
+        let Some(mut slot) = core.lend(id) else { return };
+        self.slot = Some(id);
         if !self.windows.is_valid(slot.claim) {
             core.counts(self.index).aborted += 1;
+            slot.execution.abandon();
+            slot.execution.cancelled().for_each(|call| core.cancel(id, call));
+            self.free_slot(core);
         } else {
             let window = self.windows.get(slot.claim.assignment()).expect("its claim is valid");
             let (topic, partition) = (window.topic.clone(), window.assignment.partition);
-            self.scratch.reset();
             std::mem::swap(&mut self.execution, &mut slot.execution);
-            self.execution.unpark(&mut self.scratch, &slot.block);
+            match slot.scratch.take() {
+                Some(own) => self.take_over(own),
+                None => {
+                    self.scratch.reset();
+                    self.execution.unpark(&mut self.scratch, &slot.block);
+                }
+            }
             slot.kept.lend(|record| {
                 let origin = Origin { plan, topic: &topic, partition, record };
                 let (claim, received_ns) = (slot.claim, slot.received_ns);
@@ -187,27 +217,61 @@ impl Flow {
         core.slots.recycle((slot.kept, slot.execution, slot.block));
     }
 
+    /// An execution brought its own memory.
+    fn take_over(&mut self, mut own: Box<Scratch>) {
+        std::mem::swap(&mut self.scratch, &mut own);
+        self.is_oversized = true;
+        if self.spare_scratches.len() < SPARE_SCRATCHES {
+            self.spare_scratches.push(own);
+        }
+    }
+
     /// Runs the execution on, and does what it asks for.
     #[inline]
-    fn advance(&mut self, core: &mut Core, run: Run<'_>, resume: Resume<'_>) {
-        let machine = machine(run, core.now_ms);
-        let Flow { execution, scratch, index, .. } = self;
-        let mut watch = Watch(&mut core.counters.pipelines[*index]);
-        let ran =
-            catch_unwind(AssertUnwindSafe(|| machine.run(execution, scratch, resume, &mut watch)));
-        match ran {
-            Ok(Suspension::Done(outcome)) => self.finish(core, run, outcome),
-            Ok(Suspension::Call { request, wake_ms }) => self.call(core, run, &request, wake_ms),
-            Ok(Suspension::Wait { until_ms }) => {
-                let id = self.park(core, run, false);
-                core.set_timer(id, until_ms);
+    fn advance(&mut self, core: &mut Core, run: Run<'_>, mut resume: Resume<'_>) {
+        loop {
+            let machine = machine(run, core.now_ms);
+            let Flow { execution, scratch, index, .. } = self;
+            let mut watch = Watch(&mut core.counters.pipelines[*index]);
+            let next = std::mem::replace(&mut resume, Resume::Continue);
+            let ran = catch_unwind(AssertUnwindSafe(|| {
+                machine.run(execution, scratch, next, &mut watch)
+            }));
+            if let Some(id) = self.slot {
+                self.execution.cancelled().for_each(|call| core.cancel(id, call));
             }
-            Ok(Suspension::Yield) => {
-                core.counts(self.index).yields += 1;
-                let id = self.park(core, run, false);
-                core.ready.push_back(id);
+            match ran {
+                Ok(Suspension::Call { request, wake_ms }) => {
+                    self.call(core, run, &request, wake_ms);
+                    continue;
+                }
+                Ok(Suspension::Wait { until_ms }) => {
+                    let id = self.park(core, run);
+                    core.set_timer(id, until_ms);
+                }
+                Ok(Suspension::Yield) => {
+                    core.counts(self.index).yields += 1;
+                    let id = self.park(core, run);
+                    core.ready.push_back(id);
+                }
+                Ok(Suspension::Done(outcome)) => {
+                    self.free_slot(core);
+                    self.finish(core, run, outcome);
+                }
+                Err(panic) => {
+                    self.free_slot(core);
+                    self.panicked(core, run, panic.as_ref());
+                }
             }
-            Err(panic) => self.panicked(core, run, panic.as_ref()),
+            return;
+        }
+    }
+
+    /// The execution that runs is over.
+    #[inline]
+    fn free_slot(&mut self, core: &mut Core) {
+        if let Some(id) = self.slot.take() {
+            core.slots.free(id);
         }
     }
 
@@ -247,16 +311,27 @@ impl Flow {
     }
 
     /// Parks the execution. Returns where.
-    fn park(&mut self, core: &mut Core, run: Run<'_>, is_calling: bool) -> SlotId {
+    fn park(&mut self, core: &mut Core, run: Run<'_>) -> SlotId {
+        let id = self.slot.take().unwrap_or_else(|| core.slots.reserve());
         let (mut kept, mut execution, mut block) = core.slots.spare();
         kept.keep(run.origin.record);
-        self.execution.park(&self.scratch, &mut block);
+        // What would be written out and read again with every answer costs more than its memory.
+        let is_heavy = self.execution.is_forked() && self.scratch.used() > EVACUATED_BYTES_MAX;
+        let scratch = is_heavy.then(|| {
+            let spare = self.spare_scratches.pop();
+            let mut spare = spare.unwrap_or_else(|| Box::new(run.plan.program.scratch()));
+            std::mem::swap(&mut *spare, &mut self.scratch);
+            spare
+        });
+        if scratch.is_none() {
+            self.execution.park(&mut self.scratch, &mut block);
+        }
         std::mem::swap(&mut self.execution, &mut execution);
         core.counts(self.index).parks += 1;
-        let spare = (kept, execution, block);
-        let mut slot = Slot::new(self.index, run.claim, spare, run.received_ns);
-        slot.is_calling = is_calling;
-        core.slots.insert(slot)
+        let mut slot = Slot::new(self.index, run.claim, (kept, execution, block), run.received_ns);
+        slot.scratch = scratch;
+        core.slots.park(id, slot);
+        id
     }
 
     fn call(&mut self, core: &mut Core, run: Run<'_>, request: &TaskRequest, wake_ms: i64) {
@@ -266,8 +341,7 @@ impl Flow {
         let (step, attempt) = (self.execution.step(), self.execution.attempt());
         let number = self.execution.call();
         core.counts(self.index).task_calls += 1;
-        let id = self.park(core, run, true);
-        core.set_timer(id, wake_ms);
+        let id = *self.slot.get_or_insert_with(|| core.slots.reserve());
         let state = run.plan.program.state_name(step);
         let (pipeline, resource) = (self.index, request.resource);
         core.call(id, &Calling { pipeline, number, state, resource, attempt, wake_ms });

@@ -50,7 +50,7 @@ use crate::metrics::{Pulse, ShardCounters};
 use crate::record::Wake;
 use crate::sinks::{Receipt, Sink};
 use crate::sources::Source;
-use crate::step::Resume;
+use crate::step::{CallNumber, Resume};
 use crate::tasks::{CallId, OpenError, Tasks};
 
 /// Executions that go on in one tick after they had spent their budget.
@@ -246,15 +246,15 @@ impl Shard {
         for (id, answer) in list.drain(..) {
             let slot = SlotId::from_bits(id.0);
             let Some(waiting) = self.core.slots.get(slot) else { continue };
-            if u64::from(waiting.execution.call()) != id.1 {
+            let call = CallNumber::from_bits(id.1);
+            if !waiting.execution.waits_for(call) {
                 continue;
             }
-            waiting.is_calling = false;
             let lane = waiting.lane;
             self.core.counts(lane).task_failures += u64::from(answer.is_err());
             let answer = answer.map(|(from, to)| &self.answers.text[from..to]);
             let Running { plan, flow, .. } = &mut self.lanes[lane];
-            flow.resume(plan, &mut self.core, slot, Resume::Reply(answer));
+            flow.resume(plan, &mut self.core, slot, Resume::Reply(call, answer));
         }
         self.answers.list = list;
         count

@@ -5,7 +5,7 @@ use super::timers::TimerId;
 use super::window::Claim;
 use crate::machine::Execution;
 use crate::record::{Header, Position, Record};
-use crate::value::Block;
+use crate::value::{Block, Scratch};
 
 /// Bytes that a free slot keeps of each of its buffers.
 const KEPT_BYTES: usize = 16 << 10;
@@ -84,7 +84,6 @@ impl Kept {
 }
 
 /// What a waiting execution needs.
-#[derive(Debug)]
 pub struct Slot {
     /// Whose it is: the pipeline's index on this shard.
     pub lane: usize,
@@ -98,15 +97,16 @@ pub struct Slot {
     pub block: Block,
     /// Its timer.
     pub timer: Option<TimerId>,
-    /// A task was called and has not answered.
-    pub is_calling: bool,
+    /// Its memory as a whole, where it holds too much to be moved each time.
+    pub scratch: Option<Box<Scratch>>,
     /// When its record was handed over, on the shard's clock in nanoseconds.
     pub received_ns: u64,
     bytes: usize,
 }
 
-/// The slots.
-#[derive(Debug, Default)]
+/// The slots. One is reserved when its execution first calls a task or waits, lent while that runs,
+/// and freed when it is over, so that answers find it all the while.
+#[derive(Default)]
 pub struct Slots {
     list: Vec<(u32, Option<Slot>)>,
     free: Vec<u32>,
@@ -124,36 +124,47 @@ impl Slots {
         self.spare.pop().unwrap_or_default()
     }
 
-    /// Parks. Returns where.
-    pub fn insert(&mut self, mut slot: Slot) -> SlotId {
-        slot.bytes = slot.kept.bytes.len() + slot.block.len() + size_of::<Slot>();
-        self.bytes += slot.bytes;
+    /// A slot for an execution.
+    pub fn reserve(&mut self) -> SlotId {
         self.used += 1;
         let index = self.free.pop().unwrap_or_else(|| {
             self.list.push((0, None));
             self.list.len() as u32 - 1
         });
-        let entry = &mut self.list[index as usize];
-        entry.1 = Some(slot);
-        SlotId { index, generation: entry.0 }
+        SlotId { index, generation: self.list[index as usize].0 }
     }
 
-    /// The execution there, unless it is gone.
+    /// Parks an execution in its slot.
+    pub fn park(&mut self, id: SlotId, mut slot: Slot) {
+        let memory = slot.scratch.as_ref().map_or(slot.block.len(), |scratch| scratch.capacity());
+        slot.bytes = slot.kept.bytes.len() + memory + size_of::<Slot>();
+        self.bytes += slot.bytes;
+        let entry = &mut self.list[id.index as usize];
+        debug_assert!(entry.0 == id.generation && entry.1.is_none(), "the slot is another's");
+        entry.1 = Some(slot);
+    }
+
+    /// The execution parked there, unless it is gone or lent.
     pub fn get(&mut self, id: SlotId) -> Option<&mut Slot> {
         let entry = self.list.get_mut(id.index as usize)?;
         entry.1.as_mut().filter(|_| entry.0 == id.generation)
     }
 
-    /// Takes the execution out, unless it is gone.
-    pub fn take(&mut self, id: SlotId) -> Option<Slot> {
+    /// Takes the execution out for a while; its slot stays its own.
+    pub fn lend(&mut self, id: SlotId) -> Option<Slot> {
         self.get(id)?;
+        let slot = self.list[id.index as usize].1.take()?;
+        self.bytes -= slot.bytes;
+        Some(slot)
+    }
+
+    /// An execution whose slot this was is over: nobody finds it by this id any more.
+    pub fn free(&mut self, id: SlotId) {
         let entry = &mut self.list[id.index as usize];
-        let slot = entry.1.take()?;
+        debug_assert!(entry.0 == id.generation && entry.1.is_none(), "the slot is in use");
         entry.0 = entry.0.wrapping_add(1);
         self.free.push(id.index);
-        self.bytes -= slot.bytes;
         self.used -= 1;
-        Some(slot)
     }
 
     /// Gives a slot's memory back for the next one.
@@ -179,8 +190,8 @@ impl Slot {
     /// A slot of what is given.
     pub fn new(lane: usize, claim: Claim, spare: Spare, received_ns: u64) -> Slot {
         let (kept, execution, block) = spare;
-        let (timer, is_calling, bytes) = (None, false, 0);
-        Slot { lane, claim, kept, execution, block, timer, is_calling, received_ns, bytes }
+        let (scratch, timer, bytes) = (None, None, 0);
+        Slot { lane, claim, kept, execution, block, scratch, timer, received_ns, bytes }
     }
 }
 
@@ -199,14 +210,20 @@ mod tests {
         let claim = windows.claim(id, 0, 0).expect("a window is open");
         let mut slots = Slots::default();
         let spare = slots.spare();
-        let first = slots.insert(Slot::new(0, claim, spare, 0));
+        let first = slots.reserve();
+        slots.park(first, Slot::new(0, claim, spare, 0));
         assert_eq!(SlotId::from_bits(first.to_bits()), first);
-        assert!(slots.take(first).is_some());
+        let lent = slots.lend(first).expect("it is parked there");
+        assert!(slots.get(first).is_none(), "it is lent");
+        slots.park(first, lent);
+        assert!(slots.lend(first).is_some());
+        slots.free(first);
         let spare = slots.spare();
-        let second = slots.insert(Slot::new(0, claim, spare, 0));
+        let second = slots.reserve();
+        slots.park(second, Slot::new(0, claim, spare, 0));
         // The slot is the same, its use is not: attempt 1's answer does not reach attempt 2.
         assert_eq!(first.index, second.index);
-        assert!(slots.get(first).is_none() && slots.take(first).is_none());
+        assert!(slots.get(first).is_none() && slots.lend(first).is_none());
         assert!(slots.get(second).is_some());
         assert_eq!(slots.len(), 1);
     }

@@ -1,27 +1,15 @@
-//! `StartAt` and `States`: a machine's body, and later a branch's or an iteration's.
+//! `StartAt` and `States`: a machine's body, a branch's or an iteration's.
 
 use std::collections::HashMap;
 
-use super::task::refuse_assign;
 use super::{Lowering, Step, StepId};
 use crate::asl::fields::Fields;
-use crate::asl::source::{Node, Place};
+use crate::asl::source::Place;
 use crate::asl::{codes, names, suggest};
 use crate::step::Exit;
 
 /// Characters that a state's name may have (Step Functions quotas).
 pub const NAME_CHARS_MAX: usize = 80;
-/// State types of the language that this version does not run yet.
-const LATER_TYPES: [&str; 2] = ["Map", "Parallel"];
-
-/// A compiled body: rows of the step table, in the order of the definition.
-#[derive(Debug)]
-pub struct Block {
-    /// The first step.
-    pub start: StepId,
-    /// The rows.
-    pub rows: Vec<Row>,
-}
 
 /// A row of the step table.
 #[derive(Debug)]
@@ -32,18 +20,40 @@ pub struct Row {
     pub step: Step,
 }
 
-/// The names of a body's states and the steps they get; steps are numbered before any is read, so
-/// that a field may name a state further down.
-pub fn number(states: Option<&Node>) -> HashMap<&str, StepId> {
-    let members = states.and_then(Node::as_object).unwrap_or_default();
-    members.iter().enumerate().map(|(at, m)| (m.name.as_str(), StepId(at as u32))).collect()
+/// The rows of the step table. A body's steps are numbered before any is read, so that a field may
+/// name a state further down; bodies within it come behind.
+#[derive(Debug, Default)]
+pub struct Rows(Vec<Option<Row>>);
+
+impl Rows {
+    fn reserve(&mut self, count: usize) -> u32 {
+        let first = self.0.len() as u32;
+        self.0.resize_with(self.0.len() + count, || None);
+        first
+    }
+
+    fn step(&self, id: StepId) -> Option<&Step> {
+        self.0[id.0 as usize].as_ref().map(|row| &row.step)
+    }
+
+    /// The whole table, if no row is missing.
+    pub fn into_table(self) -> Option<Box<[Row]>> {
+        self.0.into_iter().collect()
+    }
+}
+
+/// A compiled body: where it starts.
+#[derive(Debug)]
+pub struct Block {
+    /// The first step.
+    pub start: StepId,
 }
 
 impl Block {
-    /// Reads `StartAt` and `States`; `None` where something in them was wrong.
+    /// Reads `StartAt` and `States`, whose rows go to the table; `None` where something in them was
+    /// wrong.
     pub fn parse(fields: &mut Fields<'_>, lowering: &mut Lowering<'_>) -> Option<Block> {
         let start = fields.required_target(names::START_AT);
-        let start = start.and_then(|target| lowering.step(&target));
         fields.required(names::STATES);
         let states = fields.place(names::STATES)?;
         let Some(members) = states.node.as_object() else {
@@ -53,33 +63,41 @@ impl Block {
         if members.is_empty() {
             fields.invalid(names::STATES, codes::INVALID_VALUE, "must hold at least one state.");
         }
-        let mut rows = Vec::new();
-        for member in members {
+        let first = lowering.rows.reserve(members.len());
+        let ids = (first..).map(StepId);
+        let targets: HashMap<_, _> =
+            members.iter().zip(ids.clone()).map(|(member, id)| (member.name.clone(), id)).collect();
+        let around = std::mem::replace(&mut lowering.targets, targets);
+        let start = start.and_then(|target| lowering.step(&target));
+        let mut is_whole = true;
+        for (member, id) in members.iter().zip(ids) {
             let place = states.member(&member.name)?;
             check_name(&member.name, &place, lowering);
-            if let Some(step) = parse_state(&member.name, &place, lowering) {
-                rows.push(Row { name: member.name.clone(), step });
-            }
+            let step = parse_state(&member.name, &place, lowering);
+            is_whole &= step.is_some();
+            let row = step.map(|step| Row { name: member.name.clone(), step });
+            lowering.rows.0[id.0 as usize] = row;
         }
-        let is_whole = rows.len() == members.len() && !lowering.diagnostics.has_errors();
-        let block = Block { start: start?, rows };
-        if is_whole {
-            block.check_flow(&states, lowering);
+        lowering.targets = around;
+        let block = Block { start: start? };
+        if is_whole && !lowering.diagnostics.has_errors() {
+            let names: Vec<_> = members.iter().map(|member| member.name.as_str()).collect();
+            block.check_flow(first, &names, &states, lowering);
         }
         is_whole.then_some(block)
     }
 
     /// Every state must be reachable, and an end too.
-    fn check_flow(&self, states: &Place<'_>, lowering: &Lowering<'_>) {
-        let mut reached = vec![false; self.rows.len()];
+    fn check_flow(&self, first: u32, names: &[&str], states: &Place<'_>, lowering: &Lowering<'_>) {
+        let mut reached = vec![false; names.len()];
         let mut waiting = vec![self.start];
         let mut ends = false;
         let mut exits = Vec::new();
-        while let Some(StepId(at)) = waiting.pop() {
-            if std::mem::replace(&mut reached[at as usize], true) {
+        while let Some(id) = waiting.pop() {
+            if std::mem::replace(&mut reached[(id.0 - first) as usize], true) {
                 continue;
             }
-            let step = &self.rows[at as usize].step;
+            let Some(step) = lowering.rows.step(id) else { continue };
             waiting.extend(step.catchers().iter().map(|catch| catch.next));
             exits.clear();
             step.exits(&mut exits);
@@ -90,10 +108,9 @@ impl Block {
                 }
             }
         }
-        for (row, _) in self.rows.iter().zip(&reached).filter(|(_, reached)| !**reached) {
-            let place = states.member(&row.name).unwrap_or_else(|| states.clone());
-            let message =
-                format!("State {:?} is never reached; no transition leads to it.", row.name);
+        for (name, _) in names.iter().zip(&reached).filter(|(_, reached)| !**reached) {
+            let place = states.member(name).unwrap_or_else(|| states.clone());
+            let message = format!("State {name:?} is never reached; no transition leads to it.");
             lowering.diagnostics.error(codes::UNREACHABLE_STATE, message, place.location());
         }
         if !ends {
@@ -104,11 +121,15 @@ impl Block {
     }
 }
 
-fn check_name(name: &str, place: &Place<'_>, lowering: &Lowering<'_>) {
+fn check_name(name: &str, place: &Place<'_>, lowering: &mut Lowering<'_>) {
     if name.chars().count() > NAME_CHARS_MAX {
         let message =
             format!("State name {name:?} is longer than {NAME_CHARS_MAX} characters; shorten it.");
         lowering.diagnostics.error(codes::INVALID_STATE_NAME, message, place.location());
+    }
+    if !lowering.names.insert(name.to_owned()) {
+        let message = format!("State name {name:?} stands twice in the machine; rename one.");
+        lowering.diagnostics.error(codes::DUPLICATE_STATE_NAME, message, place.location());
     }
 }
 
@@ -126,11 +147,8 @@ fn parse_state(name: &str, place: &Place<'_>, lowering: &mut Lowering<'_>) -> Op
         fields.abandon();
         return None;
     };
-    if LATER_TYPES.contains(&kind) {
-        let why = "is not in this version yet; Pass, Task, Choice, Wait, Succeed and Fail are.";
-        fields.invalid(names::TYPE, codes::NOT_IMPLEMENTED, why);
-    } else if !Step::TYPES.contains(&kind) {
-        let near = suggest::sentence(kind, Step::TYPES.iter().chain(&LATER_TYPES).copied());
+    if !Step::TYPES.contains(&kind) {
+        let near = suggest::sentence(kind, Step::TYPES.iter().copied());
         let complaint = format!("is no state type.{near}");
         fields.invalid(names::TYPE, codes::UNKNOWN_STATE_TYPE, complaint);
     }
@@ -138,10 +156,9 @@ fn parse_state(name: &str, place: &Place<'_>, lowering: &mut Lowering<'_>) -> Op
         fields.abandon();
         return None;
     }
-    refuse_assign(&mut fields);
-    let why = "belongs to JSONata states, which are not in this version yet.";
-    fields.refuse(names::ARGUMENTS, codes::NOT_IMPLEMENTED, why);
-    fields.refuse(names::OUTPUT, codes::NOT_IMPLEMENTED, why);
+    let why = "belongs to JSONata states; this one is in JSONPath.";
+    fields.refuse(names::ARGUMENTS, codes::FIELD_NOT_ALLOWED, why);
+    fields.refuse(names::OUTPUT, codes::FIELD_NOT_ALLOWED, why);
     let step = Step::parse(kind, &mut fields, lowering);
     fields.finish();
     step

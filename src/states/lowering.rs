@@ -1,9 +1,11 @@
 //! What reading a state needs of its surroundings: names become indexes, expressions are compiled,
 //! constants go to the bottom of the program's memory.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
+use super::assign::Scopes;
+use super::block::Rows;
 use crate::asl::diagnostics::Diagnostics;
 use crate::asl::fields::{Fields, Target};
 use crate::asl::source::{Node, NodeKind, Place, Span};
@@ -69,7 +71,13 @@ impl fmt::Display for Rule {
 /// The surroundings of a state that is being read.
 pub struct Lowering<'a> {
     /// The steps of the states that `Next` may name.
-    pub targets: &'a HashMap<&'a str, StepId>,
+    pub targets: HashMap<String, StepId>,
+    /// The step table so far.
+    pub rows: Rows,
+    /// The names of all states so far.
+    pub names: HashSet<String>,
+    /// Where which variables are assigned.
+    pub scopes: Scopes,
     /// Memory of the program's constants.
     pub constants: &'a mut Scratch,
     /// The resources of all tasks, in their order.
@@ -78,7 +86,24 @@ pub struct Lowering<'a> {
     pub diagnostics: &'a Diagnostics,
 }
 
-impl Lowering<'_> {
+impl<'a> Lowering<'a> {
+    /// The surroundings of a whole machine.
+    pub fn new(
+        constants: &'a mut Scratch,
+        resources: &'a mut Vec<Resource>,
+        diagnostics: &'a Diagnostics,
+    ) -> Lowering<'a> {
+        Lowering {
+            targets: HashMap::new(),
+            rows: Rows::default(),
+            names: HashSet::new(),
+            scopes: Scopes::default(),
+            constants,
+            resources,
+            diagnostics,
+        }
+    }
+
     /// The step of the state a field leads to; one that does not exist is reported.
     pub fn step(&mut self, target: &Target) -> Option<StepId> {
         let step = self.targets.get(target.name.as_str()).copied();
@@ -88,6 +113,17 @@ impl Lowering<'_> {
             self.diagnostics.error(codes::MISSING_TRANSITION_TARGET, message, location.clone());
         }
         step
+    }
+
+    /// Reports variables that are assigned within a scope whose surroundings assign them too.
+    pub fn check_variables(&self) {
+        for (name, location) in self.scopes.shadowing() {
+            let message = format!(
+                "The variable {name:?} is assigned outside of this Map or Parallel state too; a \
+                 branch or iteration can't set it: take another name."
+            );
+            self.diagnostics.error(codes::INVALID_VARIABLE, message, location.clone());
+        }
     }
 
     /// A constant of the program.

@@ -1,25 +1,33 @@
 //! One file per state type: its fields, how they are read, what the step does. To add one, write the
 //! file and a row in `state_types!`.
 
+mod assign;
 mod block;
+mod ending;
 mod io;
 mod lowering;
 
 mod choice;
 mod fail;
+mod map;
+mod parallel;
 mod pass;
 mod succeed;
 mod task;
 mod wait;
 
-pub use block::{Block, Row, number};
+pub use assign::Scopes;
+pub use block::{Block, Row, Rows};
 pub use choice::Choice;
+pub use ending::Catch;
 pub use fail::Fail;
 pub use io::TIMEOUT_SECONDS_MAX;
 pub use lowering::{Lowering, Resource};
+pub use map::Map;
+pub use parallel::Parallel;
 pub use pass::Pass;
 pub use succeed::Succeed;
-pub use task::{Catch, Task};
+pub use task::Task;
 pub use wait::Wait;
 
 use crate::asl::fields::Fields;
@@ -36,7 +44,8 @@ pub trait StateType: Sized {
     /// Runs from the state's start.
     fn enter(&self, frame: &mut Frame<'_>) -> Result<Transition, StateError>;
 
-    /// Goes on with what it waited for: a task's result, or `null` from a timer.
+    /// Goes on with what it waited for: a task's result, the results of what it ran, or `null` from a
+    /// timer.
     fn resume(&self, _: &mut Frame<'_>, result: Value) -> Result<Transition, StateError> {
         debug_assert!(false, "only a step that waits is resumed");
         Ok(Transition::Exit(Exit::End, result))
@@ -49,6 +58,11 @@ pub trait StateType: Sized {
 
     /// `Catch`
     fn catchers(&self) -> &[Catch] {
+        &[]
+    }
+
+    /// Where what it runs starts: branches, or the processor of items.
+    fn branches(&self) -> &[StepId] {
         &[]
     }
 
@@ -137,6 +151,13 @@ macro_rules! state_types {
                 }
             }
 
+            /// Where what it runs starts.
+            pub fn branches(&self) -> &[StepId] {
+                match self {
+                    $(Step::$name(state) => state.branches(),)+
+                }
+            }
+
             /// Adds where it may lead, other than by `Catch`, to `exits`.
             pub fn exits(&self, exits: &mut Vec<Exit>) {
                 match self {
@@ -167,4 +188,8 @@ state_types! {
     Succeed
     /// `"Type": "Fail"`: ends the machine with an error.
     Fail
+    /// `"Type": "Parallel"`: runs branches side by side.
+    Parallel
+    /// `"Type": "Map"`: runs a body for every item.
+    Map
 }

@@ -1,5 +1,6 @@
 //! `"Type": "Pass"` (specification, "Pass State").
 
+use super::assign::{Assign, assign};
 use super::io::{InputOutput, ResultPath, exit_of};
 use super::lowering::Payload;
 use super::{Listing, Lowering, StateType};
@@ -15,6 +16,7 @@ pub struct Pass {
     io: InputOutput,
     make: Make,
     result_path: ResultPath,
+    assign: Option<Assign>,
     exit: Exit,
 }
 
@@ -38,6 +40,7 @@ impl StateType for Pass {
             (lowering.constant(&text), text.into())
         });
         let result_path = ResultPath::parse(fields, lowering);
+        let assign = Assign::parse(fields, lowering);
         let exit = exit_of(fields, lowering);
         // With both, Result is the task's stand-in, and so replaces what Parameters made.
         let make = match (result, template) {
@@ -45,7 +48,7 @@ impl StateType for Pass {
             (None, Some(template)) => Make::Parameters(template),
             (None, None) => Make::Input,
         };
-        Some(Pass { io, make, result_path, exit })
+        Some(Pass { io, make, result_path, assign, exit })
     }
 
     #[inline]
@@ -58,6 +61,7 @@ impl StateType for Pass {
                 frame.with_input(input, |frame| template.evaluate(frame))?
             }
         };
+        assign(&self.assign, frame, result)?;
         let output = self.result_path.put(frame, result)?;
         Ok(Transition::Exit(self.exit, self.io.leave(frame, output)?))
     }
@@ -74,6 +78,7 @@ impl StateType for Pass {
             Make::Parameters(template) => out.line("parameters", template),
         }
         self.result_path.list(out);
+        self.assign.iter().for_each(|assign| assign.list(out));
         self.io.list_output(out);
     }
 }

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use super::io::{InputOutput, ResultPath, Seconds, exit_of};
+use super::ending::{Catch, Ending};
+use super::io::{InputOutput, Seconds};
 use super::lowering::Payload;
 use super::{Listing, Lowering, StateType};
 use crate::asl::fields::Fields;
-use crate::asl::retry::{Catcher, ErrorEquals, Retrier};
+use crate::asl::retry::Retrier;
 use crate::asl::{codes, names};
 use crate::fault::StateError;
-use crate::step::{Exit, Frame, ResourceId, StepId, TaskRequest, Transition};
+use crate::step::{Exit, Frame, ResourceId, TaskRequest, Transition};
 use crate::value::Value;
 
 /// Calls a resource.
@@ -22,21 +23,7 @@ pub struct Task {
     credentials: Option<Payload>,
     timeout: Option<Seconds>,
     heartbeat: Option<Seconds>,
-    result_selector: Option<Payload>,
-    result_path: ResultPath,
-    retriers: Vec<Retrier>,
-    catchers: Vec<Catch>,
-    exit: Exit,
-}
-
-/// `{"ErrorEquals": [...], "Next": "...", "ResultPath": "$.error"}`
-#[derive(Debug)]
-pub struct Catch {
-    /// Which errors it takes.
-    pub errors: ErrorEquals,
-    /// Where it leads.
-    pub next: StepId,
-    result_path: ResultPath,
+    ending: Ending,
 }
 
 impl Task {
@@ -46,45 +33,6 @@ impl Task {
     }
 }
 
-impl Catch {
-    /// Reads `Catch`.
-    pub(super) fn parse_all(fields: &mut Fields<'_>, lowering: &mut Lowering<'_>) -> Vec<Catch> {
-        let read = Catcher::parse_all(fields, |rest| {
-            rest.comment();
-            refuse_assign(rest);
-            let why = "belongs to JSONata states, which are not in this version yet.";
-            rest.refuse(names::OUTPUT, codes::NOT_IMPLEMENTED, why);
-            ResultPath::parse(rest, lowering)
-        });
-        let lower = |(catcher, result_path): (Catcher, ResultPath)| {
-            let next = lowering.step(&catcher.next)?;
-            Some(Catch { errors: catcher.errors, next, result_path })
-        };
-        read.into_iter().filter_map(lower).collect()
-    }
-
-    /// The next state's input: the failed one's, with the error output put where it says.
-    pub fn output(&self, frame: &mut Frame<'_>, error: Value) -> Result<Value, StateError> {
-        self.result_path.put(frame, error)
-    }
-
-    pub(super) fn list(&self, out: &mut Listing) {
-        let errors: Vec<_> = self.errors.names().collect();
-        let at = match &self.result_path {
-            ResultPath::Whole => "$",
-            ResultPath::Discard => "nowhere",
-            ResultPath::At(path) => path.text(),
-        };
-        out.line("catch", format_args!("{} at {at} -> {}", errors.join(", "), self.next));
-    }
-}
-
-/// `Assign` comes with variables.
-pub(super) fn refuse_assign(fields: &mut Fields<'_>) {
-    let why = "is not supported yet: variables are not in this version.";
-    fields.refuse(names::ASSIGN, codes::NOT_IMPLEMENTED, why);
-}
-
 impl StateType for Task {
     fn parse(fields: &mut Fields<'_>, lowering: &mut Lowering<'_>) -> Option<Task> {
         let io = InputOutput::parse(fields, lowering);
@@ -92,27 +40,10 @@ impl StateType for Task {
         let parameters = lowering.template(fields, names::PARAMETERS);
         let credentials = parse_credentials(fields, lowering);
         let (timeout, heartbeat) = parse_times(fields, lowering);
-        let result_selector = lowering.template(fields, names::RESULT_SELECTOR);
-        let result_path = ResultPath::parse(fields, lowering);
-        let retriers = Retrier::parse_all(fields);
-        let catchers = Catch::parse_all(fields, lowering);
-        let exit = exit_of(fields, lowering);
+        let ending = Ending::parse(fields, lowering);
         let resource = resource?;
         let arn = lowering.resources[resource.0 as usize].arn.as_str().into();
-        Some(Task {
-            io,
-            resource,
-            arn,
-            parameters,
-            credentials,
-            timeout,
-            heartbeat,
-            result_selector,
-            result_path,
-            retriers,
-            catchers,
-            exit,
-        })
+        Some(Task { io, resource, arn, parameters, credentials, timeout, heartbeat, ending })
     }
 
     fn enter(&self, frame: &mut Frame<'_>) -> Result<Transition, StateError> {
@@ -135,24 +66,19 @@ impl StateType for Task {
     }
 
     fn resume(&self, frame: &mut Frame<'_>, result: Value) -> Result<Transition, StateError> {
-        let result = match &self.result_selector {
-            Some(template) => frame.with_input(result, |frame| template.evaluate(frame))?,
-            None => result,
-        };
-        let output = self.result_path.put(frame, result)?;
-        Ok(Transition::Exit(self.exit, self.io.leave(frame, output)?))
+        self.ending.leave(&self.io, frame, result)
     }
 
     fn retriers(&self) -> &[Retrier] {
-        &self.retriers
+        &self.ending.retriers
     }
 
     fn catchers(&self) -> &[Catch] {
-        &self.catchers
+        &self.ending.catchers
     }
 
     fn exits(&self, exits: &mut Vec<Exit>) {
-        exits.push(self.exit);
+        exits.push(self.ending.exit);
     }
 
     fn list(&self, out: &mut Listing) {
@@ -166,13 +92,7 @@ impl StateType for Task {
             }
         }
         out.line("call", &self.arn);
-        if let Some(template) = &self.result_selector {
-            out.line("select", template);
-        }
-        self.result_path.list(out);
-        self.io.list_output(out);
-        self.retriers.iter().for_each(|retrier| list_retrier(retrier, out));
-        self.catchers.iter().for_each(|catch| catch.list(out));
+        self.ending.list(&self.io, out);
     }
 }
 
@@ -208,22 +128,4 @@ fn seconds(
     frame: &mut Frame<'_>,
 ) -> Result<Option<Duration>, StateError> {
     seconds.as_ref().map(|seconds| seconds.evaluate(name, frame)).transpose()
-}
-
-fn list_retrier(retrier: &Retrier, out: &mut Listing) {
-    let names: Vec<_> = retrier.errors.names().collect();
-    let mut text = format!(
-        "{} after {} s x{}, {} times",
-        names.join(", "),
-        retrier.interval.as_secs(),
-        retrier.backoff_rate,
-        retrier.max_attempts
-    );
-    if let Some(max) = retrier.max_delay {
-        text.push_str(&format!(", at most {} s", max.as_secs()));
-    }
-    if retrier.full_jitter {
-        text.push_str(", full jitter");
-    }
-    out.line("retry", text);
 }

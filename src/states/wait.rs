@@ -1,5 +1,6 @@
 //! `"Type": "Wait"` (specification, "Wait State"; recorded limits in `WAIT_DAYS_MAX`).
 
+use super::assign::{Assign, assign};
 use super::io::{InputOutput, exit_of, shown, value_at};
 use super::{Listing, Lowering, StateType};
 use crate::asl::fields::Fields;
@@ -20,6 +21,7 @@ const DELAY_MS_MAX: i64 = (i32::MAX as i64) * 1000;
 pub struct Wait {
     io: InputOutput,
     until: Until,
+    assign: Option<Assign>,
     exit: Exit,
 }
 
@@ -50,8 +52,9 @@ impl StateType for Wait {
             Some(_) => lowering.reference(fields, names::TIMESTAMP_PATH).map(Until::TimestampPath),
             None => None,
         };
+        let assign = Assign::parse(fields, lowering);
         let exit = exit_of(fields, lowering);
-        Some(Wait { io, until: until?, exit })
+        Some(Wait { io, until: until?, assign, exit })
     }
 
     fn enter(&self, frame: &mut Frame<'_>) -> Result<Transition, StateError> {
@@ -62,6 +65,7 @@ impl StateType for Wait {
 
     fn resume(&self, frame: &mut Frame<'_>, _: Value) -> Result<Transition, StateError> {
         let input = self.io.enter(frame)?;
+        assign(&self.assign, frame, input)?;
         Ok(Transition::Exit(self.exit, self.io.leave(frame, input)?))
     }
 
@@ -79,6 +83,7 @@ impl StateType for Wait {
             }
             Until::TimestampPath(path) => out.line("wait", format_args!("until {}", path.text())),
         }
+        self.assign.iter().for_each(|assign| assign.list(out));
         self.io.list_output(out);
     }
 }

@@ -1,18 +1,17 @@
 //! The contract between a state type and the machine: what a step reads ([`Frame`]), and what it
 //! says happens next ([`Transition`]). Steps are rows of a flat table; they name each other by index.
 //!
-//! How Parallel and Map will sit here: a state that runs branches answers `enter` with a transition
-//! that forks, naming the first step of each branch and its input; the machine gives each branch an
-//! entry of `Execution`'s list of threads (each has its own step, phase, call number and roots, and
-//! the index of its parent), runs them in the same loop, and answers the forking step's `resume`
-//! with the array of their results once the last has ended. Replies and timers already carry the
-//! call number that tells whose they are. Variables will be one more root of a thread.
+//! A state that runs others (Parallel, Map) answers `enter` with [`Transition::Fork`]; the machine
+//! gives each branch or iteration a thread of its own, runs all in the same loop, and answers the
+//! forking step's `resume` with the array of their results.
 
+mod fork;
 mod task;
 
 use std::fmt;
 
-pub use task::{Resume, TaskRequest};
+pub use fork::{Batches, Fork, Iterations, Tolerance};
+pub use task::{CallNumber, Resume, TaskRequest};
 
 use crate::expr::Scope;
 use crate::fault::StateError;
@@ -48,6 +47,8 @@ pub struct Frame<'a> {
     pub scope: Scope<'a>,
     /// Milliseconds since 1970, the same throughout one call of the machine.
     pub now_ms: i64,
+    /// What `Assign` made, `null` for nothing: it counts once the state is left.
+    pub assigned: Value,
 }
 
 impl Frame<'_> {
@@ -70,6 +71,8 @@ pub enum Transition {
     Call(TaskRequest),
     /// Nothing until then (milliseconds since 1970); `resume` gets `null`.
     Wait(i64),
+    /// Others are to run first; `resume` gets the array of their results.
+    Fork(Fork),
     /// The Fail state: its error, which no Retry or Catch of its own state sees.
     Fail(StateError),
 }

@@ -22,13 +22,34 @@ pub struct TaskRequest {
     pub heartbeat: Option<Duration>,
 }
 
+/// Names a call of an execution: an answer to another one is stale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CallNumber {
+    /// The thread that called.
+    pub thread: u32,
+    /// Counts the execution's suspensions.
+    pub number: u32,
+}
+
+impl CallNumber {
+    /// As one number, for whoever carries the call.
+    pub fn to_bits(self) -> u64 {
+        u64::from(self.thread) << 32 | u64::from(self.number)
+    }
+
+    /// From [`CallNumber::to_bits`].
+    pub fn from_bits(bits: u64) -> CallNumber {
+        CallNumber { thread: (bits >> 32) as u32, number: bits as u32 }
+    }
+}
+
 /// What came back to an execution, so that it may go on.
 #[derive(Debug)]
 pub enum Resume<'a> {
-    /// It has not run yet, or had spent its budget.
+    /// Nothing: it has not run yet, had spent its budget, or its call was made.
     Continue,
-    /// The time it waited for has come.
+    /// A time that it waited for may have come.
     Timer,
     /// A task's answer: JSON text, or an error.
-    Reply(Result<&'a [u8], StateError>),
+    Reply(CallNumber, Result<&'a [u8], StateError>),
 }

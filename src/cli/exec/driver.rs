@@ -1,5 +1,6 @@
 //! One execution on one thread: runs the machine, sleeps where it waits, calls what it calls.
 
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -12,7 +13,7 @@ use crate::fault::StateError;
 use crate::machine::{Execution, Identity, Limits, Machine, Outcome, Suspension};
 use crate::program::Program;
 use crate::record::Wake;
-use crate::step::{Resume, TaskRequest};
+use crate::step::{CallNumber, Resume, TaskRequest};
 use crate::tasks::{Call, CallId, Plan, Tasks};
 use crate::value::{Scratch, Value};
 
@@ -89,6 +90,7 @@ impl Driver<'_> {
         let mut resume = Resume::Continue;
         loop {
             let suspension = self.machine().run(&mut execution, scratch, resume, &mut trace);
+            execution.cancelled().for_each(|call| calls.cancel(call));
             resume = match suspension {
                 Suspension::Done(outcome) => return Ok(Ended::By(outcome)),
                 Suspension::Yield => {
@@ -96,24 +98,25 @@ impl Driver<'_> {
                     Resume::Continue
                 }
                 Suspension::Wait { until_ms } => {
-                    trace.waits(until_ms);
-                    self.clock.reach(until_ms).await;
-                    Resume::Timer
+                    if calls.tasks.in_flight() == 0 {
+                        trace.waits(until_ms);
+                    }
+                    match calls.answer(until_ms).await {
+                        None => Resume::Timer,
+                        Some((call, Err(error))) => Resume::Reply(call, Err(error)),
+                        Some((call, Ok(text))) => {
+                            result = text;
+                            Resume::Reply(call, Ok(&result))
+                        }
+                    }
                 }
                 Suspension::Call { request, wake_ms } => {
                     let arn = &self.program.resource(request.resource).arn;
                     trace.calls(arn, execution.attempt());
                     let mut arguments = Vec::new();
                     scratch.write(request.arguments, &mut arguments);
-                    let call = self.call(&execution, &request, &arguments, wake_ms);
-                    match calls.answer(&call, wake_ms).await {
-                        None => Resume::Timer,
-                        Some(Err(error)) => Resume::Reply(Err(error)),
-                        Some(Ok(text)) => {
-                            result = text;
-                            Resume::Reply(Ok(&result))
-                        }
-                    }
+                    calls.tasks.call(&self.call(&execution, &request, &arguments, wake_ms));
+                    Resume::Continue
                 }
             };
         }
@@ -134,7 +137,7 @@ impl Driver<'_> {
         let now_ms = self.clock.now_ms();
         let left_ms = u64::try_from(wake_ms.saturating_sub(now_ms)).unwrap_or(0);
         Call {
-            id: CallId(0, execution.call().into()),
+            id: CallId(0, execution.call().to_bits()),
             plan: 0,
             resource: request.resource.0 as usize,
             state: self.program.state_name(execution.step()),
@@ -181,9 +184,11 @@ impl Identity for Driver<'_> {
 /// A task's result as JSON text, or its error.
 type Reply = Result<Vec<u8>, StateError>;
 
-/// The tasks of the one definition, called one at a time.
+/// The tasks of the one definition.
 struct Calls {
     tasks: Tasks,
+    /// Answers that came together with others.
+    answers: VecDeque<(CallNumber, Reply)>,
     woken: Arc<Notify>,
     clock: Clock,
 }
@@ -193,25 +198,26 @@ impl Calls {
         let woken = Arc::new(Notify::new());
         let waker = woken.clone();
         let tasks = Tasks::open(vec![plan], local, Wake::new(move || waker.notify_one()))?;
-        Ok(Calls { tasks, woken, clock })
+        Ok(Calls { tasks, answers: VecDeque::new(), woken, clock })
     }
 
-    /// Calls, and waits for the answer; `None` where none has come by `wake_ms`.
-    async fn answer(&mut self, call: &Call<'_>, wake_ms: i64) -> Option<Reply> {
-        self.tasks.call(call);
+    /// Forgets a call.
+    fn cancel(&mut self, call: CallNumber) {
+        self.tasks.cancel(CallId(0, call.to_bits()));
+    }
+
+    /// The next answer; `None` where none has come by `wake_ms`.
+    async fn answer(&mut self, wake_ms: i64) -> Option<(CallNumber, Reply)> {
         loop {
-            let mut answer = None;
-            self.tasks.poll(self.clock.now_ms(), &mut |id, reply| {
-                if id == call.id {
-                    answer = Some(reply.map(<[u8]>::to_vec));
-                }
+            let Calls { tasks, answers, .. } = self;
+            tasks.poll(self.clock.now_ms(), &mut |id, reply| {
+                answers.push_back((CallNumber::from_bits(id.1), reply.map(<[u8]>::to_vec)));
             });
-            if answer.is_some() {
-                return answer;
-            }
             let now_ms = self.clock.now_ms();
+            if let Some(answer) = self.answers.pop_front() {
+                return Some(answer);
+            }
             if now_ms >= wake_ms {
-                self.tasks.cancel(call.id);
                 return None;
             }
             let soon_ms = now_ms + POLL_INTERVAL.as_millis() as i64;

@@ -1,0 +1,162 @@
+//! A thread: one way through the step table. An execution has one, and one more for each branch and
+//! iteration that runs; all share its memory, and none sees what another assigns.
+
+use crate::step::{CallNumber, StepId};
+use crate::value::Value;
+
+/// In place of an index: none.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// What a thread is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// It has ended.
+    #[default]
+    Over,
+    /// About to enter its state.
+    Ready,
+    /// Has entered its state, and is about to run it.
+    Entered,
+    /// A task was called.
+    Calling,
+    /// A task did not answer in time.
+    Late,
+    /// In a Wait state.
+    Waiting,
+    /// The wait is over.
+    Woken,
+    /// Between two attempts.
+    Retrying,
+    /// About to try again.
+    Again,
+    /// Others run for it.
+    Forked,
+}
+
+impl Phase {
+    /// Does it wait for a time?
+    pub(super) fn is_suspended(self) -> bool {
+        matches!(self, Phase::Calling | Phase::Waiting | Phase::Retrying)
+    }
+
+    /// What follows once the time has come.
+    fn due(self) -> Phase {
+        match self {
+            Phase::Calling => Phase::Late,
+            Phase::Waiting => Phase::Woken,
+            Phase::Retrying => Phase::Again,
+            other => other,
+        }
+    }
+}
+
+/// An item that a Map iterates over: `$$.Map.Item`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Item {
+    /// From 0; [`NONE`] outside of Maps.
+    pub(super) index: u32,
+    pub(super) value: Value,
+    /// Of an object's member; `null` otherwise.
+    pub(super) key: Value,
+}
+
+impl Item {
+    pub(super) const NONE: Item = Item { index: NONE, value: Value::NULL, key: Value::NULL };
+}
+
+/// One way through the step table.
+#[derive(Debug)]
+pub(super) struct Thread {
+    pub(super) step: StepId,
+    pub(super) phase: Phase,
+    /// The current state's input, as it came.
+    pub(super) state_input: Value,
+    /// An object; `null` where none was assigned.
+    pub(super) variables: Value,
+    pub(super) item: Item,
+    /// Tries of the current state that failed and were retried.
+    pub(super) attempt: u32,
+    /// The same by retrier.
+    pub(super) retries: Vec<u32>,
+    /// The number of its last suspension.
+    pub(super) call: u32,
+    /// What it waits for at most.
+    pub(super) wake_ms: i64,
+    /// The wait for a task ends with a heartbeat that is missing, not with its timeout.
+    pub(super) is_heartbeat: bool,
+    /// The number of the event that entered the current state.
+    pub(super) entered_event: u64,
+    pub(super) entered_ms: i64,
+    /// The fork that it is part of, or [`NONE`].
+    pub(super) fork: u32,
+    /// Which of the fork's results it makes.
+    pub(super) place: u32,
+    /// How many items its iteration is.
+    pub(super) items: u32,
+    /// The history that its events go to.
+    pub(super) history: u32,
+}
+
+impl Default for Thread {
+    fn default() -> Thread {
+        Thread {
+            step: StepId(0),
+            phase: Phase::Over,
+            state_input: Value::NULL,
+            variables: Value::NULL,
+            item: Item::NONE,
+            attempt: 0,
+            retries: Vec::new(),
+            call: 0,
+            wake_ms: 0,
+            is_heartbeat: false,
+            entered_event: 0,
+            entered_ms: 0,
+            fork: NONE,
+            place: 0,
+            items: 0,
+            history: 0,
+        }
+    }
+}
+
+impl Thread {
+    #[inline]
+    pub(super) fn go_to(&mut self, step: StepId, input: Value) {
+        self.step = step;
+        self.state_input = input;
+        self.phase = Phase::Ready;
+    }
+
+    #[inline]
+    pub(super) fn enter(&mut self, event: u64, now_ms: i64, retriers: usize) {
+        self.entered_event = event;
+        self.entered_ms = now_ms;
+        self.attempt = 0;
+        self.retries.clear();
+        self.retries.resize(retriers, 0);
+    }
+
+    /// Becomes what follows the wait, if its time has come.
+    pub(super) fn wake(&mut self, now_ms: i64) -> bool {
+        let is_due = self.phase.is_suspended() && self.wake_ms <= now_ms;
+        if is_due {
+            self.phase = self.phase.due();
+        }
+        is_due
+    }
+
+    /// The call that it waits for, as the thread at `index`.
+    pub(super) fn calling(&self, index: u32) -> Option<CallNumber> {
+        let is_calling = matches!(self.phase, Phase::Calling | Phase::Late);
+        is_calling.then_some(CallNumber { thread: index, number: self.call })
+    }
+
+    /// The values it keeps.
+    pub(super) fn each_root(&mut self, visit: &mut dyn FnMut(&mut Value)) {
+        visit(&mut self.state_input);
+        visit(&mut self.variables);
+        visit(&mut self.item.value);
+        visit(&mut self.item.key);
+    }
+}

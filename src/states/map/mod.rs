@@ -1,0 +1,217 @@
+//! `"Type": "Map"` (specification, "Map State"; Developer Guide, "Map workflow state").
+
+mod batcher;
+mod count;
+
+use super::ending::{Catch, Ending};
+use super::io::{InputOutput, value_at};
+use super::lowering::Payload;
+use super::{Block, Listing, Lowering, StateType};
+use crate::asl::fields::Fields;
+use crate::asl::retry::Retrier;
+use crate::asl::{codes, names};
+use crate::expr::Path;
+use crate::fault::StateError;
+use crate::step::{Exit, Fork, Frame, Iterations, StepId, Tolerance, Transition};
+use crate::value::{Kind, Value};
+use batcher::Batcher;
+use count::{Count, Percentage};
+
+/// The largest number that a Map's fields may name; the service names no limit for most.
+const COUNT_MAX: i64 = 100_000_000;
+
+/// Runs a body for every item.
+#[derive(Debug)]
+pub struct Map {
+    io: InputOutput,
+    items: Option<Path>,
+    selector: Option<Payload>,
+    concurrency: Option<Count>,
+    tolerated_count: Option<Count>,
+    tolerated_percentage: Option<Percentage>,
+    batcher: Option<Batcher>,
+    processor: StepId,
+    is_distributed: bool,
+    ending: Ending,
+}
+
+impl Map {
+    /// Where an iteration starts.
+    pub fn processor(&self) -> StepId {
+        self.processor
+    }
+
+    /// `"Mode": "DISTRIBUTED"`: iterations are executions of their own.
+    pub fn is_distributed(&self) -> bool {
+        self.is_distributed
+    }
+
+    /// An iteration's input: `ItemSelector` with the state's effective input as `$`, or the item.
+    pub fn item(&self, frame: &mut Frame<'_>, item: Value) -> Result<Value, StateError> {
+        match &self.selector {
+            Some(template) => template.evaluate(frame),
+            None => Ok(item),
+        }
+    }
+
+    fn tolerance(&self, frame: &mut Frame<'_>) -> Result<Tolerance, StateError> {
+        let count = self.tolerated_count.as_ref().map(|count| count.evaluate(frame)).transpose()?;
+        if count.is_some_and(|count| count < 0) {
+            return Err(StateError::runtime("ToleratedFailureCount cannot be negative."));
+        }
+        let percentage = self.tolerated_percentage.as_ref();
+        let percentage = percentage.map(|percentage| percentage.evaluate(frame)).transpose()?;
+        Ok(Tolerance { count: count.map(i64::unsigned_abs), percentage })
+    }
+
+    fn concurrency(&self, frame: &mut Frame<'_>) -> Result<u32, StateError> {
+        let count = self.concurrency.as_ref().map_or(Ok(0), |count| count.evaluate(frame))?;
+        if count < 0 {
+            return Err(StateError::runtime("MaxConcurrency cannot be negative."));
+        }
+        Ok(u32::try_from(count).unwrap_or(u32::MAX))
+    }
+
+    /// The items in the state's effective input, `$`.
+    fn items(&self, frame: &mut Frame<'_>) -> Result<Value, StateError> {
+        let Some(path) = &self.items else { return self.iterable(frame.scope.input, "$") };
+        let items = value_at(path, frame)?;
+        self.iterable(items, path.text())
+    }
+
+    fn iterable(&self, items: Value, path: &str) -> Result<Value, StateError> {
+        match items.kind() {
+            Kind::Array => Ok(items),
+            Kind::Object if self.is_distributed => Ok(items),
+            _ => {
+                let cause = format!("Reference path \"{path}\" must point to array.");
+                Err(StateError::runtime(cause))
+            }
+        }
+    }
+
+    /// The iterations over `items`; `$` is the state's effective input.
+    fn iterations(&self, frame: &mut Frame<'_>, items: Value) -> Result<Transition, StateError> {
+        let batches = self.batcher.as_ref().map(|batcher| batcher.evaluate(frame)).transpose()?;
+        Ok(Transition::Fork(Fork::Iterations(Iterations {
+            items,
+            input: frame.scope.input,
+            concurrency: self.concurrency(frame)?,
+            tolerance: self.tolerance(frame)?,
+            batches,
+        })))
+    }
+}
+
+impl StateType for Map {
+    fn parse(fields: &mut Fields<'_>, lowering: &mut Lowering<'_>) -> Option<Map> {
+        let io = InputOutput::parse(fields, lowering);
+        let items = lowering.reference(fields, names::ITEMS_PATH);
+        fields.at_most_one(&[names::ITEM_SELECTOR, names::PARAMETERS]);
+        let selector = lowering.template(fields, names::ITEM_SELECTOR);
+        let selector = selector.or(lowering.template(fields, names::PARAMETERS));
+        let pair = (names::MAX_CONCURRENCY, names::MAX_CONCURRENCY_PATH);
+        let concurrency = Count::parse(fields, lowering, pair, 0..=COUNT_MAX);
+        let pair = (names::TOLERATED_FAILURE_COUNT, names::TOLERATED_FAILURE_COUNT_PATH);
+        let tolerated_count = Count::parse(fields, lowering, pair, 0..=COUNT_MAX);
+        let pair = (names::TOLERATED_FAILURE_PERCENTAGE, names::TOLERATED_FAILURE_PERCENTAGE_PATH);
+        let tolerated_percentage = Percentage::parse(fields, lowering, pair);
+        let batcher = Batcher::parse(fields, lowering);
+        fields.string(names::LABEL);
+        for name in [names::ITEM_READER, names::RESULT_WRITER] {
+            fields.refuse(name, codes::NOT_IMPLEMENTED, "is not supported yet.");
+        }
+        let processor = parse_processor(fields, lowering);
+        let ending = Ending::parse(fields, lowering);
+        let (processor, is_distributed) = processor?;
+        Some(Map {
+            io,
+            items,
+            selector,
+            concurrency,
+            tolerated_count,
+            tolerated_percentage,
+            batcher,
+            processor,
+            is_distributed,
+            ending,
+        })
+    }
+
+    fn enter(&self, frame: &mut Frame<'_>) -> Result<Transition, StateError> {
+        let input = self.io.enter(frame)?;
+        frame.with_input(input, |frame| {
+            let items = self.items(frame)?;
+            self.iterations(frame, items)
+        })
+    }
+
+    fn resume(&self, frame: &mut Frame<'_>, result: Value) -> Result<Transition, StateError> {
+        self.ending.leave(&self.io, frame, result)
+    }
+
+    fn retriers(&self) -> &[Retrier] {
+        &self.ending.retriers
+    }
+
+    fn catchers(&self) -> &[Catch] {
+        &self.ending.catchers
+    }
+
+    fn branches(&self) -> &[StepId] {
+        std::slice::from_ref(&self.processor)
+    }
+
+    fn exits(&self, exits: &mut Vec<Exit>) {
+        exits.push(self.ending.exit);
+    }
+
+    fn list(&self, out: &mut Listing) {
+        self.io.list_input(out);
+        if let Some(path) = &self.items {
+            out.line("items", path.text());
+        }
+        if let Some(template) = &self.selector {
+            out.line("selector", template);
+        }
+        if let Some(count) = &self.concurrency {
+            out.line("at once", count);
+        }
+        if let Some(count) = &self.tolerated_count {
+            out.line("tolerate", count);
+        }
+        if let Some(percentage) = &self.tolerated_percentage {
+            out.line("tolerate", format_args!("{percentage} %"));
+        }
+        self.batcher.iter().for_each(|batcher| batcher.list(out));
+        let mode = if self.is_distributed { " as executions" } else { "" };
+        out.line("each", format_args!("{}{mode}", self.processor));
+        self.ending.list(&self.io, out);
+    }
+}
+
+/// `ItemProcessor` or `Iterator`: where it starts, and whether it is distributed.
+fn parse_processor(fields: &mut Fields<'_>, lowering: &mut Lowering<'_>) -> Option<(StepId, bool)> {
+    let name = fields.exactly_one(&[names::ITEM_PROCESSOR, names::ITERATOR])?;
+    let mut processor = fields.object(name)?;
+    processor.comment();
+    let is_distributed = parse_config(&mut processor);
+    let outer = lowering.scopes.enter(is_distributed);
+    let block = Block::parse(&mut processor, lowering);
+    lowering.scopes.leave(outer);
+    processor.finish();
+    Some((block?.start, is_distributed))
+}
+
+/// `ProcessorConfig`: is the mode distributed?
+fn parse_config(processor: &mut Fields<'_>) -> bool {
+    let Some(mut config) = processor.object(names::PROCESSOR_CONFIG) else { return false };
+    let mode = config.one_of(names::MODE, &["INLINE", "DISTRIBUTED"]);
+    let is_distributed = mode == Some("DISTRIBUTED");
+    config.one_of(names::EXECUTION_TYPE, &["STANDARD", "EXPRESS"]);
+    if is_distributed {
+        config.required(names::EXECUTION_TYPE);
+    }
+    config.finish();
+    is_distributed
+}
