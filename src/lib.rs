@@ -13,7 +13,7 @@
 //! 4 tasks, sources, sinks
 //! 3 step < states < program < machine
 //! 2 expr < asl
-//! 1 intrinsics, kafka
+//! 1 intrinsics, jsonata, kafka
 //! 0 value, fault, record, ack, metrics
 //! ```
 #![warn(missing_docs)]
@@ -27,6 +27,7 @@ pub mod engine;
 pub mod expr;
 pub mod fault;
 pub mod intrinsics;
+pub mod jsonata;
 pub mod kafka;
 pub mod load;
 pub mod machine;

@@ -147,6 +147,14 @@ impl Value {
         (self.offset, self.len, self.shape() as u8)
     }
 
+    /// Where the text of a container stands that was not built but read; no two of a scratch share it.
+    pub const fn text_range(self) -> Option<std::ops::Range<u32>> {
+        match self.shape() {
+            Shape::RawArray | Shape::RawObject => Some(self.offset..self.offset + self.len),
+            _ => None,
+        }
+    }
+
     /// The same handle (not: an equal value).
     pub const fn is_same(self, other: Value) -> bool {
         self.offset == other.offset

@@ -1,0 +1,401 @@
+//! Evaluation: a walk over the program's nodes, within a budget.
+
+mod call;
+mod construct;
+mod convert;
+mod group;
+mod operators;
+mod path;
+mod sort;
+mod transform;
+mod tuple;
+
+use std::borrow::Cow;
+
+use super::error::{Code, QueryError};
+use super::item::{
+    Closure, Frame, Function, Item, KEEP, List, OUTER, RANGE, SEQUENCE, TUPLES, Walk,
+};
+use super::memory::Memory;
+use super::program::{Node, NodeId, Program};
+use super::{Limits, Options};
+use crate::value::Scratch;
+
+pub(super) use call::Target;
+
+pub(super) type Result<T> = std::result::Result<T, QueryError>;
+
+/// Levels of lists and records within each other.
+const HEIGHT_MAX: u16 = 256;
+/// Evaluations of nodes between two looks at the memory in use.
+const MEMORY_CHECK_STEPS: u64 = 64;
+
+/// One evaluation.
+pub(super) struct Evaluation<'a> {
+    pub program: Cow<'a, Program>,
+    pub scratch: &'a mut Scratch,
+    pub memory: &'a mut Memory,
+    /// The next 64 random bits.
+    pub random: &'a mut dyn FnMut() -> u64,
+    /// Milliseconds since 1970.
+    pub now: i64,
+    pub limits: Limits,
+    pub options: Options,
+    /// `$$`
+    pub root: Item,
+    pub steps: u64,
+    pub depth: u32,
+    /// Where the native stack stood at the start.
+    pub stack_start: usize,
+    /// Bytes of the scratch memory that were in use at the start.
+    pub used_before: usize,
+}
+
+/// About where the native stack stands.
+#[inline(always)]
+pub(super) fn stack_now() -> usize {
+    let here = 0u8;
+    std::hint::black_box(&raw const here) as usize
+}
+
+impl Evaluation<'_> {
+    /// The value of a node; a sequence of one item is that item.
+    pub fn eval(&mut self, id: NodeId, input: Item, frame: Frame) -> Result<Item> {
+        match self.program.nodes[id.index()] {
+            Node::Number(number) => return Ok(Item::Number(number)),
+            Node::Constant(value) => return Ok(Item::Json(value)),
+            Node::Variable(name) => return Ok(self.settle(self.memory.lookup(frame, name))),
+            _ => {}
+        }
+        self.enter()?;
+        let item = self.raw(id, input, frame)?;
+        self.depth -= 1;
+        Ok(self.settle(item))
+    }
+
+    /// Counts a step and a level.
+    #[inline]
+    pub fn enter(&mut self) -> Result<()> {
+        self.depth += 1;
+        self.steps += 1;
+        if self.depth > self.limits.depth_max {
+            return Err(self.too_deep());
+        }
+        if self.steps.is_multiple_of(MEMORY_CHECK_STEPS) {
+            self.check()?;
+        }
+        if self.stack_start.abs_diff(stack_now()) > self.limits.stack_bytes_max {
+            return Err(self.too_deep());
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn too_deep(&self) -> QueryError {
+        QueryError::limit(format_args!("{} levels of depth", self.limits.depth_max))
+    }
+
+    /// Is the evaluation within its budget of steps and memory?
+    pub fn check(&self) -> Result<()> {
+        if self.steps > self.limits.steps_max {
+            return Err(QueryError::limit(format_args!("{} steps", self.limits.steps_max)));
+        }
+        self.allow(0)
+    }
+
+    /// Counts work that a function does without evaluating nodes.
+    pub fn spend(&mut self, steps: usize) -> Result<()> {
+        self.steps += steps as u64;
+        self.check()
+    }
+
+    /// May `bytes` more be taken?
+    pub fn allow(&self, bytes: usize) -> Result<()> {
+        let used = self.memory.used() + self.scratch.used().saturating_sub(self.used_before);
+        if used.saturating_add(bytes) > self.limits.memory_max {
+            let limit = self.limits.memory_max;
+            return Err(QueryError::limit(format_args!("{limit} bytes of memory")));
+        }
+        Ok(())
+    }
+
+    /// May a string have this many bytes?
+    pub fn allow_string(&self, bytes: usize) -> Result<()> {
+        if bytes > self.limits.string_bytes_max {
+            let limit = self.limits.string_bytes_max;
+            return Err(QueryError::limit(format_args!("{limit} bytes in a string")));
+        }
+        self.allow(bytes)
+    }
+
+    /// May a list have this many items?
+    pub fn allow_list(&self, len: usize) -> Result<()> {
+        if len > self.limits.sequence_max as usize {
+            let limit = self.limits.sequence_max;
+            return Err(QueryError::limit(format_args!("{limit} items in a sequence")));
+        }
+        self.allow(len * size_of::<Item>())
+    }
+
+    /// The value of a node as it is before [`Evaluation::settle`].
+    pub fn raw(&mut self, id: NodeId, input: Item, frame: Frame) -> Result<Item> {
+        let node = self.program.nodes[id.index()];
+        match node {
+            Node::Constant(value) => Ok(Item::Json(value)),
+            Node::Number(number) => Ok(Item::Number(number)),
+            Node::Context => Ok(self.context(input)),
+            Node::Root => Ok(self.root),
+            Node::Variable(name) | Node::Parent(name) => Ok(self.memory.lookup(frame, name)),
+            Node::Field(key) => self.field(input, key),
+            Node::Path(path) => self.path(path, input, frame),
+            Node::Arithmetic(operator, a, b) => self.arithmetic(id, operator, [a, b], input, frame),
+            Node::Order(order, a, b) => self.order(id, order, [a, b], input, frame),
+            Node::Equal(a, b) => self.equality([a, b], true, input, frame),
+            Node::Unequal(a, b) => self.equality([a, b], false, input, frame),
+            Node::Concat(..) => self.concat(id, input, frame),
+            Node::And(a, b) => self.logic([a, b], false, input, frame),
+            Node::Or(a, b) => self.logic([a, b], true, input, frame),
+            Node::Condition(condition, then, otherwise) => {
+                let condition = self.eval(condition, input, frame)?;
+                match (self.truth(condition)?, otherwise) {
+                    (true, _) => self.eval(then, input, frame),
+                    (false, Some(otherwise)) => self.eval(otherwise, input, frame),
+                    (false, None) => Ok(Item::Nothing),
+                }
+            }
+            Node::Object(group) => self.object(group, input, frame),
+            Node::Call(call) | Node::TailCall(call) => self.call(call, None, input, frame),
+            _ => self.rare(id, node, input, frame),
+        }
+    }
+
+    /// The nodes that are not on the way of most expressions.
+    #[inline(never)]
+    fn rare(&mut self, id: NodeId, node: Node, input: Item, frame: Frame) -> Result<Item> {
+        match node {
+            Node::Wildcard => self.wildcard(input),
+            Node::Descendant => self.descendants(input),
+            Node::Range(a, b) => self.range(id, [a, b], input, frame),
+            Node::In(a, b) => self.includes([a, b], input, frame),
+            Node::Negate(inner) => self.negate(id, inner, input, frame),
+            Node::Array { items, is_cons } => self.array(items, is_cons, input, frame),
+            Node::Coalesce(a, b) => match self.eval(a, input, frame)? {
+                Item::Nothing => self.eval(b, input, frame),
+                item => Ok(item),
+            },
+            Node::Default(a, b) => {
+                let item = self.eval(a, input, frame)?;
+                if self.truth(item)? { Ok(item) } else { self.eval(b, input, frame) }
+            }
+            Node::Block(parts) => self.block(parts, input, frame),
+            Node::Bind(name, value) => {
+                let item = self.eval(value, input, frame)?;
+                self.memory.bind(frame, name, item);
+                Ok(item)
+            }
+            Node::Regex(regex) => Ok(self.closure(Closure::Regex(regex))),
+            Node::Partial(call) => self.partial(call, input, frame),
+            Node::Lambda(lambda) => Ok(self.closure(Closure::Lambda { lambda, input, frame })),
+            Node::Apply(argument, function) => {
+                self.apply_to(id, [argument, function], input, frame)
+            }
+            Node::ApplyCall(argument, call) => {
+                let argument = self.eval(argument, input, frame)?;
+                self.call(call, Some(argument), input, frame)
+            }
+            Node::Transform(transform) => Ok(self.closure(Closure::Transform { transform, frame })),
+            Node::Filter(inner, stages) => {
+                let mut item = self.raw(inner, input, frame)?;
+                for at in stages.indexes() {
+                    item = self.stage(self.program.stages[at], item, frame)?;
+                }
+                Ok(item)
+            }
+            Node::GroupBy(inner, group) => {
+                let item = self.raw(inner, input, frame)?;
+                self.group_by(group, item, frame)
+            }
+            Node::Keep(inner) => match self.raw(inner, input, frame)? {
+                Item::List(list) if list.is(SEQUENCE) => {
+                    Ok(Item::List(list.with(list.flags | KEEP)))
+                }
+                item => Ok(item),
+            },
+            _ => Ok(Item::Nothing),
+        }
+    }
+
+    pub fn closure(&mut self, closure: Closure) -> Item {
+        self.memory.closures.push(closure);
+        Item::Function(Function::Closure(self.memory.closures.len() as u32 - 1))
+    }
+
+    /// `$`
+    pub fn context(&self, input: Item) -> Item {
+        match input {
+            Item::List(list) if list.is(OUTER) => self.memory.item(list, 0),
+            _ => input,
+        }
+    }
+
+    /// A sequence of one item is that item, of none nothing.
+    #[inline]
+    pub fn settle(&self, item: Item) -> Item {
+        match item {
+            Item::List(list) if list.flags & (SEQUENCE | TUPLES) == SEQUENCE => match list.len {
+                0 => Item::Nothing,
+                1 if !list.is(KEEP) => self.memory.item(list, 0),
+                _ => item,
+            },
+            _ => item,
+        }
+    }
+
+    fn block(&mut self, parts: super::program::Span, input: Item, frame: Frame) -> Result<Item> {
+        let inner = self.memory.frame(frame);
+        let mut result = Item::Nothing;
+        for at in parts.indexes() {
+            let part = self.program.children[at];
+            result = self.eval(part, input, inner)?;
+        }
+        Ok(result)
+    }
+
+    /// A list of what was pushed on the stack since `mark`.
+    pub fn list(&mut self, mark: usize, flags: u8) -> Result<Item> {
+        let len = self.memory.stack.len() - mark;
+        if len > MEMORY_CHECK_STEPS as usize {
+            self.allow_list(len)?;
+        }
+        let mut height = 0;
+        for at in mark..self.memory.stack.len() {
+            height = height.max(height_of(self.memory.stack[at]));
+        }
+        if height >= HEIGHT_MAX {
+            return Err(QueryError::limit(format_args!("{HEIGHT_MAX} levels in a value")));
+        }
+        let memory = &mut *self.memory;
+        let start = memory.items.len() as u32;
+        memory.items.extend_from_slice(&memory.stack[mark..]);
+        memory.stack.truncate(mark);
+        Ok(Item::List(List { start, len: len as u32, height: height + 1, flags }))
+    }
+
+    pub fn push(&mut self, item: Item) {
+        self.memory.stack.push(item);
+    }
+
+    pub fn mark(&self) -> usize {
+        self.memory.stack.len()
+    }
+
+    /// A list of one item.
+    pub fn singleton(&mut self, item: Item, flags: u8) -> Result<Item> {
+        let mark = self.mark();
+        self.push(item);
+        self.list(mark, flags)
+    }
+
+    pub fn walk(&self, item: Item) -> Walk {
+        self.memory.walk(self.scratch, item)
+    }
+
+    pub fn next(&self, walk: &mut Walk) -> Option<Item> {
+        self.memory.next(self.scratch, walk)
+    }
+
+    /// How many items an array has; 1 for a single item, 0 for nothing.
+    pub fn len(&self, item: Item) -> usize {
+        match item {
+            Item::Nothing => 0,
+            Item::List(list) => list.len as usize,
+            Item::Json(value) if item.is_array() => self.scratch.count(value),
+            _ => 1,
+        }
+    }
+
+    /// The item of an array at `index`, where it has one.
+    pub fn at(&self, array: Item, index: usize) -> Item {
+        match array {
+            Item::List(list) if index < list.len as usize => self.memory.item(list, index as u32),
+            Item::List(_) => Item::Nothing,
+            Item::Json(value) if array.is_array() => {
+                self.scratch.item(value, index).map_or(Item::Nothing, Item::Json)
+            }
+            _ if index == 0 => array,
+            _ => Item::Nothing,
+        }
+    }
+
+    /// Pushes the items of an array, or the item itself.
+    pub fn push_all(&mut self, item: Item) -> Result<()> {
+        if let Item::List(list) = item {
+            self.allow_list(list.len as usize)?;
+        }
+        let mut walk = self.walk(item);
+        while let Some(item) = self.next(&mut walk) {
+            self.push(item);
+        }
+        Ok(())
+    }
+
+    /// The two arrays, or items, one behind the other.
+    pub fn append(&mut self, a: Item, b: Item) -> Result<Item> {
+        match (a, b) {
+            (Item::Nothing, _) => Ok(b),
+            (_, Item::Nothing) => Ok(a),
+            _ => {
+                let mark = self.mark();
+                self.push_all(a)?;
+                self.push_all(b)?;
+                self.list(mark, 0)
+            }
+        }
+    }
+
+    pub fn string(&mut self, text: &str) -> Result<Item> {
+        self.allow_string(text.len())?;
+        Ok(Item::Json(self.scratch.string(text)))
+    }
+
+    /// With the place of a node.
+    #[cold]
+    pub fn located(&self, error: QueryError, id: NodeId) -> QueryError {
+        error.at(self.program.positions[id.index()])
+    }
+
+    /// An error that shows `value`.
+    #[cold]
+    pub fn error(&self, code: Code, value: Item) -> QueryError {
+        QueryError::new(code).json("value", self.excerpt(value))
+    }
+
+    /// A value's member.
+    pub fn member(&self, object: Item, name: &str) -> Item {
+        match object {
+            Item::Json(value) => self.scratch.member(value, name).map_or(Item::Nothing, Item::Json),
+            Item::Record(record) => {
+                let pairs = record.start..record.start + 2 * record.len;
+                let pairs = &self.memory.items[pairs.start as usize..pairs.end as usize];
+                let is_it =
+                    |key: Item| matches!(key, Item::Json(key) if self.scratch.says(key, name));
+                let found = pairs.chunks_exact(2).find(|pair| is_it(pair[0]));
+                found.map_or(Item::Nothing, |pair| pair[1])
+            }
+            _ => Item::Nothing,
+        }
+    }
+
+    /// The list as the range it is.
+    pub fn is_range(item: Item) -> bool {
+        item.has(RANGE)
+    }
+}
+
+fn height_of(item: Item) -> u16 {
+    match item {
+        Item::List(list) => list.height,
+        Item::Record(record) => record.height,
+        _ => 0,
+    }
+}

@@ -1,0 +1,282 @@
+//! Operators on numbers, strings and truth values.
+
+use std::cmp::Ordering;
+
+use super::{Evaluation, Result};
+use crate::jsonata::error::{Code, QueryError};
+use crate::jsonata::item::{Frame, Item, List, RANGE, SEQUENCE};
+use crate::jsonata::program::{Arithmetic, Node, NodeId, Order};
+use crate::value::Kind;
+
+/// Items of a range at most, as in the reference implementation.
+const RANGE_MAX: f64 = 1e7;
+
+impl Evaluation<'_> {
+    /// Is it a number? An infinite one is an error.
+    pub fn is_number(&self, item: Item) -> Result<bool> {
+        match self.number(item) {
+            Some(number) if number.is_infinite() => Err(self.error(Code::D1001, item)),
+            Some(number) => Ok(!number.is_nan()),
+            None => Ok(false),
+        }
+    }
+
+    pub fn are_numbers(&self, array: Item) -> Result<bool> {
+        let mut walk = self.walk(array);
+        while let Some(item) = self.next(&mut walk) {
+            if !self.is_number(item)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// A number's value.
+    #[inline]
+    pub fn number(&self, item: Item) -> Option<f64> {
+        match item {
+            Item::Number(number) => Some(number),
+            Item::Json(value) => self.scratch.f64(value),
+            _ => None,
+        }
+    }
+
+    /// The operand as a number; `None`: it is undefined.
+    fn operand(&self, item: Item, code: Code) -> Result<Option<f64>> {
+        match self.number(item) {
+            Some(number) if number.is_finite() => Ok(Some(number)),
+            Some(number) if number.is_infinite() => Err(self.error(Code::D1001, item)),
+            _ if item.is_nothing() => Ok(None),
+            _ => Err(self.error(code, item)),
+        }
+    }
+
+    pub(super) fn arithmetic(
+        &mut self,
+        id: NodeId,
+        operator: Arithmetic,
+        [a, b]: [NodeId; 2],
+        input: Item,
+        frame: Frame,
+    ) -> Result<Item> {
+        let a = self.eval(a, input, frame)?;
+        let b = self.eval(b, input, frame)?;
+        let numbers = self
+            .operand(a, Code::T2001)
+            .and_then(|x| Ok((x, self.operand(b, Code::T2002)?)))
+            .map_err(|e| self.located(e.token(symbol(operator)), id))?;
+        Ok(match numbers {
+            (Some(x), Some(y)) => Item::Number(operator.of(x, y)),
+            _ => Item::Nothing,
+        })
+    }
+
+    pub(super) fn negate(
+        &mut self,
+        id: NodeId,
+        inner: NodeId,
+        input: Item,
+        frame: Frame,
+    ) -> Result<Item> {
+        let item = self.eval(inner, input, frame)?;
+        let number = self.operand(item, Code::D1002);
+        let number = number.map_err(|e| self.located(e.token("-"), id))?;
+        Ok(number.map_or(Item::Nothing, |number| Item::Number(-number)))
+    }
+
+    pub(super) fn equality(
+        &mut self,
+        [a, b]: [NodeId; 2],
+        wanted: bool,
+        input: Item,
+        frame: Frame,
+    ) -> Result<Item> {
+        let a = self.eval(a, input, frame)?;
+        let b = self.eval(b, input, frame)?;
+        if a.is_nothing() || b.is_nothing() {
+            return Ok(Item::bool(false));
+        }
+        Ok(Item::bool(self.equal(a, b) == wanted))
+    }
+
+    pub(super) fn order(
+        &mut self,
+        id: NodeId,
+        order: Order,
+        [a, b]: [NodeId; 2],
+        input: Item,
+        frame: Frame,
+    ) -> Result<Item> {
+        let a = self.eval(a, input, frame)?;
+        let b = self.eval(b, input, frame)?;
+        let is_comparable = |item: Item| item.is_nothing() || item.is_number() || item.is_string();
+        if !is_comparable(a) || !is_comparable(b) {
+            let culprit = if is_comparable(a) && !a.is_nothing() { b } else { a };
+            let error = self.error(Code::T2010, culprit).token(sign(order));
+            return Err(self.located(error, id));
+        }
+        if a.is_nothing() || b.is_nothing() {
+            return Ok(Item::Nothing);
+        }
+        let Some(found) = self.compare(a, b) else {
+            let error = self.error(Code::T2009, a).json("value2", self.excerpt(b));
+            return Err(self.located(error.token(sign(order)), id));
+        };
+        Ok(Item::bool(match order {
+            Order::Less => found == Ordering::Less,
+            Order::LessOrEqual => found != Ordering::Greater,
+            Order::Greater => found == Ordering::Greater,
+            Order::GreaterOrEqual => found != Ordering::Less,
+        }))
+    }
+
+    /// The order of two numbers or two strings.
+    pub fn compare(&self, a: Item, b: Item) -> Option<Ordering> {
+        match (self.number(a), self.number(b)) {
+            (Some(x), Some(y)) => return Some(x.partial_cmp(&y).unwrap_or(Ordering::Equal)),
+            (None, None) => {}
+            _ => return None,
+        }
+        let (Item::Json(x), Item::Json(y)) = (a, b) else { return None };
+        if x.kind() != Kind::String || y.kind() != Kind::String {
+            return None;
+        }
+        let (x, y) = (self.scratch.str(x), self.scratch.str(y));
+        match x.is_ascii() && y.is_ascii() {
+            true => Some(x.cmp(&y)),
+            false => Some(x.encode_utf16().cmp(y.encode_utf16())),
+        }
+    }
+
+    pub(super) fn logic(
+        &mut self,
+        [a, b]: [NodeId; 2],
+        decides: bool,
+        input: Item,
+        frame: Frame,
+    ) -> Result<Item> {
+        let a = self.eval(a, input, frame)?;
+        if self.truth(a)? == decides {
+            return Ok(Item::bool(decides));
+        }
+        let b = self.eval(b, input, frame)?;
+        self.truth(b).map(Item::bool)
+    }
+
+    pub(super) fn includes(
+        &mut self,
+        [a, b]: [NodeId; 2],
+        input: Item,
+        frame: Frame,
+    ) -> Result<Item> {
+        let a = self.eval(a, input, frame)?;
+        let b = self.eval(b, input, frame)?;
+        if a.is_nothing() || b.is_nothing() {
+            return Ok(Item::bool(false));
+        }
+        let is_scalar = !a.is_array() && !a.is_object();
+        let mut walk = self.walk(b);
+        while let Some(item) = self.next(&mut walk) {
+            self.spend(1)?;
+            if is_scalar && self.equal(a, item) {
+                return Ok(Item::bool(true));
+            }
+        }
+        Ok(Item::bool(false))
+    }
+
+    /// `a & b & c`: all operands first, then one string of them.
+    pub(super) fn concat(&mut self, id: NodeId, input: Item, frame: Frame) -> Result<Item> {
+        let mark = self.mark();
+        self.push_operands(id, input, frame)?;
+        let mut size = 0;
+        for at in mark..self.mark() {
+            size += self.text_size(self.memory.stack[at]);
+        }
+        self.allow_string(size)?;
+        for at in mark..self.mark() {
+            let item = self.memory.stack[at];
+            if !matches!(item, Item::Json(_)) || item.is_array() || item.is_object() {
+                self.memory.stack[at] = self.stringify(item)?;
+            }
+        }
+        let open = self.scratch.open_string();
+        for at in mark..self.mark() {
+            if let Item::Json(value) = self.memory.stack[at] {
+                match value.kind() {
+                    Kind::Number => self.push_number_text(value),
+                    _ => self.scratch.push_scalar(value),
+                }
+            }
+        }
+        self.memory.stack.truncate(mark);
+        let text = self.scratch.close_string(open);
+        Ok(Item::Json(text))
+    }
+
+    fn push_operands(&mut self, id: NodeId, input: Item, frame: Frame) -> Result<()> {
+        let Node::Concat(a, b) = self.program.nodes[id.index()] else {
+            let item = self.eval(id, input, frame)?;
+            self.push(item);
+            return Ok(());
+        };
+        self.enter()?;
+        self.push_operands(a, input, frame)?;
+        let b = self.eval(b, input, frame)?;
+        self.push(b);
+        self.depth -= 1;
+        Ok(())
+    }
+
+    /// `a..b`
+    pub(super) fn range(
+        &mut self,
+        id: NodeId,
+        [a, b]: [NodeId; 2],
+        input: Item,
+        frame: Frame,
+    ) -> Result<Item> {
+        let a = self.eval(a, input, frame)?;
+        let b = self.eval(b, input, frame)?;
+        let whole = |item: Item, code| match self.number(item) {
+            Some(number) if number.fract() == 0.0 => Ok(Some(number)),
+            None if item.is_nothing() => Ok(None),
+            _ => Err(self.located(self.error(code, item).token(".."), id)),
+        };
+        let (Some(first), Some(last)) = (whole(a, Code::T2003)?, whole(b, Code::T2004)?) else {
+            return Ok(Item::Nothing);
+        };
+        if first > last {
+            return Ok(Item::Nothing);
+        }
+        let len = last - first + 1.0;
+        let limit = RANGE_MAX.min(f64::from(self.limits.sequence_max));
+        if len > limit {
+            let error = QueryError::new(Code::D2014).json("value", len);
+            return Err(self.located(error.text("limit", limit.to_string()).token(".."), id));
+        }
+        self.memory.items.push(Item::Number(first));
+        let start = self.memory.items.len() as u32 - 1;
+        let list = List { start, len: len as u32, height: 1, flags: RANGE | SEQUENCE };
+        Ok(Item::List(list))
+    }
+}
+
+fn symbol(operator: Arithmetic) -> &'static str {
+    match operator {
+        Arithmetic::Add => "+",
+        Arithmetic::Subtract => "-",
+        Arithmetic::Multiply => "*",
+        Arithmetic::Divide => "/",
+        Arithmetic::Remainder => "%",
+    }
+}
+
+fn sign(order: Order) -> &'static str {
+    match order {
+        Order::Less => "<",
+        Order::LessOrEqual => "<=",
+        Order::Greater => ">",
+        Order::GreaterOrEqual => ">=",
+    }
+}

@@ -1,0 +1,201 @@
+//! Objects, truth, types, errors.
+
+use super::super::compile;
+use super::super::error::{Code, QueryError};
+use super::super::eval::{Evaluation, Result};
+use super::super::item::{Item, SEQUENCE};
+use super::Args;
+use crate::value::Kind;
+
+pub(super) fn boolean(e: &mut Evaluation<'_>, args: Args) -> Result<Item> {
+    match e.arg(args, 0) {
+        Item::Nothing => Ok(Item::Nothing),
+        item => e.truth(item).map(Item::bool),
+    }
+}
+
+pub(super) fn not(e: &mut Evaluation<'_>, args: Args) -> Result<Item> {
+    match e.arg(args, 0) {
+        Item::Nothing => Ok(Item::Nothing),
+        item => Ok(Item::bool(!e.truth(item)?)),
+    }
+}
+
+pub(super) fn exists(e: &mut Evaluation<'_>, args: Args) -> Result<Item> {
+    Ok(Item::bool(!e.arg(args, 0).is_nothing()))
+}
+
+/// `$keys`: of an array of objects, those of all.
+pub(super) fn keys(e: &mut Evaluation<'_>, args: Args) -> Result<Item> {
+    let mark = e.mark();
+    push_keys(e, e.arg(args, 0), mark)?;
+    e.list(mark, SEQUENCE)
+}
+
+fn push_keys(e: &mut Evaluation<'_>, item: Item, mark: usize) -> Result<()> {
+    if item.is_array() {
+        let mut walk = e.walk(item);
+        while let Some(inner) = e.next(&mut walk) {
+            push_keys(e, inner, mark)?;
+        }
+        return Ok(());
+    }
+    let mut fields = e.memory.fields(e.scratch, item);
+    while let Some((key, _)) = e.next_field(&mut fields) {
+        e.spend(e.mark() - mark)?;
+        if !(mark..e.mark()).any(|at| e.equal(e.memory.stack[at], key)) {
+            e.push(key);
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn lookup(e: &mut Evaluation<'_>, args: Args) -> Result<Item> {
+    let Some(name) = e.text_arg(args, 1) else { return Ok(Item::Nothing) };
+    let item = e.arg(args, 0);
+    if !item.is_array() {
+        return Ok(e.member(item, &name));
+    }
+    let mark = e.mark();
+    push_members(e, item, &name)?;
+    e.list(mark, SEQUENCE)
+}
+
+fn push_members(e: &mut Evaluation<'_>, array: Item, name: &str) -> Result<()> {
+    let mut walk = e.walk(array);
+    while let Some(item) = e.next(&mut walk) {
+        e.spend(1)?;
+        if item.is_array() {
+            push_members(e, item, name)?;
+        } else {
+            e.push_all(e.member(item, name))?;
+        }
+    }
+    Ok(())
+}
+
+/// `$spread`: an object of each member.
+pub(super) fn spread(e: &mut Evaluation<'_>, args: Args) -> Result<Item> {
+    let item = e.arg(args, 0);
+    if !item.is_array() && !item.is_object() {
+        return Ok(item);
+    }
+    let mark = e.mark();
+    push_spread(e, item)?;
+    let flags = if item.is_array() { 0 } else { SEQUENCE };
+    e.list(mark, flags)
+}
+
+fn push_spread(e: &mut Evaluation<'_>, item: Item) -> Result<()> {
+    if item.is_array() {
+        let mut walk = e.walk(item);
+        while let Some(inner) = e.next(&mut walk) {
+            push_spread(e, inner)?;
+        }
+    } else if item.is_object() {
+        let mut fields = e.memory.fields(e.scratch, item);
+        while let Some((key, value)) = e.next_field(&mut fields) {
+            e.spend(1)?;
+            let inner = e.mark();
+            e.push(key);
+            e.push(value);
+            let object = e.members(inner)?;
+            e.push(object);
+        }
+    } else {
+        e.push(item);
+    }
+    Ok(())
+}
+
+/// `$merge`: of members with the same name the last wins.
+pub(super) fn merge(e: &mut Evaluation<'_>, args: Args) -> Result<Item> {
+    let array = e.arg(args, 0);
+    if array.is_nothing() {
+        return Ok(array);
+    }
+    let mark = e.mark();
+    let mut places = std::collections::HashMap::new();
+    let mut walk = e.walk(array);
+    while let Some(object) = e.next(&mut walk) {
+        let mut fields = e.memory.fields(e.scratch, object);
+        while let Some((key, value)) = e.next_field(&mut fields) {
+            e.spend(1)?;
+            let Item::Json(name) = key else { continue };
+            let place = *places.entry(e.scratch.str(name).into_owned()).or_insert(e.mark());
+            if place == e.mark() {
+                e.push(key);
+                e.push(value);
+            } else {
+                e.memory.stack[place + 1] = value;
+            }
+        }
+    }
+    e.members(mark)
+}
+
+pub(super) fn error(e: &mut Evaluation<'_>, args: Args) -> Result<Item> {
+    let message = e.text_arg(args, 0).filter(|message| !message.is_empty());
+    let message = message.unwrap_or_else(|| "$error() function evaluated".into());
+    Err(QueryError::new(Code::D3137).text("message", message))
+}
+
+pub(super) fn assert(e: &mut Evaluation<'_>, args: Args) -> Result<Item> {
+    if e.truth(e.arg(args, 0))? {
+        return Ok(Item::Nothing);
+    }
+    let message = e.text_arg(args, 1).filter(|message| !message.is_empty());
+    let message = message.unwrap_or_else(|| "$assert() statement failed".into());
+    Err(QueryError::new(Code::D3141).text("message", message))
+}
+
+pub(super) fn type_name(e: &mut Evaluation<'_>, args: Args) -> Result<Item> {
+    let item = e.arg(args, 0);
+    let name = match item {
+        Item::Nothing => return Ok(item),
+        Item::Number(_) => "number",
+        Item::List(_) => "array",
+        Item::Record(_) | Item::Tuple(_) => "object",
+        Item::Function(_) => "function",
+        Item::Json(value) => match value.kind() {
+            Kind::Null => "null",
+            Kind::Bool => "boolean",
+            Kind::Number => "number",
+            Kind::String => "string",
+            Kind::Array => "array",
+            Kind::Object => "object",
+        },
+    };
+    e.string(name)
+}
+
+pub(super) fn clone(e: &mut Evaluation<'_>, args: Args) -> Result<Item> {
+    match e.arg(args, 0) {
+        Item::Nothing => Ok(Item::Nothing),
+        item => e.copy(item),
+    }
+}
+
+/// `$eval`: compiles the text into the running program.
+pub(super) fn eval(e: &mut Evaluation<'_>, args: Args) -> Result<Item> {
+    let Some(text) = e.text_arg(args, 0) else { return Ok(Item::Nothing) };
+    e.spend(text.len())?;
+    let known = e.program.names.len();
+    let program = e.program.to_mut();
+    let compiled = compile::compile(&text, e.options.has_2_1, program, e.scratch);
+    let root =
+        compiled.map_err(|inner| QueryError::new(Code::D3120).text("value", inner.message()))?;
+    for at in known..e.program.names.len() {
+        let function = super::find(&e.program.names[at], e.options);
+        e.memory.globals.push(function);
+    }
+    let focus = e.arg(args, 1);
+    let input = if focus.is_nothing() { args.input } else { focus };
+    let input = if focus.is_array() { e.wrapped(input) } else { input };
+    e.enter()?;
+    let result = e
+        .eval(root, input, args.frame)
+        .map_err(|inner| QueryError::new(Code::D3121).text("value", inner.message()))?;
+    e.depth -= 1;
+    Ok(result)
+}

@@ -1,0 +1,199 @@
+//! JSONata: an expression is compiled once to a flat program and evaluated over values in place.
+//!
+//! ```text
+//! text -> lexer -> parser -> resolve -> compile -> Program -> eval -> Outcome
+//! ```
+//!
+//! The language is that of the reference implementation's release 2.0.6; what it means by a
+//! sequence, and which errors it gives, is kept. Differences: matching a regular expression takes
+//! linear time, so back references and look-around are refused ([`Code::S0303`]); numbers that only
+//! pass through keep their spelling; a string can't hold half a surrogate pair; every evaluation
+//! has a budget ([`Limits`]). Unless [`Options::is_strict`] is off, `$eval` is unknown, and the
+//! functions that Step Functions adds are there either way.
+
+mod ast;
+mod compile;
+mod error;
+mod eval;
+mod functions;
+mod item;
+mod lexer;
+mod memory;
+mod number;
+mod parser;
+mod pattern;
+mod program;
+mod resolve;
+mod signature;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::{Code, QueryError};
+pub use memory::Memory;
+
+use std::borrow::Cow;
+
+use crate::value::{Kind, Scratch, Value};
+use eval::Evaluation;
+use item::{GLOBAL, Item, List, OUTER, SEQUENCE};
+use program::{NodeId, Program};
+
+/// Which language an expression is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// As Step Functions has it: without `$eval`.
+    pub is_strict: bool,
+    /// With `??` and `?:`, which JSONata 2.1 added.
+    pub has_2_1: bool,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { is_strict: true, has_2_1: false }
+    }
+}
+
+/// What an evaluation may take; a breach is an error that names the limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Nodes evaluated, and items that functions look at.
+    pub steps_max: u64,
+    /// Evaluations within evaluations.
+    pub depth_max: u32,
+    /// Bytes of native stack, whatever the depth.
+    pub stack_bytes_max: usize,
+    /// Items of one sequence.
+    pub sequence_max: u32,
+    /// Bytes of one string.
+    pub string_bytes_max: usize,
+    /// Bytes of all that an evaluation makes.
+    pub memory_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            steps_max: 10_000_000,
+            depth_max: 2_000,
+            stack_bytes_max: 1 << 20,
+            sequence_max: 10_000_000,
+            string_bytes_max: 8 << 20,
+            memory_max: 64 << 20,
+        }
+    }
+}
+
+/// What an evaluation is given beside its input.
+pub struct Environment<'a> {
+    /// Milliseconds since 1970, for `$now` and `$millis`.
+    pub now: i64,
+    /// The next 64 random bits, for `$random`, `$shuffle` and `$uuid`.
+    pub random: &'a mut dyn FnMut() -> u64,
+    /// The budget.
+    pub limits: Limits,
+    /// Working memory.
+    pub memory: &'a mut Memory,
+}
+
+/// How an evaluation ends.
+#[derive(Clone, Copy, Debug)]
+pub enum Outcome {
+    /// With a value.
+    Value(Value),
+    /// With nothing: a path that leads nowhere, say.
+    Undefined,
+    /// With a function, for which JSON has no value.
+    Function,
+}
+
+/// A compiled expression; immutable, and shared by all who evaluate it.
+#[derive(Clone, Debug)]
+pub struct Expression {
+    text: Box<str>,
+    program: Program,
+    root: NodeId,
+    options: Options,
+}
+
+impl Expression {
+    /// Compiles `text`; its constants go to `constants`, a copy of which it is evaluated in.
+    pub fn parse(
+        text: &str,
+        options: Options,
+        constants: &mut Scratch,
+    ) -> Result<Expression, QueryError> {
+        let mut program = Program::default();
+        let root = compile::compile(text, options.has_2_1, &mut program, constants)?;
+        Ok(Expression { text: text.into(), program, root, options })
+    }
+
+    /// As it was written.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Evaluates it. `variable` is asked for every variable that it names.
+    pub fn evaluate(
+        &self,
+        scratch: &mut Scratch,
+        input: Option<Value>,
+        variable: &mut dyn FnMut(&mut Scratch, &str) -> Option<Value>,
+        environment: Environment<'_>,
+    ) -> Result<Outcome, QueryError> {
+        let Environment { now, random, limits, memory } = environment;
+        memory.reset();
+        let used_before = scratch.used();
+        for name in &self.program.names {
+            let bound = variable(scratch, name).map(Item::Json);
+            memory.globals.push(bound.unwrap_or_else(|| functions::find(name, self.options)));
+        }
+        let root = input.map_or(Item::Nothing, Item::Json);
+        let mark = scratch.mark();
+        let mut evaluation = Evaluation {
+            program: Cow::Borrowed(&self.program),
+            scratch,
+            memory,
+            random,
+            now,
+            limits,
+            options: self.options,
+            root,
+            steps: 0,
+            depth: 0,
+            stack_start: eval::stack_now(),
+            used_before,
+        };
+        let outcome = evaluation.outcome(self.root);
+        if outcome.is_err() {
+            scratch.abandon(mark);
+        }
+        outcome
+    }
+}
+
+impl Evaluation<'_> {
+    fn outcome(&mut self, root: NodeId) -> Result<Outcome, QueryError> {
+        let input = self.wrapped(self.root);
+        let item = self.eval(root, input, GLOBAL)?;
+        self.check()?;
+        let item = self.context(item);
+        Ok(match self.value(item)? {
+            Some(value) => Outcome::Value(value),
+            None if item.is_nothing() => Outcome::Undefined,
+            None => Outcome::Function,
+        })
+    }
+
+    /// An input that is an array, so that it is taken for one item.
+    fn wrapped(&mut self, input: Item) -> Item {
+        match input {
+            Item::Json(value) if value.kind() == Kind::Array => {
+                self.memory.items.push(input);
+                let start = self.memory.items.len() as u32 - 1;
+                Item::List(List { start, len: 1, height: 1, flags: SEQUENCE | OUTER })
+            }
+            _ => input,
+        }
+    }
+}
