@@ -32,8 +32,11 @@ impl Resolver {
         Ok(result)
     }
 
-    fn boxed(&mut self, ast: Box<Ast>) -> Result<Box<Ast>, QueryError> {
-        self.node(*ast).map(Box::new)
+    /// Resolves a node in its box.
+    fn boxed(&mut self, mut ast: Box<Ast>) -> Result<Box<Ast>, QueryError> {
+        let inner = std::mem::replace(&mut *ast, Ast::new(Kind::Null, 0));
+        *ast = self.node(inner)?;
+        Ok(ast)
     }
 
     fn kind(&mut self, mut ast: Ast) -> Parsed {

@@ -33,7 +33,7 @@ fn formatted(
     picture: Option<String>,
     zone: Option<String>,
 ) -> Result<Item> {
-    if !(millis.abs() <= MILLIS_MAX - DAY_MILLIS as f64) {
+    if millis.is_nan() || millis.abs() > MILLIS_MAX - DAY_MILLIS as f64 {
         return Err(inapplicable("fromMillis", format!("{millis} is no point in time")));
     }
     let picture =
