@@ -100,7 +100,7 @@ fn holds_backslash(text: &[u8]) -> bool {
     const ONES: u64 = 0x0101_0101_0101_0101;
     let (chunks, rest) = text.as_chunks::<8>();
     let zero_byte = |word: u64| word.wrapping_sub(ONES) & !word & (ONES << 7);
-    let in_chunk = |chunk: &[u8; 8]| zero_byte(u64::from_le_bytes(*chunk) ^ ONES * 0x5c);
+    let in_chunk = |chunk: &[u8; 8]| zero_byte(u64::from_le_bytes(*chunk) ^ (ONES * 0x5c));
     let last = match text.last_chunk::<8>() {
         Some(last) => in_chunk(last) != 0,
         None => rest.contains(&b'\\'),
