@@ -26,8 +26,11 @@ pub(super) fn from_raw(raw: i32) -> RDKafkaErrorCode {
 
 /// What stands in an error field, read as a number: the field's Rust type is an enum, and a number
 /// that is no variant of it must not be read as one.
-pub(super) fn raw_of(field: *const RDKafkaRespErr) -> i32 {
-    // SAFETY: callers pass the address of a live field; the C type is a 32-bit int.
+///
+/// # Safety
+/// `field` is the aligned address of a live field that the library or its caller has written.
+pub(super) unsafe fn raw_of(field: *const RDKafkaRespErr) -> i32 {
+    // SAFETY: live and aligned, as the caller promises; the C type is a 32-bit int.
     unsafe { field.cast::<i32>().read() }
 }
 
@@ -52,8 +55,8 @@ fn load() -> Vec<Code> {
         }
         // SAFETY: just checked; static.
         let name = unsafe { CStr::from_ptr(name) }.to_str().unwrap_or_default();
-        // SAFETY: the row is live; only the address of its field is taken.
-        let raw = raw_of(unsafe { &raw const (*row).code });
+        // SAFETY: the row is live and static, and its code was written with it.
+        let raw = unsafe { raw_of(&raw const (*row).code) };
         // SAFETY: the table and the Rust enum come from the same version of the library.
         let code = RDKafkaErrorCode::from(unsafe { (*row).code });
         table.push(Code { raw, code, name });

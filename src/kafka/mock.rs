@@ -68,7 +68,8 @@ impl Broker {
         // SAFETY: the cluster is live, the name is a C string that outlives the call.
         let answer =
             unsafe { sys::rd_kafka_mock_topic_create(self.cluster, text.as_ptr(), partitions, 1) };
-        let code = super::code::from_raw(super::code::raw_of(&answer));
+        // SAFETY: the answer is a local that the call above has written.
+        let code = super::code::from_raw(unsafe { super::code::raw_of(&answer) });
         if code == rdkafka::types::RDKafkaErrorCode::NoError { Ok(()) } else { Err(attempt(&code)) }
     }
 

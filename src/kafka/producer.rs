@@ -205,7 +205,9 @@ impl Producer {
             );
         }
         for place in 0..plain {
-            let answer = code::raw_of(&raw const self.messages[place].err);
+            // SAFETY: the message is an element of ours, and its error was written when it was made
+            // and by the library since.
+            let answer = unsafe { code::raw_of(&raw const self.messages[place].err) };
             let tag = self.messages[place]._private as u64;
             self.note(index, tag, answer);
             if self.full {
@@ -233,7 +235,8 @@ impl Producer {
         let list = self.header_list(staged);
         let message = message(&self.bytes, staged);
         // SAFETY: client and topic are live; each type tag is followed by the arguments it
-        // announces; key and value are copied; the library takes the list over on success only.
+        // announces; key and value are copied; the library takes the list over on success only. The
+        // answer is a local that the call has written.
         unsafe {
             let answer = sys::rd_kafka_producev(
                 self.session.client.client().native_ptr(),

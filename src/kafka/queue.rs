@@ -171,7 +171,8 @@ pub struct Message<'a> {
 impl<'a> Message<'a> {
     /// The error it stands for, with its text; a record has none.
     pub fn error(&self) -> Option<(RDKafkaErrorCode, String)> {
-        let raw = code::raw_of(&raw const self.raw.err);
+        // SAFETY: the message is live as long as `self` borrows it, and the library has written it.
+        let raw = unsafe { code::raw_of(&raw const self.raw.err) };
         if raw == 0 {
             return None;
         }
@@ -225,7 +226,8 @@ impl<'a> Message<'a> {
         let mut list = ptr::null_mut();
         // SAFETY: the message is live; it keeps the list that it may give out.
         let answer = unsafe { sys::rd_kafka_message_headers(self.raw, &mut list) };
-        if code::raw_of(&answer) != 0 {
+        // SAFETY: the answer is a local that the call above has written.
+        if unsafe { code::raw_of(&answer) } != 0 {
             return;
         }
         for index in 0.. {
@@ -234,7 +236,8 @@ impl<'a> Message<'a> {
             let answer = unsafe {
                 sys::rd_kafka_header_get_all(list, index, &mut name, &mut value, &mut size)
             };
-            if code::raw_of(&answer) != 0 {
+            // SAFETY: the answer is a local that the call above has written.
+            if unsafe { code::raw_of(&answer) } != 0 {
                 return;
             }
             // SAFETY: the library ends names with a zero; they live as long as the message.
@@ -270,7 +273,8 @@ pub fn commit_later<C: ClientContext>(
     };
     // SAFETY: got above, destroyed once; the pending commit holds the queue itself.
     unsafe { sys::rd_kafka_queue_destroy(queue.as_ptr()) };
-    outcome(code::raw_of(&answer))
+    // SAFETY: the answer is a local that the commit has written.
+    outcome(unsafe { code::raw_of(&answer) })
 }
 
 /// Commits, and waits for the broker's answer at most `bound`.
@@ -287,7 +291,8 @@ pub fn commit_bounded<C: ClientContext>(
         let (client, offsets) = (client.native_ptr(), offsets.ptr());
         sys::rd_kafka_commit_queue(client, offsets, queue.as_ptr(), None, ptr::null_mut())
     };
-    let mut answer = outcome(code::raw_of(&answer));
+    // SAFETY: the answer is a local that the commit has written.
+    let mut answer = outcome(unsafe { code::raw_of(&answer) });
     if answer.is_ok() {
         answer = await_commit(queue, bound);
     }
@@ -306,7 +311,8 @@ fn await_commit(
     if event.is_null() {
         return Err(RDKafkaErrorCode::OperationTimedOut);
     }
-    // SAFETY: the event is live until it is destroyed, and its list with it.
+    // SAFETY: the event is live until it is destroyed, and its list with it, whose elements the
+    // library has written; its error is a local by then.
     unsafe {
         let mut answer = outcome(code::raw_of(&sys::rd_kafka_event_error(event)));
         let list = sys::rd_kafka_event_topic_partition_list(event);
@@ -338,5 +344,6 @@ pub fn watermarks<C: ClientContext>(
         let client = client.native_ptr();
         sys::rd_kafka_get_watermark_offsets(client, name.as_ptr(), partition, &mut low, &mut high)
     };
-    (code::raw_of(&answer) == 0 && high >= 0).then_some((low, high))
+    // SAFETY: the answer is a local that the call above has written.
+    (unsafe { code::raw_of(&answer) } == 0 && high >= 0).then_some((low, high))
 }
