@@ -239,6 +239,45 @@ fn bytes_to_the_limit_and_beyond() {
     assert!(oracle.agrees(large.as_bytes()) && large.len() > 200_000);
 }
 
+/// The largest documents that a configuration may ask for, to the byte.
+#[test]
+fn sixty_four_mebibytes_are_a_document() {
+    const ITEM: &str = r#"{"id":"d-1","n":[1.25,true,null]},"#;
+    let ceiling = Limits::BYTES_CEILING;
+    let mut input = String::with_capacity(ceiling + 1);
+    input.push_str(r#"{"items":["#);
+    while input.len() + ITEM.len() < ceiling - 64 {
+        input.push_str(ITEM);
+    }
+    let items = (input.len() - r#"{"items":["#.len()) / ITEM.len() + 1;
+    input.push_str(r#"7],"last":""#);
+    input.extend(std::iter::repeat_n('x', ceiling - input.len() - 2));
+    input.push_str(r#""}"#);
+    assert_eq!(input.len(), 64 << 20);
+
+    let limits = Limits { bytes_max: ceiling, ..Limits::default() };
+    let mut scratch = Scratch::new(limits);
+    let root = scratch.parse(input.as_bytes()).expect("a document at the ceiling");
+    let list = scratch.get(root, &Key::new("items")).expect("its list");
+    assert_eq!(scratch.count(list), items);
+    let middle = scratch.item(list, items / 2).and_then(|it| scratch.member(it, "id"));
+    assert!(middle.is_some_and(|id| scratch.says(id, "d-1")));
+    let end = scratch.item(list, items - 1).and_then(|it| scratch.i64(it));
+    assert_eq!(end, Some(7));
+    let last = scratch.get(root, &Key::new("last")).expect("what stands last");
+    assert!(scratch.str(last).bytes().all(|byte| byte == b'x'));
+    // Not by assert_eq: nobody wants to see them.
+    assert!(text(&scratch, root) == input, "it is written as it was read");
+    let changed = scratch.put(root, &[Segment::Key(Key::new("last"))], Value::TRUE).expect("put");
+    let shorter = input[..input.rfind(':').expect("a colon") + 1].to_owned() + "true}";
+    assert!(text(&scratch, changed) == shorter, "it is written with what was put");
+
+    input.push('\n');
+    scratch.reset();
+    let error = scratch.parse(input.as_bytes()).expect_err("a byte too many");
+    assert_eq!((error.reason, error.offset), (ParseReason::TooLarge, ceiling as u32));
+}
+
 #[test]
 fn keys_are_looked_up_by_what_they_say() {
     for (_, mut scratch) in scratches() {
