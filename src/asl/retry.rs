@@ -23,7 +23,7 @@ const RESERVED: &str = "States.";
 const HTTP_STATUS: &str = "States.Http.StatusCode.";
 /// Error names of parts that raise them elsewhere.
 const OTHER_NAMES: &[&str] = &[
-    "States.QueryEvaluationError",
+    errors::QUERY_EVALUATION_ERROR,
     "States.ExceedToleratedFailureThreshold",
     "States.ItemReaderFailed",
     "States.ResultWriterFailed",

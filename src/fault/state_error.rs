@@ -25,6 +25,8 @@ pub mod names {
     pub const NO_CHOICE_MATCHED: &str = "States.NoChoiceMatched";
     /// An intrinsic function failed.
     pub const INTRINSIC_FAILURE: &str = "States.IntrinsicFailure";
+    /// A JSONata expression failed, gave nothing, or gave what its field can't take.
+    pub const QUERY_EVALUATION_ERROR: &str = "States.QueryEvaluationError";
     /// What can't be processed at run time; neither retried nor caught.
     pub const RUNTIME: &str = "States.Runtime";
     /// A payload is larger than the limit.

@@ -45,8 +45,9 @@ impl Memory {
             + size_of::<Tuple>() * self.tuples.len()
     }
 
-    /// Gives memory back that one large evaluation made it take.
+    /// Forgets the last evaluation, and gives memory back that it made it take.
     pub fn shrink_to(&mut self, bytes: usize) {
+        self.reset();
         let count = bytes / size_of::<Item>();
         self.stack.shrink_to(count);
         self.items.shrink_to(count);

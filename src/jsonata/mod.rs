@@ -37,7 +37,7 @@ use std::borrow::Cow;
 use crate::value::{Kind, Scratch, Value};
 use eval::Evaluation;
 use item::{GLOBAL, Item, List, OUTER, SEQUENCE};
-use program::{NodeId, Program};
+use program::{NameId, Node, NodeId, Program};
 
 /// Which language an expression is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,6 +131,30 @@ impl Expression {
     /// As it was written.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The names of the members that it reads of the variable `name`; `None`: it may read all, or
+    /// hands the variable on.
+    pub fn members_read(&self, name: &str) -> Option<Vec<&str>> {
+        let program = &self.program;
+        let name = program.names.iter().position(|known| &**known == name);
+        let Some(name) = name.map(|at| NameId(at as u32)) else { return Some(Vec::new()) };
+        let is_it = |node: &Node| matches!(node, Node::Variable(found) if *found == name);
+        let mut members = Vec::new();
+        for path in &program.paths {
+            let steps = &program.steps[path.steps.indexes()];
+            if let [first, second, ..] = steps
+                && is_it(&program.nodes[first.node.index()])
+                && first.stages.len == 0
+                && !first.is_tuple
+                && let Node::Field(key) = program.nodes[second.node.index()]
+                && second.sort.is_none()
+            {
+                members.push(program.keys[key.index()].name());
+            }
+        }
+        let uses = program.nodes.iter().filter(|node| is_it(node)).count();
+        (uses == members.len()).then_some(members)
     }
 
     /// Evaluates it. `variable` is asked for every variable that it names.

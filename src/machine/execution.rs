@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use super::fork::Fork;
 use super::thread::{NONE, Phase, Thread};
 use crate::intrinsics::Random;
+use crate::jsonata::Memory;
 use crate::step::{CallNumber, StepId};
 use crate::value::Value;
 
@@ -53,6 +54,8 @@ pub struct Execution {
     pub(super) random: Random,
     /// Roots on their way.
     pub(super) roots: Vec<Value>,
+    /// Of JSONata's evaluations.
+    pub(super) queries: Memory,
 }
 
 impl Default for Execution {
@@ -76,6 +79,7 @@ impl Default for Execution {
             garbage_limit: 0,
             random: Random::new(0),
             roots: Vec::new(),
+            queries: Memory::default(),
         }
     }
 }

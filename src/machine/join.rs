@@ -10,7 +10,7 @@ use super::{Machine, Next, Observer};
 use crate::asl::retry::Raised;
 use crate::fault::StateError;
 use crate::states::{Map, Step};
-use crate::step::{Batches, Fork, Frame, Iterations};
+use crate::step::{Batches, Fork, Frame, Iterations, States};
 use crate::value::{Scratch, Value};
 
 /// What an iteration gets.
@@ -165,7 +165,8 @@ impl Machine<'_> {
         state: &Map,
         item: &Item,
     ) -> Result<Value, StateError> {
-        let Execution { thread, current, forks, history, random, started_ms, .. } = execution;
+        let Execution { thread, current, forks, history, random, started_ms, queries, .. } =
+            execution;
         let mut context = ContextObject {
             identity: self.identity,
             input: history.input,
@@ -182,7 +183,9 @@ impl Machine<'_> {
             false => pair(scratch, item),
         };
         let scope = crate::expr::Scope { scratch, input, context: &mut context, random };
-        let mut frame = Frame { scope, now_ms: self.now_ms, assigned: Value::NULL };
+        let states = States::of(input);
+        let now_ms = self.now_ms;
+        let mut frame = Frame { scope, now_ms, states, queries, assigned: Value::NULL };
         state.item(&mut frame, plain)
     }
 

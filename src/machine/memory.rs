@@ -24,6 +24,7 @@ impl Execution {
 
     /// Copies what is live into `block`, so that the scratch memory can serve others.
     pub fn park(&mut self, scratch: &mut Scratch, block: &mut Block) {
+        self.queries.shrink_to(0);
         if self.open_forks == 0 {
             let Thread { state_input, variables, .. } = self.thread;
             return scratch.park(&[self.history.input, state_input, variables], block);

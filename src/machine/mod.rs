@@ -32,7 +32,7 @@ use crate::asl::retry::{DataLimitRule, Raised};
 use crate::fault::{StateError, names};
 use crate::program::Program;
 use crate::states::Step;
-use crate::step::{Exit, Frame, Resume, StepId, TaskRequest, Transition};
+use crate::step::{Exit, Frame, Resume, States, StepId, TaskRequest, Transition};
 use crate::value::{Scratch, Value};
 
 /// What an execution may use.
@@ -432,7 +432,8 @@ impl Machine<'_> {
         scratch: &mut Scratch,
         run: impl FnOnce(&mut Frame<'_>) -> T,
     ) -> T {
-        let Execution { thread, history, random, started_ms, current, calls, .. } = execution;
+        let Execution { thread, history, random, started_ms, current, calls, queries, .. } =
+            execution;
         let mut context = ContextObject {
             identity: self.identity,
             input: history.input,
@@ -444,6 +445,7 @@ impl Machine<'_> {
         };
         let input = thread.state_input;
         let scope = crate::expr::Scope { scratch, input, context: &mut context, random };
-        run(&mut Frame { scope, now_ms: self.now_ms, assigned: Value::NULL })
+        let states = States::of(input);
+        run(&mut Frame { scope, now_ms: self.now_ms, states, queries, assigned: Value::NULL })
     }
 }

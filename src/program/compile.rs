@@ -9,7 +9,7 @@ use crate::asl::fields::Fields;
 use crate::asl::source::{self, Format, Place};
 use crate::asl::{codes, names};
 use crate::fault::{Diagnostic, Location};
-use crate::states::{Block, Lowering, TIMEOUT_SECONDS_MAX};
+use crate::states::{Block, Language, Lowering, TIMEOUT_SECONDS_MAX};
 use crate::value::{Limits, Scratch};
 
 /// What compiling depends on beside the definition.
@@ -53,12 +53,6 @@ fn lower(root: &Place<'_>, options: &Options, diagnostics: &Diagnostics) -> Opti
     fields.comment();
     fields.one_of(names::VERSION, &["1.0"]);
     let language = fields.one_of(names::QUERY_LANGUAGE, &["JSONPath", "JSONata"]);
-    if language == Some("JSONata") {
-        let why = "is JSONata, which is not in this version yet; write the machine in JSONPath.";
-        fields.invalid(names::QUERY_LANGUAGE, codes::NOT_IMPLEMENTED, why);
-        fields.abandon();
-        return None;
-    }
     let timeout = fields.integer(names::TIMEOUT_SECONDS, 1..=TIMEOUT_SECONDS_MAX);
     // Constants may be as large as the definition; the documents' limits hold from then on.
     let mut constants = Scratch::new(Limits {
@@ -67,6 +61,9 @@ fn lower(root: &Place<'_>, options: &Options, diagnostics: &Diagnostics) -> Opti
     });
     let mut resources = Vec::new();
     let mut lowering = Lowering::new(&mut constants, &mut resources, diagnostics);
+    if language == Some("JSONata") {
+        lowering.default_language = Language::Jsonata;
+    }
     let block = Block::parse(&mut fields, &mut lowering);
     fields.finish();
     lowering.check_variables();

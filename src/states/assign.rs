@@ -30,7 +30,8 @@ impl Assign {
         }
         let subject = fields.subject(names::ASSIGN);
         for member in place.node.as_object().unwrap_or_default() {
-            let name = member.name.strip_suffix(MARK).unwrap_or(&member.name);
+            let unmarked = member.name.strip_suffix(MARK).filter(|_| !lowering.is_jsonata());
+            let name = unmarked.unwrap_or(&member.name);
             let at = place.member(&member.name).unwrap_or_else(|| place.clone());
             if let Some(complaint) = complaint(name) {
                 let message = format!("{subject}: the variable {name:?} {complaint}");

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Lowering, Step, StepId};
+use super::{Language, Lowering, Step, StepId};
 use crate::asl::fields::Fields;
 use crate::asl::source::Place;
 use crate::asl::{codes, names, suggest};
@@ -139,9 +139,14 @@ fn parse_state(name: &str, place: &Place<'_>, lowering: &mut Lowering<'_>) -> Op
     fields.comment();
     let kind = fields.required_string(names::TYPE);
     let language = fields.one_of(names::QUERY_LANGUAGE, &["JSONPath", "JSONata"]);
-    if language == Some("JSONata") {
-        let why = "is JSONata, which is not in this version yet; write the state in JSONPath.";
-        fields.invalid(names::QUERY_LANGUAGE, codes::NOT_IMPLEMENTED, why);
+    let language = match language {
+        Some("JSONata") => Language::Jsonata,
+        Some(_) => Language::JsonPath,
+        None => lowering.default_language,
+    };
+    if (lowering.default_language, language) == (Language::Jsonata, Language::JsonPath) {
+        let why = "can't be JSONPath: the machine is in JSONata, and so must its states be.";
+        fields.invalid(names::QUERY_LANGUAGE, codes::FIELD_NOT_ALLOWED, why);
     }
     let Some(kind) = kind else {
         fields.abandon();
@@ -152,14 +157,17 @@ fn parse_state(name: &str, place: &Place<'_>, lowering: &mut Lowering<'_>) -> Op
         let complaint = format!("is no state type.{near}");
         fields.invalid(names::TYPE, codes::UNKNOWN_STATE_TYPE, complaint);
     }
-    if language == Some("JSONata") || !Step::TYPES.contains(&kind) {
+    if !Step::TYPES.contains(&kind) {
         fields.abandon();
         return None;
     }
-    let why = "belongs to JSONata states; this one is in JSONPath.";
-    fields.refuse(names::ARGUMENTS, codes::FIELD_NOT_ALLOWED, why);
-    fields.refuse(names::OUTPUT, codes::FIELD_NOT_ALLOWED, why);
+    let around = std::mem::replace(&mut lowering.language, language);
+    if language == Language::JsonPath {
+        lowering.refuse(&mut fields, names::ARGUMENTS);
+        lowering.refuse(&mut fields, names::OUTPUT);
+    }
     let step = Step::parse(kind, &mut fields, lowering);
+    lowering.language = around;
     fields.finish();
     step
 }

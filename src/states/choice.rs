@@ -2,7 +2,7 @@
 
 use super::assign::{Assign, assign};
 use super::io::InputOutput;
-use super::lowering::Rule;
+use super::lowering::{Payload, Rule};
 use super::{Listing, Lowering, StateType};
 use crate::asl::fields::Fields;
 use crate::asl::{codes, names};
@@ -17,6 +17,7 @@ pub struct Choice {
     default: Option<StepId>,
     /// For the default's way.
     assign: Option<Assign>,
+    is_jsonata: bool,
 }
 
 /// `{"Variable": "$.a", "IsNull": true, "Next": "A", "Assign": {}}`
@@ -25,6 +26,8 @@ struct Route {
     rule: Rule,
     next: StepId,
     assign: Option<Assign>,
+    /// `Output`, in JSONata.
+    made: Option<Payload>,
 }
 
 impl StateType for Choice {
@@ -36,20 +39,27 @@ impl StateType for Choice {
             fields.invalid(names::CHOICES, codes::INVALID_VALUE, "must hold at least one rule.");
         }
         let rules: Box<[_]> =
-            rules.into_iter().filter_map(|rule| parse_rule(rule, lowering)).collect();
+            rules.into_iter().enumerate().filter_map(|rule| parse_rule(rule, lowering)).collect();
         let default = fields.target(names::DEFAULT);
         let default = default.and_then(|target| lowering.step(&target));
         let assign = Assign::parse(fields, lowering);
-        Some(Choice { io, rules, default, assign })
+        let is_jsonata = lowering.is_jsonata();
+        Some(Choice { io, rules, default, assign, is_jsonata })
     }
 
     #[inline]
     fn enter(&self, frame: &mut Frame<'_>) -> Result<Transition, StateError> {
         let input = self.io.enter(frame)?;
         let found = frame.with_input(input, |frame| self.choose(frame))?;
-        let (step, chosen) = found.ok_or_else(no_choice_matched)?;
-        assign(chosen, frame, input)?;
-        Ok(Transition::Exit(Exit::Next(step), self.io.leave(frame, input)?))
+        let (step, route) = found.ok_or_else(no_choice_matched)?;
+        assign(route.map_or(&self.assign, |route| &route.assign), frame, input)?;
+        let output = match route.map(|route| &route.made) {
+            Some(Some(payload)) => payload.evaluate(frame)?,
+            // A rule's way has its own `Output` or none.
+            Some(None) if self.is_jsonata => input,
+            _ => self.io.leave(frame, input)?,
+        };
+        Ok(Transition::Exit(Exit::Next(step), output))
     }
 
     fn exits(&self, exits: &mut Vec<Exit>) {
@@ -59,9 +69,10 @@ impl StateType for Choice {
 
     fn list(&self, out: &mut Listing) {
         self.io.list_input(out);
-        for Route { rule, next, assign } in &self.rules {
+        for Route { rule, next, assign, made } in &self.rules {
             out.line("when", format_args!("{rule} -> {next}"));
             assign.iter().for_each(|assign| assign.list(out));
+            made.iter().for_each(|payload| out.line("output", payload));
         }
         match self.default {
             Some(step) => out.line("otherwise", step),
@@ -72,17 +83,17 @@ impl StateType for Choice {
     }
 }
 
-/// Where to go, and what to assign on the way.
-type Chosen<'a> = (StepId, &'a Option<Assign>);
+/// Where to go, and by which rule; none for the default's way.
+type Chosen<'a> = (StepId, Option<&'a Route>);
 
 impl Choice {
     fn choose(&self, frame: &mut Frame<'_>) -> Result<Option<Chosen<'_>>, StateError> {
         for route in &self.rules {
             if route.rule.holds(frame)? {
-                return Ok(Some((route.next, &route.assign)));
+                return Ok(Some((route.next, Some(route))));
             }
         }
-        Ok(self.default.map(|step| (step, &self.assign)))
+        Ok(self.default.map(|step| (step, None)))
     }
 }
 
@@ -94,11 +105,21 @@ fn no_choice_matched() -> StateError {
 }
 
 /// A rule: its condition, `Next` and `Assign`.
-fn parse_rule(mut rule: Fields<'_>, lowering: &mut Lowering<'_>) -> Option<Route> {
+fn parse_rule(
+    (index, mut rule): (usize, Fields<'_>),
+    lowering: &mut Lowering<'_>,
+) -> Option<Route> {
     rule.comment();
     let target = rule.required_target(names::NEXT);
     let step = target.and_then(|target| lowering.step(&target));
     let assign = Assign::parse(&mut rule, lowering);
-    let condition = lowering.condition(rule);
-    Some(Route { rule: condition?, next: step?, assign })
+    let (condition, made) = match lowering.is_jsonata() {
+        true => {
+            let field = format!("Choices[{index}]/Output");
+            let made = lowering.template_at(&mut rule, names::OUTPUT, &field);
+            (lowering.jsonata_condition(rule, index), made)
+        }
+        false => (lowering.condition(rule), None),
+    };
+    Some(Route { rule: condition?, next: step?, assign, made })
 }

@@ -6,8 +6,8 @@ use super::io::{InputOutput, ResultPath, exit_of};
 use super::lowering::Payload;
 use super::{Listing, Lowering};
 use crate::asl::fields::Fields;
+use crate::asl::names;
 use crate::asl::retry::{Catcher, ErrorEquals, Retrier};
-use crate::asl::{codes, names};
 use crate::fault::StateError;
 use crate::step::{Exit, Frame, StepId, Transition};
 use crate::value::Value;
@@ -32,12 +32,14 @@ pub struct Catch {
     pub next: StepId,
     result_path: ResultPath,
     assign: Option<Assign>,
+    /// `Output`, in JSONata.
+    made: Option<Payload>,
 }
 
 impl Ending {
     pub(super) fn parse(fields: &mut Fields<'_>, lowering: &mut Lowering<'_>) -> Ending {
         Ending {
-            selector: lowering.template(fields, names::RESULT_SELECTOR),
+            selector: lowering.template_only(fields, names::RESULT_SELECTOR),
             result_path: ResultPath::parse(fields, lowering),
             assign: Assign::parse(fields, lowering),
             retriers: Retrier::parse_all(fields),
@@ -53,6 +55,7 @@ impl Ending {
         frame: &mut Frame<'_>,
         result: Value,
     ) -> Result<Transition, StateError> {
+        frame.states.result = Some(result);
         let selected = match &self.selector {
             Some(template) => frame.with_input(result, |frame| template.evaluate(frame))?,
             None => result,
@@ -76,22 +79,34 @@ impl Ending {
 
 impl Catch {
     fn parse_all(fields: &mut Fields<'_>, lowering: &mut Lowering<'_>) -> Vec<Catch> {
+        let mut index = 0;
         let read = Catcher::parse_all(fields, |rest| {
-            let why = "belongs to JSONata states; this one is in JSONPath.";
-            rest.refuse(names::OUTPUT, codes::FIELD_NOT_ALLOWED, why);
-            (ResultPath::parse(rest, lowering), Assign::parse(rest, lowering))
+            let field = format!("Catch[{index}]/Output");
+            index += 1;
+            let made = match lowering.is_jsonata() {
+                true => lowering.template_at(rest, names::OUTPUT, &field),
+                false => {
+                    lowering.refuse(rest, names::OUTPUT);
+                    None
+                }
+            };
+            (ResultPath::parse(rest, lowering), Assign::parse(rest, lowering), made)
         });
-        let lower = |(catcher, (result_path, assign)): (Catcher, _)| {
+        let lower = |(catcher, (result_path, assign, made)): (Catcher, _)| {
             let next = lowering.step(&catcher.next)?;
-            Some(Catch { errors: catcher.errors, next, result_path, assign })
+            Some(Catch { errors: catcher.errors, next, result_path, assign, made })
         };
         read.into_iter().filter_map(lower).collect()
     }
 
     /// The next state's input: the failed one's, with the error output put where it says.
     pub fn output(&self, frame: &mut Frame<'_>, error: Value) -> Result<Value, StateError> {
+        frame.states.error_output = Some(error);
         assign(&self.assign, frame, error)?;
-        self.result_path.put(frame, error)
+        match &self.made {
+            Some(payload) => payload.evaluate(frame),
+            None => self.result_path.put(frame, error),
+        }
     }
 
     fn list(&self, out: &mut Listing) {
@@ -102,6 +117,9 @@ impl Catch {
             ResultPath::At(path) => path.text(),
         };
         out.line("catch", format_args!("{} at {at} -> {}", errors.join(", "), self.next));
+        if let Some(payload) = &self.made {
+            out.line("output", payload);
+        }
         self.assign.iter().for_each(|assign| assign.list(out));
     }
 }

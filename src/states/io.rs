@@ -4,6 +4,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::lowering::Payload;
+use super::query::Query;
 use super::{Listing, Lowering};
 use crate::asl::fields::Fields;
 use crate::asl::{codes, names};
@@ -21,6 +23,8 @@ enum Selection {
     Nothing,
     /// `"$.a"`, `"$$.Execution.Input"`
     Path(Path),
+    /// `"Output": ...`, in JSONata.
+    Made(Payload),
 }
 
 impl Selection {
@@ -42,6 +46,7 @@ impl Selection {
             Selection::Whole => Ok(from),
             Selection::Nothing => Ok(frame.scope.scratch.empty_object()),
             Selection::Path(path) => frame.with_input(from, |frame| value_at(path, frame)),
+            Selection::Made(payload) => payload.evaluate(frame),
         }
     }
 
@@ -50,6 +55,7 @@ impl Selection {
             Selection::Whole => {}
             Selection::Nothing => out.line(name, "{}"),
             Selection::Path(path) => out.line(name, path.text()),
+            Selection::Made(payload) => out.line(name, payload),
         }
     }
 }
@@ -68,6 +74,13 @@ pub(super) struct InputOutput {
 
 impl InputOutput {
     pub(super) fn parse(fields: &mut Fields<'_>, lowering: &mut Lowering<'_>) -> InputOutput {
+        if lowering.is_jsonata() {
+            lowering.refuse(fields, names::INPUT_PATH);
+            lowering.refuse(fields, names::OUTPUT_PATH);
+            let output = lowering.template(fields, names::OUTPUT);
+            let output = output.map_or(Selection::Whole, Selection::Made);
+            return InputOutput { input: Selection::Whole, output };
+        }
         InputOutput {
             input: Selection::parse(fields, lowering, names::INPUT_PATH),
             output: Selection::parse(fields, lowering, names::OUTPUT_PATH),
@@ -108,6 +121,10 @@ pub(super) enum ResultPath {
 
 impl ResultPath {
     pub(super) fn parse(fields: &mut Fields<'_>, lowering: &mut Lowering<'_>) -> ResultPath {
+        if lowering.is_jsonata() {
+            lowering.refuse(fields, names::RESULT_PATH);
+            return ResultPath::Whole;
+        }
         match fields.nullable_string(names::RESULT_PATH) {
             None | Some(Some("$")) => ResultPath::Whole,
             Some(None) => ResultPath::Discard,
@@ -172,6 +189,8 @@ pub(super) enum Text {
     Fixed(Box<str>),
     /// A path, or an intrinsic that gives a string.
     Expression(Expression),
+    /// `"{% ... %}"`
+    Query(Query),
 }
 
 impl Text {
@@ -181,6 +200,12 @@ impl Text {
         name: &'static str,
         path_name: &'static str,
     ) -> Option<Text> {
+        if lowering.is_jsonata() {
+            lowering.refuse(fields, path_name);
+            if lowering.is_query(fields, name) {
+                return lowering.query(fields, name).map(Text::Query);
+            }
+        }
         fields.at_most_one(&[name, path_name]);
         let fixed = fields.string(name).map(|text| Text::Fixed(text.into()));
         let expression = lowering.expression(fields, path_name).map(Text::Expression);
@@ -190,6 +215,7 @@ impl Text {
     pub(super) fn evaluate(&self, frame: &mut Frame<'_>) -> Result<String, StateError> {
         let expression = match self {
             Text::Fixed(text) => return Ok(text.to_string()),
+            Text::Query(query) => return query.string(frame),
             Text::Expression(expression) => expression,
         };
         let value = expression.require(&mut frame.scope)?;
@@ -207,6 +233,7 @@ impl fmt::Display for Text {
         match self {
             Text::Fixed(text) => write!(f, "{text:?}"),
             Text::Expression(expression) => f.write_str(expression.text()),
+            Text::Query(query) => f.write_str(query.text()),
         }
     }
 }
@@ -221,6 +248,8 @@ pub(super) enum Seconds {
     Fixed(Duration),
     /// Where it stands in the effective input.
     Path(Path),
+    /// `"{% ... %}"`
+    Query(Query),
 }
 
 impl Seconds {
@@ -230,6 +259,12 @@ impl Seconds {
         name: &'static str,
         path_name: &'static str,
     ) -> Option<Seconds> {
+        if lowering.is_jsonata() {
+            lowering.refuse(fields, path_name);
+            if lowering.is_query(fields, name) {
+                return lowering.query(fields, name).map(Seconds::Query);
+            }
+        }
         fields.at_most_one(&[name, path_name]);
         let fixed = fields.integer(name, 1..=TIMEOUT_SECONDS_MAX);
         let fixed =
@@ -246,6 +281,10 @@ impl Seconds {
     ) -> Result<Duration, StateError> {
         let path = match self {
             Seconds::Fixed(duration) => return Ok(*duration),
+            Seconds::Query(query) => {
+                let seconds = query.integer(1..=TIMEOUT_SECONDS_MAX, frame)?;
+                return Ok(Duration::from_secs(seconds.unsigned_abs()));
+            }
             Seconds::Path(path) => path,
         };
         let value = value_at(path, frame)?;
@@ -264,6 +303,7 @@ impl Seconds {
         match self {
             Seconds::Fixed(duration) => out.line(name, format_args!("{} s", duration.as_secs())),
             Seconds::Path(path) => out.line(name, format_args!("{} s", path.text())),
+            Seconds::Query(query) => out.line(name, format_args!("{} s", query.text())),
         }
     }
 }

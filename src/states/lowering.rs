@@ -6,14 +6,15 @@ use std::fmt;
 
 use super::assign::Scopes;
 use super::block::Rows;
+use super::query::{Language, Query, Tree};
 use crate::asl::diagnostics::Diagnostics;
 use crate::asl::fields::{Fields, Target};
 use crate::asl::source::{Node, NodeKind, Place, Span};
-use crate::asl::{codes, resource};
+use crate::asl::{codes, names, resource};
 use crate::expr::{Condition, Expression, Path, Problem, ReferencePath, Template};
 use crate::fault::{Location, StateError};
 use crate::step::{Frame, ResourceId, StepId};
-use crate::value::{Scratch, Value};
+use crate::value::{Kind, Scratch, Value};
 
 /// A task's `Resource`, and where it stands.
 #[derive(Clone, Debug)]
@@ -26,18 +27,29 @@ pub struct Resource {
     pub location: Location,
 }
 
-/// A payload template and how it was written.
+/// A payload and how it was written.
 #[derive(Debug)]
 pub struct Payload {
-    template: Template,
+    form: Form,
     text: Box<str>,
 }
 
+#[derive(Debug)]
+enum Form {
+    /// With paths and intrinsics in fields that end in `.$`.
+    Template(Template),
+    /// With expressions in strings `{% ... %}`.
+    Tree(Tree),
+}
+
 impl Payload {
-    /// The value it makes of the frame's input.
+    /// The value it makes: a template of the frame's input.
     #[inline]
     pub fn evaluate(&self, frame: &mut Frame<'_>) -> Result<Value, StateError> {
-        self.template.evaluate(&mut frame.scope)
+        match &self.form {
+            Form::Template(template) => template.evaluate(&mut frame.scope),
+            Form::Tree(tree) => tree.evaluate(frame),
+        }
     }
 }
 
@@ -50,15 +62,29 @@ impl fmt::Display for Payload {
 /// A choice rule's condition and how it was written.
 #[derive(Debug)]
 pub struct Rule {
-    condition: Condition,
+    condition: Test,
     text: Box<str>,
+}
+
+#[derive(Debug)]
+enum Test {
+    /// Operators on paths.
+    Operators(Condition),
+    /// `"Condition": "{% ... %}"`
+    Query(Query),
+    /// `"Condition": true`
+    Constant(bool),
 }
 
 impl Rule {
     /// Does it hold of the frame's input?
     #[inline]
     pub fn holds(&self, frame: &mut Frame<'_>) -> Result<bool, StateError> {
-        self.condition.evaluate(&mut frame.scope)
+        match &self.condition {
+            Test::Operators(condition) => condition.evaluate(&mut frame.scope),
+            Test::Query(query) => Ok(query.expect(Kind::Bool, frame)?.as_bool() == Some(true)),
+            Test::Constant(holds) => Ok(*holds),
+        }
     }
 }
 
@@ -84,6 +110,10 @@ pub struct Lowering<'a> {
     pub resources: &'a mut Vec<Resource>,
     /// The findings.
     pub diagnostics: &'a Diagnostics,
+    /// The query language of states that name none.
+    pub default_language: Language,
+    /// That of the state that is being read.
+    pub language: Language,
 }
 
 impl<'a> Lowering<'a> {
@@ -101,7 +131,23 @@ impl<'a> Lowering<'a> {
             constants,
             resources,
             diagnostics,
+            default_language: Language::default(),
+            language: Language::default(),
         }
+    }
+
+    /// Is the state that is being read in JSONata?
+    pub fn is_jsonata(&self) -> bool {
+        self.language == Language::Jsonata
+    }
+
+    /// Refuses a field that the state's query language does not have.
+    pub fn refuse(&self, fields: &mut Fields<'_>, name: &'static str) {
+        let why = match self.language {
+            Language::JsonPath => "belongs to JSONata states; this one is in JSONPath.",
+            Language::Jsonata => "belongs to JSONPath states; this one is in JSONata.",
+        };
+        fields.refuse(name, codes::FIELD_NOT_ALLOWED, why);
     }
 
     /// The step of the state a field leads to; one that does not exist is reported.
@@ -132,17 +178,98 @@ impl<'a> Lowering<'a> {
         self.constants.parse(json.as_bytes()).unwrap_or(Value::NULL)
     }
 
-    /// A payload template.
+    /// A payload under one name in JSONPath, under another in JSONata.
+    pub fn either(
+        &mut self,
+        fields: &mut Fields<'_>,
+        name: &'static str,
+        jsonata_name: &'static str,
+    ) -> Option<Payload> {
+        let (name, other) =
+            if self.is_jsonata() { (jsonata_name, name) } else { (name, jsonata_name) };
+        self.refuse(fields, other);
+        self.template(fields, name)
+    }
+
+    /// A payload that only JSONPath has.
+    pub fn template_only(
+        &mut self,
+        fields: &mut Fields<'_>,
+        name: &'static str,
+    ) -> Option<Payload> {
+        if self.is_jsonata() {
+            self.refuse(fields, name);
+            return None;
+        }
+        self.template(fields, name)
+    }
+
+    /// A payload, in the state's query language.
     pub fn template(&mut self, fields: &mut Fields<'_>, name: &'static str) -> Option<Payload> {
+        self.template_at(fields, name, name)
+    }
+
+    /// As [`Lowering::template`], with the name that errors have for the field.
+    pub fn template_at(
+        &mut self,
+        fields: &mut Fields<'_>,
+        name: &'static str,
+        shown: &str,
+    ) -> Option<Payload> {
         let place = fields.place(name)?;
         let text = place.node.to_json_text();
+        if self.is_jsonata() {
+            let tree = Tree::parse(&place, &fields.subject(name), shown, self)?;
+            return Some(Payload { form: Form::Tree(tree), text: text.into() });
+        }
         match Template::parse(&text, self.constants) {
-            Ok(template) => Some(Payload { template, text: text.into() }),
+            Ok(template) => Some(Payload { form: Form::Template(template), text: text.into() }),
             Err(problems) => {
                 self.report(&place, &fields.subject(name), codes::INVALID_TEMPLATE, problems);
                 None
             }
         }
+    }
+
+    /// Is the field an expression?
+    pub fn is_query(&self, fields: &mut Fields<'_>, name: &'static str) -> bool {
+        self.is_jsonata() && fields.node(name).is_some_and(|node| node.as_expression().is_some())
+    }
+
+    /// An expression that stands for the whole of a field; `None` where the field is something else.
+    pub(super) fn query(&mut self, fields: &mut Fields<'_>, name: &'static str) -> Option<Query> {
+        if !self.is_jsonata() {
+            return None;
+        }
+        let place = fields.place(name)?;
+        let text = place.node.as_expression()?;
+        Query::parse(text, &place, &fields.subject(name), name, self)
+    }
+
+    /// A choice rule's `Condition`.
+    pub fn jsonata_condition(&mut self, mut fields: Fields<'_>, index: usize) -> Option<Rule> {
+        fields.required(names::CONDITION);
+        let found = fields.place(names::CONDITION);
+        let condition = match found.as_ref().map(|place| &place.node.kind) {
+            Some(NodeKind::Bool(holds)) => Some(Test::Constant(*holds)),
+            Some(_) => match found.as_ref().and_then(|place| place.node.as_expression()) {
+                Some(text) => {
+                    let place = found.as_ref()?;
+                    let subject = fields.subject(names::CONDITION);
+                    let field = format!("Choices[{index}]/Condition");
+                    Query::parse(text, place, &subject, &field, self).map(Test::Query)
+                }
+                None => {
+                    let complaint = "must be an expression, \"{% ... %}\", true or false.";
+                    fields.invalid(names::CONDITION, codes::INVALID_CHOICE_RULE, complaint);
+                    None
+                }
+            },
+            None => None,
+        };
+        let text = found.map(|place| place.node.to_json_text()).unwrap_or_default();
+        fields.finish();
+        Some(Rule { condition: condition?, text: text.into() })
     }
 
     /// A choice rule's condition: all fields that are left.
@@ -155,7 +282,7 @@ impl<'a> Lowering<'a> {
         match Condition::parse(&text, self.constants) {
             Ok(condition) => {
                 fields.finish();
-                Some(Rule { condition, text: text.into() })
+                Some(Rule { condition: Test::Operators(condition), text: text.into() })
             }
             Err(problems) => {
                 for Problem { pointer, message } in problems {

@@ -6,6 +6,7 @@ mod block;
 mod ending;
 mod io;
 mod lowering;
+mod query;
 
 mod choice;
 mod fail;
@@ -26,6 +27,7 @@ pub use lowering::{Lowering, Resource};
 pub use map::Map;
 pub use parallel::Parallel;
 pub use pass::Pass;
+pub use query::Language;
 pub use succeed::Succeed;
 pub use task::Task;
 pub use wait::Wait;

@@ -23,7 +23,7 @@ pub struct Parallel {
 impl StateType for Parallel {
     fn parse(fields: &mut Fields<'_>, lowering: &mut Lowering<'_>) -> Option<Parallel> {
         let io = InputOutput::parse(fields, lowering);
-        let parameters = lowering.template(fields, names::PARAMETERS);
+        let parameters = lowering.either(fields, names::PARAMETERS, names::ARGUMENTS);
         let branches = parse_branches(fields, lowering);
         let ending = Ending::parse(fields, lowering);
         Some(Parallel { io, parameters, branches: branches?, ending })

@@ -34,7 +34,10 @@ enum Make {
 impl StateType for Pass {
     fn parse(fields: &mut Fields<'_>, lowering: &mut Lowering<'_>) -> Option<Pass> {
         let io = InputOutput::parse(fields, lowering);
-        let template = lowering.template(fields, names::PARAMETERS);
+        let template = lowering.template_only(fields, names::PARAMETERS);
+        if lowering.is_jsonata() {
+            lowering.refuse(fields, names::RESULT);
+        }
         let result = fields.node(names::RESULT).map(|node| {
             let text = node.to_json_text();
             (lowering.constant(&text), text.into())

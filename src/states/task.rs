@@ -37,7 +37,7 @@ impl StateType for Task {
     fn parse(fields: &mut Fields<'_>, lowering: &mut Lowering<'_>) -> Option<Task> {
         let io = InputOutput::parse(fields, lowering);
         let resource = lowering.resource(fields, names::RESOURCE);
-        let parameters = lowering.template(fields, names::PARAMETERS);
+        let parameters = lowering.either(fields, names::PARAMETERS, names::ARGUMENTS);
         let credentials = parse_credentials(fields, lowering);
         let (timeout, heartbeat) = parse_times(fields, lowering);
         let ending = Ending::parse(fields, lowering);

@@ -2,6 +2,7 @@
 
 use super::assign::{Assign, assign};
 use super::io::{InputOutput, exit_of, shown, value_at};
+use super::query::Query;
 use super::{Listing, Lowering, StateType};
 use crate::asl::fields::Fields;
 use crate::asl::{codes, names};
@@ -35,13 +36,26 @@ enum Until {
     Timestamp(i64),
     /// `TimestampPath`
     TimestampPath(Path),
+    /// `"Seconds": "{% ... %}"`
+    SecondsQuery(Query),
+    /// `"Timestamp": "{% ... %}"`
+    TimestampQuery(Query),
 }
 
 impl StateType for Wait {
     fn parse(fields: &mut Fields<'_>, lowering: &mut Lowering<'_>) -> Option<Wait> {
         let io = InputOutput::parse(fields, lowering);
+        if lowering.is_jsonata() {
+            lowering.refuse(fields, names::SECONDS_PATH);
+            lowering.refuse(fields, names::TIMESTAMP_PATH);
+        }
         let forms = [names::SECONDS, names::SECONDS_PATH, names::TIMESTAMP, names::TIMESTAMP_PATH];
         let until = match fields.exactly_one(&forms) {
+            Some(name) if lowering.is_query(fields, name) => {
+                let query = lowering.query(fields, name);
+                let is_time = name == names::TIMESTAMP;
+                query.map(if is_time { Until::TimestampQuery } else { Until::SecondsQuery })
+            }
             Some(names::SECONDS) => {
                 fields.integer(names::SECONDS, 0..=SECONDS_MAX).map(Until::Seconds)
             }
@@ -82,6 +96,12 @@ impl StateType for Wait {
                 out.line("wait", format_args!("until {}", Timestamp::from_ms(*ms)));
             }
             Until::TimestampPath(path) => out.line("wait", format_args!("until {}", path.text())),
+            Until::SecondsQuery(query) => {
+                out.line("wait", format_args!("{} seconds", query.text()));
+            }
+            Until::TimestampQuery(query) => {
+                out.line("wait", format_args!("until {}", query.text()));
+            }
         }
         self.assign.iter().for_each(|assign| assign.list(out));
         self.io.list_output(out);
@@ -106,6 +126,17 @@ impl Until {
             Until::Timestamp(ms) => within_reach(*ms, frame),
             Until::TimestampPath(path) => {
                 let ms = timestamp_at(path, frame)?;
+                within_reach(ms, frame)
+            }
+            Until::SecondsQuery(query) => {
+                Ok(frame.now_ms + query.integer(0..=SECONDS_MAX, frame)? * 1000)
+            }
+            Until::TimestampQuery(query) => {
+                let text = query.string(frame)?;
+                let parsed = Timestamp::parse(&text).map(Timestamp::to_ms);
+                let ms = parsed.ok_or_else(|| {
+                    query.failed(&format!("returned a value that is no timestamp: {text:?}"))
+                })?;
                 within_reach(ms, frame)
             }
         }

@@ -15,6 +15,7 @@ pub use task::{CallNumber, Resume, TaskRequest};
 
 use crate::expr::Scope;
 use crate::fault::StateError;
+use crate::jsonata::Memory;
 use crate::value::Value;
 
 /// The index of a step in its program's table.
@@ -47,8 +48,30 @@ pub struct Frame<'a> {
     pub scope: Scope<'a>,
     /// Milliseconds since 1970, the same throughout one call of the machine.
     pub now_ms: i64,
+    /// What `$states` shows to JSONata.
+    pub states: States,
+    /// Working memory of JSONata's evaluations.
+    pub queries: &'a mut Memory,
     /// What `Assign` made, `null` for nothing: it counts once the state is left.
     pub assigned: Value,
+}
+
+/// What `$states` shows, beside the context object.
+#[derive(Clone, Copy, Debug)]
+pub struct States {
+    /// `$states.input`: the state's input, as it came.
+    pub input: Value,
+    /// `$states.result`: of a task, branches or iterations.
+    pub result: Option<Value>,
+    /// `$states.errorOutput`, in a catcher.
+    pub error_output: Option<Value>,
+}
+
+impl States {
+    /// Only an input so far.
+    pub fn of(input: Value) -> States {
+        States { input, result: None, error_output: None }
+    }
 }
 
 impl Frame<'_> {

@@ -6,7 +6,7 @@ use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
 use super::super::eval::{Evaluation, Result};
-use super::super::item::Item;
+use super::super::item::{Item, SEQUENCE};
 use super::{Args, inapplicable};
 
 /// `$partition(array, size)`: the array in pieces, the last of what is left.
@@ -37,7 +37,7 @@ pub(super) fn partition(e: &mut Evaluation<'_>, args: Args) -> Result<Item> {
     e.list(mark, 0)
 }
 
-/// `$range(first, last, step)`: both ends are in it.
+/// `$range(first, last, step)`: both ends are in it. A single number comes as such (recorded).
 pub(super) fn range(e: &mut Evaluation<'_>, args: Args) -> Result<Item> {
     let (Some(first), Some(last)) = (e.number_arg(args, 0), e.number_arg(args, 1)) else {
         return Ok(Item::Nothing);
@@ -54,7 +54,7 @@ pub(super) fn range(e: &mut Evaluation<'_>, args: Args) -> Result<Item> {
     for index in 0..count {
         e.push(Item::Number(first + index as f64 * step));
     }
-    e.list(mark, 0)
+    e.list(mark, SEQUENCE)
 }
 
 /// `$hash(data, algorithm)`: SHA-256, unless another is named; in lower-case hexadecimal.

@@ -7,6 +7,7 @@ use crate::expr::Path;
 use crate::fault::StateError;
 use crate::states::Lowering;
 use crate::states::io::{shown, value_at};
+use crate::states::query::Query;
 use crate::step::Frame;
 use crate::value::{Kind, Value};
 
@@ -17,6 +18,8 @@ pub(super) enum Count {
     Fixed(u64),
     /// Where it stands, and the field that says so.
     Path(&'static str, Path),
+    /// `"{% ... %}"`
+    Query(Query),
 }
 
 impl Count {
@@ -26,6 +29,12 @@ impl Count {
         (name, path_name): (&'static str, &'static str),
         range: std::ops::RangeInclusive<i64>,
     ) -> Option<Count> {
+        if lowering.is_jsonata() {
+            lowering.refuse(fields, path_name);
+            if lowering.is_query(fields, name) {
+                return lowering.query(fields, name).map(Count::Query);
+            }
+        }
         fields.at_most_one(&[name, path_name]);
         let fixed = fields.integer(name, range).map(|n| Count::Fixed(n.unsigned_abs()));
         let path = lowering.reference(fields, path_name).map(|path| Count::Path(path_name, path));
@@ -36,6 +45,7 @@ impl Count {
     pub(super) fn evaluate(&self, frame: &mut Frame<'_>) -> Result<i64, StateError> {
         let (name, path) = match self {
             Count::Fixed(count) => return Ok(i64::try_from(*count).unwrap_or(i64::MAX)),
+            Count::Query(query) => return query.integer(0..=super::COUNT_MAX, frame),
             Count::Path(name, path) => (name, path),
         };
         let value = value_at(path, frame)?;
@@ -49,6 +59,7 @@ impl fmt::Display for Count {
         match self {
             Count::Fixed(count) => write!(f, "{count}"),
             Count::Path(_, path) => f.write_str(path.text()),
+            Count::Query(query) => f.write_str(query.text()),
         }
     }
 }
@@ -60,6 +71,8 @@ pub(super) enum Percentage {
     Fixed(f64),
     /// Where it stands, and the field that says so.
     Path(&'static str, Path),
+    /// `"{% ... %}"`
+    Query(Query),
 }
 
 impl Percentage {
@@ -68,6 +81,12 @@ impl Percentage {
         lowering: &mut Lowering<'_>,
         (name, path_name): (&'static str, &'static str),
     ) -> Option<Percentage> {
+        if lowering.is_jsonata() {
+            lowering.refuse(fields, path_name);
+            if lowering.is_query(fields, name) {
+                return lowering.query(fields, name).map(Percentage::Query);
+            }
+        }
         fields.at_most_one(&[name, path_name]);
         let fixed = fields.number(name, 0.0..=100.0).map(Percentage::Fixed);
         let path = lowering.reference(fields, path_name);
@@ -77,6 +96,14 @@ impl Percentage {
     pub(super) fn evaluate(&self, frame: &mut Frame<'_>) -> Result<f64, StateError> {
         let (name, path) = match self {
             Percentage::Fixed(percentage) => return Ok(*percentage),
+            Percentage::Query(query) => {
+                let value = query.expect(Kind::Number, frame)?;
+                let number = frame.scope.scratch.f64(value).unwrap_or(f64::NAN);
+                return match (0.0..=100.0).contains(&number) {
+                    true => Ok(number),
+                    false => Err(query.failed("returned a value that is not within 0 to 100.")),
+                };
+            }
             Percentage::Path(name, path) => (name, path),
         };
         let value = value_at(path, frame)?;
@@ -96,6 +123,7 @@ impl fmt::Display for Percentage {
         match self {
             Percentage::Fixed(percentage) => write!(f, "{percentage}"),
             Percentage::Path(_, path) => f.write_str(path.text()),
+            Percentage::Query(query) => f.write_str(query.text()),
         }
     }
 }

@@ -4,14 +4,15 @@ mod batcher;
 mod count;
 
 use super::ending::{Catch, Ending};
-use super::io::{InputOutput, value_at};
+use super::io::{InputOutput, shown, value_at};
 use super::lowering::Payload;
+use super::query::Query;
 use super::{Block, Listing, Lowering, StateType};
 use crate::asl::fields::Fields;
 use crate::asl::retry::Retrier;
 use crate::asl::{codes, names};
 use crate::expr::Path;
-use crate::fault::StateError;
+use crate::fault::{StateError, names as errors};
 use crate::step::{Exit, Fork, Frame, Iterations, StepId, Tolerance, Transition};
 use crate::value::{Kind, Value};
 use batcher::Batcher;
@@ -20,11 +21,22 @@ use count::{Count, Percentage};
 /// The largest number that a Map's fields may name; the service names no limit for most.
 const COUNT_MAX: i64 = 100_000_000;
 
+/// Where a Map's items come from.
+#[derive(Debug)]
+enum Items {
+    /// `"ItemsPath": "$.a"`
+    Path(Path),
+    /// `"Items": "{% ... %}"`
+    Query(Box<Query>),
+    /// `"Items": [...]`
+    Made(Payload),
+}
+
 /// Runs a body for every item.
 #[derive(Debug)]
 pub struct Map {
     io: InputOutput,
-    items: Option<Path>,
+    items: Option<Items>,
     selector: Option<Payload>,
     concurrency: Option<Count>,
     tolerated_count: Option<Count>,
@@ -32,6 +44,7 @@ pub struct Map {
     batcher: Option<Batcher>,
     processor: StepId,
     is_distributed: bool,
+    is_jsonata: bool,
     ending: Ending,
 }
 
@@ -74,9 +87,37 @@ impl Map {
 
     /// The items in the state's effective input, `$`.
     fn items(&self, frame: &mut Frame<'_>) -> Result<Value, StateError> {
-        let Some(path) = &self.items else { return self.iterable(frame.scope.input, "$") };
-        let items = value_at(path, frame)?;
-        self.iterable(items, path.text())
+        match &self.items {
+            None if self.is_jsonata => self.iterable_input(frame),
+            None => self.iterable(frame.scope.input, "$"),
+            Some(Items::Path(path)) => {
+                let items = value_at(path, frame)?;
+                self.iterable(items, path.text())
+            }
+            Some(Items::Query(query)) if self.is_distributed => {
+                let items = query.evaluate(frame)?;
+                match items.kind() {
+                    Kind::Object => Ok(items),
+                    _ => query.expect(Kind::Array, frame),
+                }
+            }
+            Some(Items::Query(query)) => query.expect(Kind::Array, frame),
+            Some(Items::Made(payload)) => payload.evaluate(frame),
+        }
+    }
+
+    /// The state's input, in JSONata without `Items`.
+    fn iterable_input(&self, frame: &Frame<'_>) -> Result<Value, StateError> {
+        let input = frame.scope.input;
+        match input.kind() {
+            Kind::Array => Ok(input),
+            Kind::Object if self.is_distributed => Ok(input),
+            _ => {
+                let cause =
+                    format!("Map state input must be an array but was: {}", shown(input, frame));
+                Err(StateError::new(errors::QUERY_EVALUATION_ERROR, cause))
+            }
+        }
     }
 
     fn iterable(&self, items: Value, path: &str) -> Result<Value, StateError> {
@@ -106,10 +147,10 @@ impl Map {
 impl StateType for Map {
     fn parse(fields: &mut Fields<'_>, lowering: &mut Lowering<'_>) -> Option<Map> {
         let io = InputOutput::parse(fields, lowering);
-        let items = lowering.reference(fields, names::ITEMS_PATH);
+        let items = parse_items(fields, lowering);
         fields.at_most_one(&[names::ITEM_SELECTOR, names::PARAMETERS]);
         let selector = lowering.template(fields, names::ITEM_SELECTOR);
-        let selector = selector.or(lowering.template(fields, names::PARAMETERS));
+        let selector = selector.or(lowering.template_only(fields, names::PARAMETERS));
         let pair = (names::MAX_CONCURRENCY, names::MAX_CONCURRENCY_PATH);
         let concurrency = Count::parse(fields, lowering, pair, 0..=COUNT_MAX);
         let pair = (names::TOLERATED_FAILURE_COUNT, names::TOLERATED_FAILURE_COUNT_PATH);
@@ -134,6 +175,7 @@ impl StateType for Map {
             batcher,
             processor,
             is_distributed,
+            is_jsonata: lowering.is_jsonata(),
             ending,
         })
     }
@@ -168,8 +210,11 @@ impl StateType for Map {
 
     fn list(&self, out: &mut Listing) {
         self.io.list_input(out);
-        if let Some(path) = &self.items {
-            out.line("items", path.text());
+        match &self.items {
+            None => {}
+            Some(Items::Path(path)) => out.line("items", path.text()),
+            Some(Items::Query(query)) => out.line("items", query.text()),
+            Some(Items::Made(payload)) => out.line("items", payload),
         }
         if let Some(template) = &self.selector {
             out.line("selector", template);
@@ -188,6 +233,25 @@ impl StateType for Map {
         out.line("each", format_args!("{}{mode}", self.processor));
         self.ending.list(&self.io, out);
     }
+}
+
+/// `ItemsPath`, or `Items` in JSONata.
+fn parse_items(fields: &mut Fields<'_>, lowering: &mut Lowering<'_>) -> Option<Items> {
+    if !lowering.is_jsonata() {
+        lowering.refuse(fields, names::ITEMS);
+        return lowering.reference(fields, names::ITEMS_PATH).map(Items::Path);
+    }
+    lowering.refuse(fields, names::ITEMS_PATH);
+    if lowering.is_query(fields, names::ITEMS) {
+        return lowering.query(fields, names::ITEMS).map(|query| Items::Query(Box::new(query)));
+    }
+    let node = fields.node(names::ITEMS)?;
+    if node.as_array().is_none() && node.as_object().is_none() {
+        let complaint = "must be an array, an object or an expression, \"{% ... %}\".";
+        fields.invalid(names::ITEMS, codes::WRONG_TYPE, complaint);
+        return None;
+    }
+    lowering.template(fields, names::ITEMS).map(Items::Made)
 }
 
 /// `ItemProcessor` or `Iterator`: where it starts, and whether it is distributed.

@@ -1,0 +1,297 @@
+//! JSONata in states: strings `{% ... %}`, what `$states` shows them, and the errors that
+//! evaluations raise (Developer Guide, "Transforming data with JSONata").
+
+use super::Lowering;
+use super::io::shown;
+use crate::asl::codes;
+use crate::asl::source::{NodeKind, Place};
+use crate::expr::Scope;
+use crate::fault::{StateError, names as errors};
+use crate::jsonata::{Environment, Expression, Limits, Options, Outcome};
+use crate::step::{Frame, States};
+use crate::value::{Kind, Scratch, Value};
+
+/// The variable that shows the state's data.
+const STATES: &str = "states";
+
+/// The query language of a state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Language {
+    /// `"QueryLanguage": "JSONPath"`
+    #[default]
+    JsonPath,
+    /// `"QueryLanguage": "JSONata"`
+    Jsonata,
+}
+
+/// A member of `$states`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Member {
+    Input,
+    Result,
+    ErrorOutput,
+    Context,
+}
+
+const MEMBERS: [(&str, Member); 4] = [
+    ("input", Member::Input),
+    ("result", Member::Result),
+    ("errorOutput", Member::ErrorOutput),
+    ("context", Member::Context),
+];
+
+/// One expression.
+#[derive(Debug)]
+pub(super) struct Query {
+    expression: Expression,
+    /// `Output/total`, as errors name the field.
+    field: Box<str>,
+    /// The members of `$states` that it reads, and their names.
+    members: Box<[(Value, Member)]>,
+}
+
+impl Query {
+    /// Compiles the expression of the string at `place`, whose messages start with `subject`.
+    pub(super) fn parse(
+        text: &str,
+        place: &Place<'_>,
+        subject: &str,
+        field: &str,
+        lowering: &mut Lowering<'_>,
+    ) -> Option<Query> {
+        match Expression::parse(text.trim(), Options::default(), lowering.constants) {
+            Ok(expression) => {
+                let read = expression.members_read(STATES);
+                let is_read = |name: &str| read.as_ref().is_none_or(|read| read.contains(&name));
+                let members = MEMBERS
+                    .iter()
+                    .filter(|(name, _)| is_read(name))
+                    .map(|(name, member)| (lowering.constants.string(name), *member))
+                    .collect();
+                Some(Query { expression, field: field.into(), members })
+            }
+            Err(e) => {
+                let at = e.position().map_or(String::new(), |at| {
+                    let before = text.trim().get(..at).unwrap_or_default();
+                    format!(" (at character {} of it)", before.chars().count() + 1)
+                });
+                let message = format!("{subject}: the expression is refused: {e}{at}.");
+                lowering.diagnostics.error(codes::INVALID_EXPRESSION, message, place.location());
+                None
+            }
+        }
+    }
+
+    /// As it was written.
+    pub(super) fn text(&self) -> &str {
+        self.expression.text()
+    }
+
+    /// Its value, which there must be.
+    pub(super) fn evaluate(&self, frame: &mut Frame<'_>) -> Result<Value, StateError> {
+        let Frame { scope, now_ms, states, queries, .. } = frame;
+        let Scope { scratch, context, random, .. } = scope;
+        let mut bits = || random.bits();
+        let mut variable = |scratch: &mut Scratch, name: &str| match name {
+            STATES => Some(self.states(*states, scratch, *context)),
+            _ => context.variable(scratch, name),
+        };
+        let environment = Environment {
+            now: *now_ms,
+            random: &mut bits,
+            limits: Limits::default(),
+            memory: queries,
+        };
+        let outcome = self.expression.evaluate(scratch, None, &mut variable, environment);
+        match outcome {
+            Ok(Outcome::Value(value)) => Ok(value),
+            Ok(Outcome::Undefined) => Err(self.failed("returned nothing (undefined).")),
+            Ok(Outcome::Function) => Err(self.failed("returned an unsupported result type.")),
+            Err(e) => Err(self.failed(&format!("threw an error during evaluation. {e}"))),
+        }
+    }
+
+    /// Its value, which must be of `kind`.
+    pub(super) fn expect(&self, kind: Kind, frame: &mut Frame<'_>) -> Result<Value, StateError> {
+        let value = self.evaluate(frame)?;
+        if value.kind() == kind {
+            return Ok(value);
+        }
+        let (wanted, found) = (type_name(kind), type_name(value.kind()));
+        Err(self.failed(&format!(
+            "returned an unexpected result type. Expected '{wanted}', but was '{found}' for value: \
+             {}",
+            shown(value, frame)
+        )))
+    }
+
+    /// A string that it must give.
+    pub(super) fn string(&self, frame: &mut Frame<'_>) -> Result<String, StateError> {
+        let value = self.expect(Kind::String, frame)?;
+        Ok(frame.scope.scratch.str(value).into_owned())
+    }
+
+    /// An integer that it must give, within a range.
+    pub(super) fn integer(
+        &self,
+        range: std::ops::RangeInclusive<i64>,
+        frame: &mut Frame<'_>,
+    ) -> Result<i64, StateError> {
+        let value = self.expect(Kind::Number, frame)?;
+        let integer = frame.scope.scratch.i64(value);
+        integer.filter(|integer| range.contains(integer)).ok_or_else(|| {
+            let (least, most) = (range.start(), range.end());
+            let shown = shown(value, frame);
+            self.failed(&format!(
+                "returned a value that is no integer from {least} to {most}: {shown}"
+            ))
+        })
+    }
+
+    #[cold]
+    pub(super) fn failed(&self, what: &str) -> StateError {
+        let (text, field) = (self.text(), &self.field);
+        let cause =
+            format!("The JSONata expression '{text}' specified for the field '{field}' {what}");
+        StateError::new(errors::QUERY_EVALUATION_ERROR, cause)
+    }
+
+    /// `$states`, with the members that are read.
+    fn states(
+        &self,
+        states: States,
+        scratch: &mut Scratch,
+        context: &mut dyn crate::expr::Context,
+    ) -> Value {
+        let mark = scratch.mark();
+        for (name, member) in &self.members {
+            let value = match member {
+                Member::Input => Some(states.input),
+                Member::Result => states.result,
+                Member::ErrorOutput => states.error_output,
+                Member::Context => Some(context.object(scratch)),
+            };
+            if let Some(value) = value.filter(|value| value.can_nest()) {
+                scratch.push(*name);
+                scratch.push(value);
+            }
+        }
+        scratch.object(mark).unwrap_or(Value::NULL)
+    }
+}
+
+fn type_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Null => "null",
+        Kind::Bool => "boolean",
+        Kind::Number => "number",
+        Kind::String => "string",
+        Kind::Array => "array",
+        Kind::Object => "object",
+    }
+}
+
+/// JSON with expressions in it, at any depth.
+#[derive(Debug)]
+pub(super) enum Tree {
+    /// JSON without expressions.
+    Constant(Value),
+    /// `"{% ... %}"`
+    Query(Box<Query>),
+    /// `{...}`
+    Object(Box<[(Value, Tree)]>),
+    /// `[...]`
+    Array(Box<[Tree]>),
+}
+
+impl Tree {
+    /// Compiles what stands at `place`; all problems are reported.
+    pub(super) fn parse(
+        place: &Place<'_>,
+        subject: &str,
+        field: &str,
+        lowering: &mut Lowering<'_>,
+    ) -> Option<Tree> {
+        if let Some(text) = place.node.as_expression() {
+            let query = Query::parse(text, place, subject, field, lowering)?;
+            return Some(Tree::Query(Box::new(query)));
+        }
+        match &place.node.kind {
+            NodeKind::Object(members) => {
+                let mut parsed = Vec::with_capacity(members.len());
+                for member in members {
+                    let inner = place.member(&member.name)?;
+                    let field = format!("{field}/{}", member.name);
+                    let name = lowering.constants.string(&member.name);
+                    parsed.push((name, Tree::parse(&inner, subject, &field, lowering)));
+                }
+                let whole: Option<Vec<_>> =
+                    parsed.into_iter().map(|(name, tree)| Some((name, tree?))).collect();
+                Some(Tree::object(whole?, place, lowering))
+            }
+            NodeKind::Array(elements) => {
+                let mut parsed = Vec::with_capacity(elements.len());
+                for index in 0..elements.len() {
+                    let inner = place.element(index)?;
+                    let field = format!("{field}[{index}]");
+                    parsed.push(Tree::parse(&inner, subject, &field, lowering));
+                }
+                let whole: Option<Vec<_>> = parsed.into_iter().collect();
+                Some(Tree::array(whole?, place, lowering))
+            }
+            _ => Some(Tree::Constant(lowering.constant(&place.node.to_json_text()))),
+        }
+    }
+
+    fn object(members: Vec<(Value, Tree)>, place: &Place<'_>, lowering: &mut Lowering<'_>) -> Tree {
+        match members.iter().all(|(_, tree)| matches!(tree, Tree::Constant(_))) {
+            true => Tree::Constant(lowering.constant(&place.node.to_json_text())),
+            false => Tree::Object(members.into()),
+        }
+    }
+
+    fn array(elements: Vec<Tree>, place: &Place<'_>, lowering: &mut Lowering<'_>) -> Tree {
+        match elements.iter().all(|tree| matches!(tree, Tree::Constant(_))) {
+            true => Tree::Constant(lowering.constant(&place.node.to_json_text())),
+            false => Tree::Array(elements.into()),
+        }
+    }
+
+    /// The JSON with the expressions replaced by their values.
+    pub(super) fn evaluate(&self, frame: &mut Frame<'_>) -> Result<Value, StateError> {
+        let mark = frame.scope.scratch.mark();
+        let made = match self {
+            Tree::Constant(value) => return Ok(*value),
+            Tree::Query(query) => return query.evaluate(frame),
+            Tree::Object(members) => push_members(members, frame)
+                .and_then(|()| frame.scope.scratch.object(mark).map_err(|_| too_deep())),
+            Tree::Array(elements) => push_elements(elements, frame)
+                .and_then(|()| frame.scope.scratch.array(mark).map_err(|_| too_deep())),
+        };
+        if made.is_err() {
+            frame.scope.scratch.abandon(mark);
+        }
+        made
+    }
+}
+
+fn push_members(members: &[(Value, Tree)], frame: &mut Frame<'_>) -> Result<(), StateError> {
+    for (name, tree) in members {
+        let value = tree.evaluate(frame)?;
+        frame.scope.scratch.push(*name);
+        frame.scope.scratch.push(value);
+    }
+    Ok(())
+}
+
+fn push_elements(elements: &[Tree], frame: &mut Frame<'_>) -> Result<(), StateError> {
+    for tree in elements {
+        let value = tree.evaluate(frame)?;
+        frame.scope.scratch.push(value);
+    }
+    Ok(())
+}
+
+fn too_deep() -> StateError {
+    StateError::runtime("The result is nested too deeply.")
+}
