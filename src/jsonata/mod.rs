@@ -111,7 +111,7 @@ pub enum Outcome {
 #[derive(Clone, Debug)]
 pub struct Expression {
     text: Box<str>,
-    program: Program,
+    program: Box<Program>,
     root: NodeId,
     options: Options,
 }
@@ -123,7 +123,7 @@ impl Expression {
         options: Options,
         constants: &mut Scratch,
     ) -> Result<Expression, QueryError> {
-        let mut program = Program::default();
+        let mut program = Box::<Program>::default();
         let root = compile::compile(text, options.has_2_1, &mut program, constants)?;
         Ok(Expression { text: text.into(), program, root, options })
     }
@@ -175,7 +175,7 @@ impl Expression {
         let root = input.map_or(Item::Nothing, Item::Json);
         let mark = scratch.mark();
         let mut evaluation = Evaluation {
-            program: Cow::Borrowed(&self.program),
+            program: Cow::Borrowed(&*self.program),
             scratch,
             memory,
             random,

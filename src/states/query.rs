@@ -197,7 +197,7 @@ pub(super) enum Tree {
     /// JSON without expressions.
     Constant(Value),
     /// `"{% ... %}"`
-    Query(Box<Query>),
+    Query(Query),
     /// `{...}`
     Object(Box<[(Value, Tree)]>),
     /// `[...]`
@@ -214,7 +214,7 @@ impl Tree {
     ) -> Option<Tree> {
         if let Some(text) = place.node.as_expression() {
             let query = Query::parse(text, place, subject, field, lowering)?;
-            return Some(Tree::Query(Box::new(query)));
+            return Some(Tree::Query(query));
         }
         match &place.node.kind {
             NodeKind::Object(members) => {

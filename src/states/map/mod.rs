@@ -27,7 +27,7 @@ enum Items {
     /// `"ItemsPath": "$.a"`
     Path(Path),
     /// `"Items": "{% ... %}"`
-    Query(Box<Query>),
+    Query(Query),
     /// `"Items": [...]`
     Made(Payload),
 }
@@ -243,7 +243,7 @@ fn parse_items(fields: &mut Fields<'_>, lowering: &mut Lowering<'_>) -> Option<I
     }
     lowering.refuse(fields, names::ITEMS_PATH);
     if lowering.is_query(fields, names::ITEMS) {
-        return lowering.query(fields, names::ITEMS).map(|query| Items::Query(Box::new(query)));
+        return lowering.query(fields, names::ITEMS).map(Items::Query);
     }
     let node = fields.node(names::ITEMS)?;
     if node.as_array().is_none() && node.as_object().is_none() {
