@@ -9,6 +9,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use events::{CASES, mean_len};
 use expressway::expr::{Condition, Path, Scope, Template};
 use expressway::intrinsics::Random;
+use expressway::jsonata::{Environment, Expression, Memory, Options, Outcome};
 use expressway::value::{Limits, Scratch, Value};
 
 const PATHS: [(&str, &str); 4] = [
@@ -90,5 +91,57 @@ fn run(
     });
 }
 
-criterion_group!(benches, expr);
+/// About 500 bytes.
+const ORDER: &str = r#"{"id":"ord-20931","type":"order","temp":36.5,"customer":{"id":"c-77","name":"Ada","country":"PT"},"items":[{"sku":"A-1","name":"Hammer","price":12.5,"qty":3},{"sku":"B-7","name":"Nails","price":0.25,"qty":400},{"sku":"C-3","name":"Saw","price":32,"qty":1},{"sku":"D-9","name":"Glue","price":4.75,"qty":6},{"sku":"E-2","name":"Drill","price":99.9,"qty":1}],"shipping":{"method":"express","address":"Rua das Flores 12, Lisboa"},"note":"leave at the door","ts":"2024-05-01T10:00:00Z"}"#;
+
+const QUERIES: [(&str, &str); 4] = [
+    ("sum", "$sum(items.(price*qty))"),
+    ("object", r#"{"id": id, "hot": temp > 30, "label": type & "-" & id}"#),
+    ("filter", "items[price>10].sku"),
+    ("path", "customer.name"),
+];
+
+/// JSONata: alone with the data ready, and from JSON text to JSON text.
+fn jsonata(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("jsonata");
+    group.throughput(Throughput::Elements(1));
+    for (name, text) in QUERIES {
+        let mut scratch = Scratch::new(Limits::default());
+        let query = Expression::parse(text, Options::default(), &mut scratch).expect("it is good");
+        let mut memory = Memory::default();
+        scratch.seal();
+        let mut out = Vec::new();
+        group.bench_function(format!("text/{name}"), |b| {
+            b.iter(|| {
+                scratch.reset();
+                let input = scratch.parse(black_box(ORDER).as_bytes()).expect("it is JSON");
+                let result = evaluate(&query, &mut scratch, input, &mut memory);
+                out.clear();
+                scratch.write(result, &mut out);
+                black_box(&out);
+            });
+        });
+        scratch.reset();
+        let input = scratch.parse(ORDER.as_bytes()).expect("it is JSON");
+        scratch.seal();
+        group.bench_function(format!("ready/{name}"), |b| {
+            b.iter(|| {
+                scratch.reset();
+                black_box(evaluate(&query, &mut scratch, black_box(input), &mut memory))
+            });
+        });
+    }
+    group.finish();
+}
+
+fn evaluate(query: &Expression, scratch: &mut Scratch, input: Value, memory: &mut Memory) -> Value {
+    let limits = expressway::jsonata::Limits::default();
+    let environment = Environment { now: 0, random: &mut || 7, limits, memory };
+    match query.evaluate(scratch, Some(input), &mut |_, _| None, environment) {
+        Ok(Outcome::Value(value)) => value,
+        other => panic!("{}: {other:?}", query.text()),
+    }
+}
+
+criterion_group!(benches, expr, jsonata);
 criterion_main!(benches);

@@ -105,7 +105,7 @@ impl Evaluation<'_> {
 
     /// Counts work that a function does without evaluating nodes.
     pub fn spend(&mut self, steps: usize) -> Result<()> {
-        self.steps += steps as u64;
+        self.steps = self.steps.saturating_add(steps as u64);
         self.check()
     }
 

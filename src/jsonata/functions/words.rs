@@ -83,7 +83,7 @@ fn say(number: f64, follows: bool, is_ordinal: bool, out: &mut String) {
         number % 100.0
     } else {
         // There is no word beyond the last: a thousand trillion is said as that.
-        let magnitude = ((number.log10() / 3.0).floor() as usize).min(MAGNITUDES.len());
+        let magnitude = ((number.log10() / 3.0).floor() as usize).clamp(1, MAGNITUDES.len());
         let factor = 1000f64.powi(magnitude as i32);
         let count = (number / factor).floor();
         say(count, false, false, out);
@@ -203,7 +203,7 @@ pub(super) fn roman(number: f64) -> String {
 
 /// How many letters [`roman`] would take at most.
 pub(super) fn roman_size(number: f64) -> usize {
-    (number / 1000.0) as usize + 16
+    ((number / 1000.0) as usize).saturating_add(16)
 }
 
 /// The number a Roman numeral in upper case says.
