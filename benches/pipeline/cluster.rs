@@ -14,6 +14,8 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
+use crate::PATIENCE;
+
 /// The output's partitions: as many as is usual.
 pub const OUT_PARTITIONS: i32 = 12;
 /// Of the input: many on the embedded broker, which keeps little of each.
@@ -39,6 +41,8 @@ pub struct Cluster {
     pub records: u64,
     /// A record's, on average.
     pub bytes: u64,
+    /// How long one run may take before something is wrong.
+    pub patience: Duration,
     _mock: Option<Broker>,
 }
 
@@ -59,12 +63,29 @@ impl Cluster {
             }
         }
         let mut cluster =
-            Cluster { brokers, input, output, partitions, records, bytes: 0, _mock: mock };
+            Cluster { brokers, input, output, partitions, records, bytes: 0, patience: PATIENCE, _mock: mock };
         match cluster.count() {
             0 => cluster.fill(),
             count => assert_eq!(count, records, "topic {} is half full: delete it", cluster.input),
         }
         cluster
+    }
+
+    /// Two topics of the broker at `brokers`, to be passed through without end.
+    pub fn endless(brokers: &str, input: &str, output: &str) -> Cluster {
+        for name in [input, output] {
+            create(brokers, name, REAL_PARTITIONS);
+        }
+        Cluster {
+            brokers: brokers.to_owned(),
+            input: input.to_owned(),
+            output: output.to_owned(),
+            partitions: REAL_PARTITIONS,
+            records: u64::MAX,
+            bytes: 0,
+            patience: Duration::MAX,
+            _mock: None,
+        }
     }
 
     /// A consumer's configuration as the engine's is.

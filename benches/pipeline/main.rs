@@ -6,6 +6,8 @@
 //! - `cargo bench --bench pipeline`: the embedded broker, inside this process.
 //! - `cargo bench --bench pipeline -- --real HOST:PORT`: a real one. Makes topics of its own, and
 //!   fills the input once; later runs use it again.
+//! - `cargo bench --bench pipeline -- --real HOST:PORT --serve IN,OUT`: passes records through until
+//!   it is stopped, by poll and send, for `expressway load` to measure its latency.
 //! - `--records N`, `--rounds N`, `--shards N`, `--only poll,batch,ours` change what is run.
 
 mod cluster;
@@ -71,6 +73,11 @@ fn main() {
     // Without `--bench` it is a test that this works.
     let is_bench = std::env::args().any(|it| it == "--bench");
     let real = option("--real");
+    if let (Some(real), Some(topics)) = (&real, option("--serve")) {
+        let (input, output) = topics.split_once(',').expect("two topics with a comma between");
+        let endless = Cluster::endless(real, input, output);
+        passes::poll_and_send(&endless, "pipeline-bench-serve", 1);
+    }
     let (records, rounds) = match (is_bench, &real) {
         (false, _) => (10_000, 1),
         (true, None) => (700_000, 7),

@@ -13,7 +13,7 @@ use rdkafka::message::{DeliveryResult, Message as _};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
 
 use crate::cluster::Cluster;
-use crate::{PATIENCE, Run, cpu_ns};
+use crate::{Run, cpu_ns};
 
 /// How often offsets are committed: as the engine does.
 const COMMIT_MS: &str = "250";
@@ -28,6 +28,7 @@ const NAP: Duration = Duration::from_millis(1);
 struct Settled {
     count: u64,
     next: Vec<i64>,
+    stored: Vec<i64>,
 }
 
 impl Settled {
@@ -35,15 +36,19 @@ impl Settled {
         let (partition, offset) = ((tag >> 40) as usize, (tag & ((1 << 40) - 1)) as i64);
         if self.next.len() <= partition {
             self.next.resize(partition + 1, 0);
+            self.stored.resize(partition + 1, 0);
         }
         self.next[partition] = self.next[partition].max(offset + 1);
         self.count += 1;
     }
 
-    fn store(&self, consumer: &BaseConsumer, topic: &str) {
-        for (partition, offset) in self.next.iter().enumerate().filter(|it| *it.1 > 0) {
-            // Refused where it is no news.
-            let _ = consumer.store_offset(topic, partition as i32, *offset - 1);
+    /// Stores what has moved since the last time.
+    fn store(&mut self, consumer: &BaseConsumer, topic: &str) {
+        for (partition, (next, stored)) in self.next.iter().zip(&mut self.stored).enumerate() {
+            if *next > *stored {
+                *stored = *next;
+                consumer.store_offset(topic, partition as i32, *next - 1).expect("assigned");
+            }
         }
     }
 }
@@ -100,12 +105,12 @@ pub fn poll_and_send(cluster: &Cluster, group: &str, _: usize) -> Run {
             }
         }
         producer.poll(Duration::ZERO);
-        let settled = producer.context().0.lock().expect("nothing panics in it");
+        let mut settled = producer.context().0.lock().expect("nothing panics in it");
         settled.store(&consumer, &cluster.input);
         if settled.count == cluster.records {
             break;
         }
-        assert!(begun.elapsed() < PATIENCE, "{} of {read} settled", settled.count);
+        assert!(begun.elapsed() < cluster.patience, "{} of {read} settled", settled.count);
     }
     let took = first.expect("there are records").elapsed();
     Run { took, cpu_ns: cpu_ns() - before }
@@ -150,7 +155,7 @@ pub fn batches(cluster: &Cluster, group: &str, _: usize) -> Run {
         if count == 0 {
             thread::park_timeout(NAP);
         }
-        assert!(begun.elapsed() < PATIENCE, "{} settled", settled.count);
+        assert!(begun.elapsed() < cluster.patience, "{} settled", settled.count);
     }
     let took = first.expect("there are records").elapsed();
     Run { took, cpu_ns: cpu_ns() - before }
