@@ -23,6 +23,9 @@ section! {
         /// Shards, each a thread that owns its partitions: a number, or "cores" for one a core.
         /// Lower it to leave cores to others.
         shards: Shards = Shards::Cores;
+        /// Keep each shard's thread on a core of its own: true or false. For machines, or a set of
+        /// cores, given to this process alone; elsewhere the system places threads better.
+        pin_shards: bool = false;
         /// Bytes that queues, executions and sinks may hold together. Raise it when the budget
         /// metric stays near its limit while cores idle; what the process needs beyond it is small.
         byte_budget: ByteSize = ByteSize::mib(512);

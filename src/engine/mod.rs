@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 use crate::config::Config;
 use crate::metrics::{Health, Metrics, PipelineNames, ShardCounters};
 use crate::record::Wake;
-use crate::shard::{Clock, Control, Halt, Lane, Phase, Settings, Shard, wake};
+use crate::shard::{Clock, Control, Halt, Lane, Phase, Settings, Shard, pin_to_core, wake};
 use crate::sources::kafka::KafkaSource;
 
 /// How long shards may take to end once they were told to end at once.
@@ -158,8 +158,13 @@ impl Engine {
         let plans = prepared.iter().map(|it| it.tasks.clone()).collect();
         let (told, hears) = mpsc::channel();
         let (shard_control, wake) = (control.clone(), pair.0.clone());
+        let is_pinned = config.engine.pin_shards;
         let run = move || match Shard::open(lanes, plans, counters, pair, shard_control, settings) {
             Ok(shard) => {
+                // Not before: the clients' threads that it has started would stay on its core.
+                if let Some(Err(why)) = is_pinned.then(|| pin_to_core(at)) {
+                    tracing::warn!(shard = at, why, "a shard runs unpinned: engine.pin_shards");
+                }
                 let _ = told.send(Ok(()));
                 shard.run();
             }

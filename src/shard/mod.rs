@@ -19,6 +19,7 @@ mod input;
 mod letters;
 mod names;
 mod outputs;
+mod pin;
 mod plan;
 mod ratio;
 mod slots;
@@ -31,6 +32,7 @@ pub use flow::Halt;
 pub use letters::{HEADER_PREFIX, Letters};
 pub use names::Origin;
 pub use outputs::Outlet;
+pub use pin::pin_to_core;
 pub use plan::{Decode, Input, Key, NullValue, Output, Place, Plan, Policy};
 pub use timers::{TimerId, Timers};
 
