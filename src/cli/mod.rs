@@ -7,6 +7,7 @@ mod demo;
 mod exec;
 mod listing;
 mod load;
+mod log;
 mod run;
 
 use std::ffi::OsString;

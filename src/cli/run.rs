@@ -1,16 +1,16 @@
 //! `expressway run CONFIG`: runs pipelines until told to stop.
 
-use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::log::{self, Rates};
 use super::{FAILED, REFUSED, Run, SUCCEEDED, complain};
 use crate::api;
 use crate::asl::excerpt::render;
-use crate::config::{self, Config, Format, Level, Listen};
+use crate::config::{self, Config, Listen};
 use crate::engine::{Engine, Prepared, Refused, Stopped, prepare};
 
 /// How often the engine is looked after while it runs.
@@ -48,7 +48,7 @@ impl Run for Pipelines {
                 return Ok(REFUSED);
             }
         };
-        start_log(&config);
+        let rates = log::start(&config.log);
         match prepare(&config) {
             Err(refused) => {
                 complain_of(&refused);
@@ -56,7 +56,7 @@ impl Run for Pipelines {
             }
             Ok((prepared, warned)) => {
                 complain_of(&warned);
-                run(&config, &prepared).or_else(|error| {
+                run(&config, &prepared, &rates).or_else(|error| {
                     tracing::error!(error = format!("{error:#}"), "could not run");
                     Ok(FAILED)
                 })
@@ -72,7 +72,7 @@ pub(super) fn complain_of(refused: &[Refused]) {
     }
 }
 
-fn run(config: &Config, prepared: &[Prepared]) -> anyhow::Result<u8> {
+fn run(config: &Config, prepared: &[Prepared], rates: &Rates) -> anyhow::Result<u8> {
     let signals = Signals::install()?;
     let mut engine = Engine::start(config, prepared)?;
     let server = match config.http.listen {
@@ -87,6 +87,7 @@ fn run(config: &Config, prepared: &[Prepared]) -> anyhow::Result<u8> {
     tracing::info!(pipelines = prepared.len(), shards, http = address, "running");
     let stopped = loop {
         engine.look_after();
+        engine.metrics.add_log_lines_suppressed(rates.roll_over(Instant::now()));
         if let Some(why) = engine.stopped() {
             break Some(why);
         }
@@ -97,6 +98,7 @@ fn run(config: &Config, prepared: &[Prepared]) -> anyhow::Result<u8> {
     };
     tracing::info!("stopping: settling what is in flight");
     let how = engine.stop();
+    rates.finish();
     if let Some(server) = server {
         server.stop();
     }
@@ -110,25 +112,6 @@ fn run(config: &Config, prepared: &[Prepared]) -> anyhow::Result<u8> {
             Ok(FAILED)
         }
     }
-}
-
-fn start_log(config: &Config) {
-    let level = match config.log.level {
-        Level::Error => tracing::Level::ERROR,
-        Level::Warn => tracing::Level::WARN,
-        Level::Info => tracing::Level::INFO,
-        Level::Debug => tracing::Level::DEBUG,
-        Level::Trace => tracing::Level::TRACE,
-    };
-    let builder = tracing_subscriber::fmt()
-        .with_max_level(level)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
-    // A log that was set up before, by a test say, stays.
-    let _ = match config.log.format {
-        Format::Text => builder.with_target(false).try_init(),
-        Format::Json => builder.json().try_init(),
-    };
 }
 
 /// SIGTERM and SIGINT, counted; the second one ends the process.

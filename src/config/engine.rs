@@ -188,6 +188,9 @@ section! {
         level: Level = Level::Info;
         /// "text" for people, "json" for collectors.
         format: Format = Format::Text;
+        /// Lines that one place in the code may write in 10 seconds; further ones are counted in
+        /// expressway_log_lines_suppressed_total and told of in one line. 0 for no bound.
+        lines_max: u32 = 20;
     }
 }
 

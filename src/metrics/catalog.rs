@@ -183,7 +183,16 @@ pub(super) const BUDGET_LIMIT: Metric = Metric {
     help: "The byte budget, engine.byte_budget.",
 };
 
-const SINGLES: &[Metric] = &[LATENCY, LAG, BUDGET_USED, BUDGET_LIMIT];
+/// What the log held back.
+pub(super) const LOG_LINES_SUPPRESSED: Metric = Metric {
+    name: "expressway_log_lines_suppressed_total",
+    kind: Kind::Counter,
+    unit: "lines",
+    labels: &[],
+    help: "Lines of the log left out because one place wrote more than log.lines_max in 10 s.",
+};
+
+const SINGLES: &[Metric] = &[LATENCY, LAG, BUDGET_USED, BUDGET_LIMIT, LOG_LINES_SUPPRESSED];
 
 const COUNT: usize = COUNTS.len() + LEVELS.len() + STATE_COUNTS.len() + SINGLES.len();
 

@@ -22,7 +22,7 @@ pub use health::{Health, Pulse, SILENCE_MAX};
 pub use latency::Latency;
 pub use shard::{PipelineCounters, ShardCounters};
 
-use catalog::{BUDGET_LIMIT, BUDGET_USED, LAG, LATENCY};
+use catalog::{BUDGET_LIMIT, BUDGET_USED, LAG, LATENCY, LOG_LINES_SUPPRESSED};
 
 /// Powers of two of nanoseconds that a latency is shown by: 8 us to 275 s. They are bucket limits
 /// of [`Latency`] too, so that nothing is estimated.
@@ -46,6 +46,7 @@ pub struct Metrics {
     handle: PrometheusHandle,
     pipelines: Vec<Arc<PipelineTotals>>,
     budget: [Gauge; 2],
+    log_lines_suppressed: Counter,
 }
 
 /// What was flushed for a pipeline, by all shards.
@@ -90,13 +91,21 @@ impl Metrics {
         let gauge = |metric: &Metric| register_gauge(&recorder, metric, &[]);
         let budget = [gauge(&BUDGET_USED), gauge(&BUDGET_LIMIT)];
         let pipelines = pipelines.into_iter().map(totals).collect();
-        Metrics { handle: recorder.handle(), recorder, pipelines, budget }
+        let log_lines_suppressed =
+            recorder.register_counter(&key(&LOG_LINES_SUPPRESSED, &[]), &METADATA);
+        let handle = recorder.handle();
+        Metrics { handle, recorder, pipelines, budget, log_lines_suppressed }
     }
 
     /// The byte budget: how much is used, how much there is.
     pub fn set_budget(&self, used_bytes: u64, limit_bytes: u64) {
         self.budget[0].set(used_bytes as f64);
         self.budget[1].set(limit_bytes as f64);
+    }
+
+    /// Counts lines that the log held back.
+    pub fn add_log_lines_suppressed(&self, lines: u64) {
+        self.log_lines_suppressed.increment(lines);
     }
 
     /// How far a partition is behind; `None` once it is no longer ours. Not for each event.
@@ -258,6 +267,8 @@ mod tests {
         metrics.set_lag(0, "raw", 3, None);
         shows(&metrics, &format!("{lag} NaN"));
         assert!(metrics.totals(0).lag.is_empty());
+        metrics.add_log_lines_suppressed(7);
+        shows(&metrics, "expressway_log_lines_suppressed_total 7");
     }
 
     #[test]
