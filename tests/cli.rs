@@ -142,6 +142,63 @@ fn check_looks_behind_a_configuration() {
 }
 
 #[test]
+fn check_asks_librdkafka_about_every_property() {
+    let folder = folder();
+    let config = written(
+        folder.path(),
+        "pipeline.toml",
+        "[kafka.properties]\n\"fetch.fast\" = true\n\"client.id\" = \"mine\"\n\
+         [kafka.consumer]\n\"socket.timeout.ms\" = \"soon\"\n\
+         [kafka.producer]\nacks = { env = \"PATH\" }\n\"linger.ms\" = 5\n",
+    );
+    let (code, out, _) = says(&["check", "--format", "json", &config], "");
+    let report: Json = serde_json::from_str(&out).expect("it is JSON");
+    let findings = report["diagnostics"].as_array().expect("a list");
+    let places: Vec<_> = findings.iter().map(|it| (&it["pointer"], &it["line"])).collect();
+    let wanted = [
+        (&json!("/kafka/properties/fetch.fast"), &json!(2)),
+        (&json!("/kafka/consumer/socket.timeout.ms"), &json!(5)),
+        (&json!("/kafka/producer/acks"), &json!(7)),
+    ];
+    assert_eq!((code, &places[..]), (1, &wanted[..]), "{out}");
+    assert!(findings.iter().all(|it| it["code"] == "KAFKA_PROPERTY"), "{out}");
+    let its_words = "No such configuration property: \\\"fetch.fast\\\"";
+    assert!(out.contains(its_words) && !out.contains("/bin"), "{out}");
+}
+
+#[test]
+fn check_and_run_warn_where_the_window_is_too_small() {
+    let folder = folder();
+    let wait = json!({"StartAt": "Cool", "States": {
+        "Cool": {"Type": "Wait", "Seconds": 1, "Next": "Done"}, "Done": {"Type": "Succeed"}}});
+    written(folder.path(), "wait.json", &wait.to_string());
+    written(folder.path(), "in.ndjson", "{\"a\":1}\n");
+    let config = |rate: u32| {
+        let text = format!(
+            "http = {{ listen = \"off\" }}\n[engine]\nshards = 1\npin_shards = true\n\
+             window_records_max = 1000\n[[pipeline]]\nname = \"p\"\non_failure = \"stop\"\n\
+             definition = \"wait.json\"\noutput = {{ discard = true }}\n\
+             source = {{ file = \"in.ndjson\", expected_rate = {rate} }}\n"
+        );
+        written(folder.path(), "pipeline.toml", &text)
+    };
+    let (code, out, _) = says(&["check", &config(1000)], "");
+    assert!(code == 0 && !out.contains("WINDOW_TOO_SMALL"), "{code} {out}");
+    let file = config(1001);
+    let (code, out, _) = says(&["check", &file], "");
+    assert!(code == 0 && out.contains("at /pipeline/0/source/expected_rate"), "{code} {out}");
+    let told = "state \"Cool\" waits 1 s; at source.expected_rate = 1001 records a second and \
+                partition that is 1001 records, and engine.window_records_max is 1000.";
+    assert!(out.contains("WINDOW_TOO_SMALL") && out.contains(told), "{out}");
+    let (code, _, err) = says(&["run", &file], "");
+    assert!(code == 0 && err.contains(told), "{code} {err}");
+    // Not every system lets a thread be pinned; Linux does.
+    assert!(cfg!(not(target_os = "linux")) || !err.contains("unpinned"), "{err}");
+    let (code, out, _) = says(&["check", &config(0)], "");
+    assert!(code == 1 && out.contains("expected_rate must be above 0"), "{code} {out}");
+}
+
+#[test]
 fn listing_prints_the_table_or_why_not() {
     let (code, out, _) = says(&["listing", IOT], "");
     assert!(code == 0 && out.contains("; Validate"), "{code} {out}");

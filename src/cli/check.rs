@@ -18,8 +18,9 @@ use crate::program::Options;
 /// Reads definitions (Amazon States Language in JSON or YAML) and configurations (.toml), and reports
 /// all findings at once: where each stands, what is wrong and what to do. Of a configuration the
 /// definitions that it names are checked too, with its limits and its mocks: every task must have
-/// something to answer it. What the configuration resolved to, defaults and environment included, is
-/// printed; secrets never are.
+/// something to answer it. librdkafka is asked about every Kafka property, and where a source has an
+/// expected_rate, waits and timeouts that outlast the window are warned of. What the configuration
+/// resolved to, defaults and environment included, is printed; secrets never are.
 ///
 /// Examples:
 ///   expressway check orders.asl.json refunds.yaml

@@ -25,6 +25,9 @@ section! {
         start: Start = Start::Committed;
         /// Or a file of one document a line; "-" for standard input.
         file: Option<StreamFile> = None, example r#""-""#;
+        /// Records a second that are expected in one partition. With it, waits and timeouts are
+        /// warned of that outlast the window, engine.window_records_max.
+        expected_rate: Option<f64> = None, example "2000.0";
     }
 }
 
@@ -91,6 +94,9 @@ impl Check for Source {
         if self.topic_pattern.as_ref().is_some_and(|pattern| !pattern.starts_with('^')) {
             let message = "topic_pattern must begin with ^, as librdkafka tells patterns by it.";
             findings.refuse(node, "topic_pattern", message);
+        }
+        if self.expected_rate.is_some_and(|rate| rate <= 0.0) {
+            findings.refuse(node, "expected_rate", "expected_rate must be above 0.");
         }
         for topic in &self.topics {
             check_topic(topic, "topics", node, findings);

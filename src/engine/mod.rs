@@ -2,10 +2,12 @@
 
 mod ends;
 mod prepare;
+mod window;
 
 pub use prepare::{
     Prepared, Refused, Unanswered, document_limits, machine_name, plan_for, prepare,
 };
+pub use window::{WINDOW_TOO_SMALL, window_warnings};
 
 use std::fmt;
 use std::sync::Arc;

@@ -4,6 +4,7 @@
 use std::path::Path as File;
 use std::sync::Arc;
 
+use super::window::{WINDOW_TOO_SMALL, window_warnings};
 use crate::asl::codes;
 use crate::config::{self, Config, Pipeline};
 use crate::expr::Path;
@@ -67,6 +68,8 @@ fn prepare_one(config: &Config, pipeline: &Pipeline) -> Result<(Prepared, Refuse
     };
     refused.findings = findings;
     let Some(program) = program else { return Err(refused) };
+    let warning = |message| Diagnostic::warning(WINDOW_TOO_SMALL, message, Location::default());
+    refused.findings.extend(window_warnings(config, pipeline, &program).into_iter().map(warning));
     let name = machine_name(file);
     let tasks = plan_tasks(config, pipeline, &program, &name);
     let tasks = tasks.map_err(|findings| refused.findings.extend(findings)).ok();

@@ -42,6 +42,13 @@ enum Until {
     TimestampQuery(Query),
 }
 
+impl Wait {
+    /// `Seconds`, where the definition spells them out.
+    pub fn seconds(&self) -> Option<i64> {
+        if let Until::Seconds(seconds) = self.until { Some(seconds) } else { None }
+    }
+}
+
 impl StateType for Wait {
     fn parse(fields: &mut Fields<'_>, lowering: &mut Lowering<'_>) -> Option<Wait> {
         let io = InputOutput::parse(fields, lowering);

@@ -5,15 +5,19 @@ use std::path::Path;
 use super::Report;
 use crate::asl::codes;
 use crate::cli::definition::Definition;
-use crate::config::{self, Config, Key, OutputValue, Pipeline, Place};
-use crate::engine::{document_limits, machine_name, plan_for};
+use crate::config::{self, Config, Key, OutputValue, Pipeline, Place, Property};
+use crate::engine::{WINDOW_TOO_SMALL, document_limits, machine_name, plan_for, window_warnings};
 use crate::expr;
 use crate::fault::Diagnostic;
+use crate::kafka;
 use crate::program::{Options, Program};
 use crate::tasks::{Mocks, ProduceSettings, Settings};
 
 /// The code of findings about a pipeline's mocks.
 const MOCKS: &str = "MOCKS";
+
+/// The code of findings about librdkafka's properties.
+const KAFKA_PROPERTY: &str = "KAFKA_PROPERTY";
 
 /// The configuration's report, then those of the definitions that it names.
 pub(super) fn check(file: &Path) -> Vec<Report> {
@@ -28,6 +32,7 @@ pub(super) fn check(file: &Path) -> Vec<Report> {
         Err(diagnostics) => return vec![Report::new(file, shown, diagnostics)],
     };
     let mut checked = Checked { text: &text, config: Vec::new(), definitions: Vec::new() };
+    checked.properties(&config.kafka);
     for (index, pipeline) in config.pipeline.iter().enumerate() {
         let index = index.to_string();
         checked.paths(&index, pipeline);
@@ -49,6 +54,23 @@ impl Checked<'_> {
     fn error(&mut self, code: &'static str, keys: &[&str], message: String) {
         let location = config::locate(self.text, keys);
         self.config.push(Diagnostic::error(code, message, location));
+    }
+
+    /// librdkafka must know every property and take its value; each is shown to it alone, so that
+    /// it answers for all.
+    fn properties(&mut self, kafka: &config::Kafka) {
+        let tables = [
+            ("properties", &kafka.properties),
+            ("consumer", &kafka.consumer),
+            ("producer", &kafka.producer),
+        ];
+        for (table, properties) in tables {
+            for (name, property) in &properties.0 {
+                if let Some(message) = refusal(name, property) {
+                    self.error(KAFKA_PROPERTY, &["kafka", table, name], message);
+                }
+            }
+        }
     }
 
     /// The paths into outputs must be paths.
@@ -81,6 +103,11 @@ impl Checked<'_> {
         };
         let mut findings = definition.compiled.1.clone();
         if let Some(program) = &definition.compiled.0 {
+            for message in window_warnings(config, pipeline, program) {
+                let keys = ["pipeline", index, "source", "expected_rate"];
+                let location = config::locate(self.text, &keys);
+                self.config.push(Diagnostic::warning(WINDOW_TOO_SMALL, message, location));
+            }
             for message in tasks(&definition, program, pipeline, &mut findings) {
                 self.error(MOCKS, &["pipeline", index, "mocks"], message);
             }
@@ -109,6 +136,19 @@ fn tasks(
             unanswered.mocks
         }
     }
+}
+
+/// What librdkafka says against a property. Names and values are the same for all clients.
+fn refusal(name: &str, property: &Property) -> Option<String> {
+    let alone = [(name.to_owned(), property.expose().to_owned())].into();
+    let message = kafka::consumer_config(&alone, &[]).err()?.message;
+    // The library's words may repeat the value.
+    Some(match property {
+        Property::Secret(secret) if message.contains(secret.expose()) => {
+            format!("Kafka property {name:?} was refused for its value, which is secret.")
+        }
+        _ => message,
+    })
 }
 
 /// What tasks will find when the configuration is run: a configuration always names a cluster.
