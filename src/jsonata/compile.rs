@@ -7,25 +7,26 @@ use super::program::{
     Arithmetic, Call, CallId, Group, GroupId, KeyId, Lambda, LambdaId, NameId, Node, NodeId, Order,
     Path, PathId, Program, RegexId, Sort, SortId, Span, Stage, Step, Term, Transform, TransformId,
 };
-use super::{pattern, resolve};
-use crate::value::{Key, Scratch, Value};
+use super::{Options, functions, pattern, resolve};
+use crate::value::{Key, Kind as ValueKind, Scratch, Value};
 
 /// Appends what `text` says to `program`; its constants go to `constants`.
 pub(super) fn compile(
     text: &str,
-    has_2_1: bool,
+    options: Options,
     program: &mut Program,
     constants: &mut Scratch,
 ) -> Result<NodeId, QueryError> {
-    let ast = super::parser::parse(text, has_2_1)?;
+    let ast = super::parser::parse(text, options.has_2_1)?;
     let (ast, slots) = resolve::resolve(ast)?;
-    Compiler { program, constants, slots }.node(&ast)
+    Compiler { program, constants, slots, options }.node(&ast)
 }
 
 struct Compiler<'a> {
     program: &'a mut Program,
     constants: &'a mut Scratch,
     slots: Vec<Slot>,
+    options: Options,
 }
 
 type Compiled = Result<NodeId, QueryError>;
@@ -55,8 +56,11 @@ impl Compiler<'_> {
 
     fn name(&mut self, name: &str) -> NameId {
         let names = &mut self.program.names;
-        let known = names.iter().position(|known| &**known == name);
-        NameId(known.map_or_else(|| append(names, name.into()), |at| at as u32))
+        if let Some(known) = names.iter().position(|known| &**known == name) {
+            return NameId(known as u32);
+        }
+        self.program.functions.push(functions::find(name, self.options));
+        NameId(append(names, name.into()))
     }
 
     /// The variable that carries what a `%` stands for; `!` keeps it apart from the user's.
@@ -126,7 +130,7 @@ impl Compiler<'_> {
             }
             Kind::Coalesce(a, b) => Node::Coalesce(self.node(a)?, self.node(b)?),
             Kind::Default(a, b) => Node::Default(self.node(a)?, self.node(b)?),
-            Kind::Block(parts) => Node::Block(self.children(parts)?),
+            Kind::Block(parts) => return self.block(ast, parts),
             Kind::Bind(name, value) => Node::Bind(self.name(name), self.node(value)?),
             Kind::Call { procedure, args, is_tail } => {
                 let call = self.call(procedure, args, ast.at)?;
@@ -153,6 +157,30 @@ impl Compiler<'_> {
         Ok(self.emit(node, ast.at))
     }
 
+    /// A block; one that only groups is what stands in it.
+    fn block(&mut self, ast: &Ast, parts: &[Ast]) -> Compiled {
+        let is_bare = ast.predicates.is_empty() && ast.group.is_none() && !ast.keep_array;
+        let first = self.program.nodes.len();
+        let children = self.children(parts)?;
+        if let [part] = parts
+            && is_bare
+            && !matches!(part.kind, Kind::Array(_) | Kind::Placeholder)
+            && !self.program.nodes[first..].iter().any(|node| self.may_bind(node))
+        {
+            return Ok(self.program.children[children.start as usize]);
+        }
+        Ok(self.emit(Node::Block(children), ast.at))
+    }
+
+    /// Could the node set a variable?
+    fn may_bind(&self, node: &Node) -> bool {
+        match node {
+            Node::Bind(..) => true,
+            Node::Variable(name) => &*self.program.names[name.index()] == "eval",
+            _ => false,
+        }
+    }
+
     fn children(&mut self, parts: &[Ast]) -> Result<Span, QueryError> {
         let ids = parts.iter().map(|part| self.node(part)).collect::<Result<Vec<_>, _>>()?;
         Ok(extend(&mut self.program.children, ids))
@@ -164,6 +192,14 @@ impl Compiler<'_> {
         for step in steps {
             compiled.push(self.step(step)?);
         }
+        let is_name = |step: &Step| {
+            let is_bare = step.stages.len == 0 && step.sort.is_none() && !step.is_tuple;
+            is_bare && matches!(self.get(step.node), Node::Field(_))
+        };
+        let is_plain = !ast.keep_singleton
+            && !ast.is_tuple
+            && ast.group.is_none()
+            && compiled.iter().all(is_name);
         let group = ast.group.as_ref().map(|group| self.group(&group.pairs, group.at));
         let path = Path {
             steps: extend(&mut self.program.steps, compiled),
@@ -171,6 +207,7 @@ impl Compiler<'_> {
             keep_singleton: ast.keep_singleton,
             is_tuple: ast.is_tuple,
             is_absolute,
+            is_plain,
         };
         Ok(Node::Path(PathId(append(&mut self.program.paths, path))))
     }
@@ -220,8 +257,15 @@ impl Compiler<'_> {
             ids.push(self.node(key)?);
             ids.push(self.node(value)?);
         }
+        let mut keys = std::collections::HashSet::new();
+        let has_fixed_keys = ids.iter().step_by(2).all(|id| match self.get(*id) {
+            Node::Constant(key) if key.kind() == ValueKind::String => {
+                keys.insert(self.constants.str(key).into_owned())
+            }
+            _ => false,
+        });
         let pairs = extend(&mut self.program.children, ids);
-        Ok(GroupId(append(&mut self.program.groups, Group { pairs, at })))
+        Ok(GroupId(append(&mut self.program.groups, Group { pairs, has_fixed_keys, at })))
     }
 
     fn call(&mut self, procedure: &Ast, args: &[Ast], at: u32) -> Result<CallId, QueryError> {
@@ -315,7 +359,7 @@ impl Compiler<'_> {
 
     fn constant_text(&self, id: NodeId) -> Option<String> {
         match self.get(id) {
-            Node::Constant(value) if value.kind() == crate::value::Kind::String => {
+            Node::Constant(value) if value.kind() == ValueKind::String => {
                 Some(self.constants.str(value).into_owned())
             }
             Node::Number(number) => Some(Text::rounded(number).as_str().to_string()),

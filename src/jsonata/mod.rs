@@ -124,7 +124,7 @@ impl Expression {
         constants: &mut Scratch,
     ) -> Result<Expression, QueryError> {
         let mut program = Box::<Program>::default();
-        let root = compile::compile(text, options.has_2_1, &mut program, constants)?;
+        let root = compile::compile(text, options, &mut program, constants)?;
         Ok(Expression { text: text.into(), program, root, options })
     }
 
@@ -168,9 +168,9 @@ impl Expression {
         let Environment { now, random, limits, memory } = environment;
         memory.reset();
         let used_before = scratch.used();
-        for name in &self.program.names {
+        for (name, function) in self.program.names.iter().zip(&self.program.functions) {
             let bound = variable(scratch, name).map(Item::Json);
-            memory.globals.push(bound.unwrap_or_else(|| functions::find(name, self.options)));
+            memory.globals.push(bound.unwrap_or(*function));
         }
         let root = input.map_or(Item::Nothing, Item::Json);
         let mark = scratch.mark();

@@ -8,7 +8,7 @@ use super::signature::Signature;
 /// Expressions within expressions: parsing recurses.
 pub(super) const NESTING_MAX: usize = 128;
 /// Levels of the tree: a chain such as `a+b+c` nests, too.
-pub(super) const HEIGHT_MAX: usize = 512;
+pub(super) const HEIGHT_MAX: usize = 128;
 
 /// Parses a whole expression.
 pub(super) fn parse(text: &str, has_2_1: bool) -> Parsed {

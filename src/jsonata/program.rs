@@ -2,6 +2,7 @@
 
 use regex::Regex;
 
+use super::item::Item;
 use super::signature::Signature;
 use crate::value::{Key, Value};
 
@@ -171,6 +172,8 @@ pub(super) struct Path {
     pub is_tuple: bool,
     /// Begins with `$name`.
     pub is_absolute: bool,
+    /// Names and nothing else: `a.b`.
+    pub is_plain: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -196,6 +199,8 @@ pub(super) struct Lambda {
 pub(super) struct Group {
     /// Keys and values in turn.
     pub pairs: Span,
+    /// All keys are constants, and no two of them are the same.
+    pub has_fixed_keys: bool,
     pub at: u32,
 }
 
@@ -241,4 +246,6 @@ pub(super) struct Program {
     pub signatures: Vec<Signature>,
     /// Names of variables.
     pub names: Vec<Box<str>>,
+    /// The functions that these names stand for, unless a variable hides them.
+    pub functions: Vec<Item>,
 }

@@ -71,8 +71,9 @@ fn budgets_hold() {
     fails("$formatInteger(1/0, 'w')", Code::D1001);
     let deep = "(".repeat(10_000);
     fails(&deep, Code::U1002);
-    let long = vec!["1"; 10_000].join("&");
-    fails(&long, Code::U1002);
+    let long = |count| vec!["1"; count].join("&");
+    fails(&long(10_000), Code::U1002);
+    gives(&format!("$length({})", long(120)), "null", "120");
 }
 
 #[test]
@@ -85,4 +86,19 @@ fn step_functions_additions() {
     gives("$parse('{\"a\":[1]}').a", "null", "[1]");
     gives("$length($uuid())", "null", "36");
     fails("$eval('1')", Code::T1006);
+}
+
+#[test]
+fn parentheses_that_only_group_change_nothing() {
+    let nested = r#"{"a":[{"b":[[1,2]]}],"c":{"d":[7]}}"#;
+    gives("(a.b)[0]", nested, "[1,2]");
+    gives("a.b[0]", nested, "[1,2]");
+    gives("[(c.d)]", nested, "[7]");
+    gives("[([1,2])]", nested, "[1,2]");
+    gives("[[1,2]]", nested, "[[1,2]]");
+    gives("(c.d)[]", nested, "[7]");
+    gives("($x := 1; ($x := 2); $x)", nested, "1");
+    gives("c.(d)", nested, "[7]");
+    gives("{'k': 1, 'l': nothing}", nested, r#"{"k":1}"#);
+    fails("{'k': 1, 'k': 2}", Code::D1009);
 }

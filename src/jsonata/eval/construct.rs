@@ -3,7 +3,7 @@
 use super::{Evaluation, HEIGHT_MAX, Result, height_of};
 use crate::jsonata::error::{Code, QueryError};
 use crate::jsonata::item::{CONS, Frame, Item, KEEP, OUTER, Record, SEQUENCE};
-use crate::jsonata::program::{GroupId, Node, NodeId, Span};
+use crate::jsonata::program::{Group, GroupId, Node, NodeId, Span};
 use crate::value::Value;
 
 impl Evaluation<'_> {
@@ -51,6 +51,9 @@ impl Evaluation<'_> {
         let context = self.context(input);
         let group = self.program.groups[group.index()];
         let mark = self.mark();
+        if group.has_fixed_keys {
+            return self.fixed_object(group, context, frame);
+        }
         for at in group.pairs.indexes().step_by(2) {
             let (key, value) = (self.program.children[at], self.program.children[at + 1]);
             let key = self.eval(key, context, frame)?;
@@ -65,6 +68,19 @@ impl Evaluation<'_> {
             self.push(key);
             let value = self.eval(value, context, frame)?;
             self.push(value);
+        }
+        self.members(mark)
+    }
+
+    /// `{"a": b}`: the keys need no look.
+    fn fixed_object(&mut self, group: Group, context: Item, frame: Frame) -> Result<Item> {
+        let mark = self.mark();
+        for at in group.pairs.indexes().step_by(2) {
+            if let Node::Constant(key) = self.program.nodes[self.program.children[at].index()] {
+                self.push(Item::Json(key));
+                let value = self.eval(self.program.children[at + 1], context, frame)?;
+                self.push(value);
+            }
         }
         self.members(mark)
     }

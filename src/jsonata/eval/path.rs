@@ -3,10 +3,16 @@
 use super::{Evaluation, Result};
 use crate::jsonata::item::{CONS, Fields, Frame, Item, KEEP, List, SEQUENCE, TUPLES};
 use crate::jsonata::program::{KeyId, Node, PathId, Span, Stage, Step};
+use crate::value::Kind;
 
 impl Evaluation<'_> {
     pub(super) fn path(&mut self, id: PathId, input: Item, frame: Frame) -> Result<Item> {
         let path = self.program.paths[id.index()];
+        if path.is_plain
+            && let Some(found) = self.names(path.steps, input)
+        {
+            return Ok(found);
+        }
         let last = path.steps.len - 1;
         let (mut current, mut tuples) = (input, None);
         for (at, index) in path.steps.indexes().enumerate() {
@@ -42,6 +48,25 @@ impl Evaluation<'_> {
             result = self.group_by(group, grouped, frame)?;
         }
         Ok(result)
+    }
+
+    /// `a.b` through objects alone; `None`: there is an array on the way.
+    #[inline]
+    fn names(&self, steps: Span, input: Item) -> Option<Item> {
+        let Item::Json(mut value) = input else { return None };
+        for at in steps.indexes() {
+            let Node::Field(key) = self.program.nodes[self.program.steps[at].node.index()] else {
+                return None;
+            };
+            if value.kind() == Kind::Array {
+                return None;
+            }
+            match self.scratch.get(value, &self.program.keys[key.index()]) {
+                Some(found) => value = found,
+                None => return Some(Item::Nothing),
+            }
+        }
+        Some(Item::Json(value))
     }
 
     fn is_empty(&self, item: Item) -> bool {

@@ -182,13 +182,10 @@ pub(super) fn eval(e: &mut Evaluation<'_>, args: Args) -> Result<Item> {
     e.spend(text.len())?;
     let known = e.program.names.len();
     let program = e.program.to_mut();
-    let compiled = compile::compile(&text, e.options.has_2_1, program, e.scratch);
+    let compiled = compile::compile(&text, e.options, program, e.scratch);
     let root =
         compiled.map_err(|inner| QueryError::new(Code::D3120).text("value", inner.message()))?;
-    for at in known..e.program.names.len() {
-        let function = super::find(&e.program.names[at], e.options);
-        e.memory.globals.push(function);
-    }
+    e.memory.globals.extend_from_slice(&e.program.functions[known..]);
     let focus = e.arg(args, 1);
     let input = if focus.is_nothing() { args.input } else { focus };
     let input = if focus.is_array() { e.wrapped(input) } else { input };
