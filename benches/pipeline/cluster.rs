@@ -62,8 +62,16 @@ impl Cluster {
                 None => create(&brokers, name, partitions),
             }
         }
-        let mut cluster =
-            Cluster { brokers, input, output, partitions, records, bytes: 0, patience: PATIENCE, _mock: mock };
+        let mut cluster = Cluster {
+            brokers,
+            input,
+            output,
+            partitions,
+            records,
+            bytes: 0,
+            patience: PATIENCE,
+            _mock: mock,
+        };
         match cluster.count() {
             0 => cluster.fill(),
             count => assert_eq!(count, records, "topic {} is half full: delete it", cluster.input),

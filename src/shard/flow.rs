@@ -1,25 +1,28 @@
 //! One pipeline on one shard: records become executions, executions become outputs or dead letters,
 //! receipts settle records.
 
+mod outcome;
+mod receipts;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::core::{Calling, Core, Watch};
 use super::input;
-use super::letters::{Letters, Report};
+use super::letters::Letters;
 use super::names::Origin;
-use super::outputs::{self, Ledger, OUTPUT_FAILED, Outlet, Waiting, Way};
-use super::plan::{NullValue, Plan, Policy};
+use super::outputs::{Ledger, OUTPUT_FAILED, Outlet};
+use super::plan::{NullValue, Plan};
 use super::ratio::FailureRatio;
 use super::slots::{Slot, SlotId};
 use super::window::{Claim, Windows};
 use crate::ack::Settlement;
 use crate::fault::{StateError, names};
 use crate::machine::{Execution, Machine, Outcome, Suspension};
-use crate::record::{AssignmentId, Header, Record};
-use crate::sinks::{Output, Receipt, SinkError, SinkErrorKind, TopicId};
-use crate::sources::{Arrival, Source};
+use crate::record::{AssignmentId, Record};
+use crate::sinks::TopicId;
+use crate::sources::Arrival;
 use crate::step::{Resume, TaskRequest};
-use crate::value::{Scratch, Value};
+use crate::value::Scratch;
 
 /// The error name of an execution that panicked: a defect of ours, and that record's failure.
 pub const PANICKED: &str = "Execution.Panicked";
@@ -346,243 +349,9 @@ impl Flow {
         let (pipeline, resource) = (self.index, request.resource);
         core.call(id, &Calling { pipeline, number, state, resource, attempt, wake_ms });
     }
-
-    /// Writes an execution's output. An error is the record's own fault.
-    #[inline]
-    fn write(&mut self, core: &mut Core, run: Run<'_>, output: Value) -> Result<(), StateError> {
-        let plan = &run.plan.output;
-        let Some(place) = &plan.topic else {
-            self.settle(core, run.claim, Settlement::Ack, run.received_ns);
-            return Ok(());
-        };
-        let value = outputs::part(output, run.origin, &mut self.scratch)?;
-        let topic = match self.fixed_topic {
-            Some(topic) => topic,
-            None => {
-                let name = outputs::topic_of(place, output, run.origin, &mut self.scratch)?;
-                let topic = self.outlet.sink.topic(&name).map_err(output_failed)?;
-                if matches!(place, super::plan::Place::Fixed(_)) {
-                    self.fixed_topic = Some(topic);
-                }
-                topic
-            }
-        };
-        outputs::key_into(output, run.origin, &mut self.scratch, &mut self.key)?;
-        let count = if plan.split { self.scratch.count(value) } else { 1 };
-        if count == 0 {
-            self.settle(core, run.claim, Settlement::Ack, run.received_ns);
-            return Ok(());
-        }
-        let offset = run.origin.record.position.offset;
-        let mark = self.windows.mark(run.claim.assignment(), offset);
-        let is_alone = mark.is_some_and(|mark| mark.is_output_alone);
-        let tag = self.ledger.open(Waiting {
-            claim: run.claim,
-            offset,
-            way: Way::Output,
-            is_alone,
-            received_ns: run.received_ns,
-            outstanding: count as u32,
-        });
-        let written = self.write_parts(core, run, topic, value, (tag, is_alone));
-        if let Err(e) = written {
-            self.ledger.close(tag);
-            if e.kind == SinkErrorKind::Fatal {
-                self.halted = Some(Halt::Stopped(e.message));
-                return Ok(());
-            }
-            return Err(output_failed(e));
-        }
-        Ok(())
-    }
-
-    fn write_parts(
-        &mut self,
-        core: &mut Core,
-        run: Run<'_>,
-        topic: TopicId,
-        value: Value,
-        (tag, is_alone): (u64, bool),
-    ) -> Result<(), SinkError> {
-        let Flow { scratch, outlet, key, value: text, index, .. } = self;
-        let key = outputs::key_slice(run.origin, key);
-        let counts = &mut core.counters.pipelines[*index].counts;
-        let mut send = |value: Value, headers: &[Header<'_>]| {
-            text.clear();
-            scratch.write(value, text);
-            counts.bytes_out += text.len() as u64;
-            outlet.write(Output { topic, key, value: Some(text), headers, tag }, is_alone)
-        };
-        let mut each = |headers: &[Header<'_>]| {
-            if !run.plan.output.split {
-                return send(value, headers);
-            }
-            let mut items = scratch.items(value);
-            while let Some(item) = scratch.next_item(&mut items) {
-                send(item, headers)?;
-            }
-            Ok(())
-        };
-        if !run.plan.output.has_headers {
-            return each(&[]);
-        }
-        outputs::with_headers(run.origin, &mut core.name, each)
-    }
-
-    /// A record failed: what becomes of it is the policy's to say.
-    #[cold]
-    fn fail(&mut self, core: &mut Core, run: Run<'_>, error: StateError, state: Option<&str>) {
-        self.ratio.count(true);
-        match run.plan.policy {
-            // Of an earlier window, whose records are read again.
-            _ if !self.windows.is_valid(run.claim) => {}
-            Policy::Drop => {
-                core.counts(self.index).dropped += 1;
-                self.settle(core, run.claim, Settlement::Dropped, run.received_ns);
-            }
-            Policy::Stop => {
-                let Origin { topic, partition, record, .. } = run.origin;
-                let offset = record.position.offset;
-                let message = format!(
-                    "the record at {topic}/{partition} offset {offset} failed with {error}, and \
-                     on_failure is \"stop\". Mend the cause and restart: the record is read again"
-                );
-                self.halted.get_or_insert(Halt::Stopped(message));
-            }
-            Policy::DeadLetter => {
-                let attempts = if state.is_some() { self.execution.attempt() + 1 } else { 0 };
-                let report = Report { error: &error, state, attempts };
-                let offset = run.origin.record.position.offset;
-                let mark = self.windows.mark(run.claim.assignment(), offset);
-                let mark = mark.cloned().unwrap_or_default();
-                let tag = self.ledger.open(Waiting {
-                    claim: run.claim,
-                    offset,
-                    way: Way::Letter,
-                    is_alone: mark.is_letter_alone,
-                    received_ns: run.received_ns,
-                    outstanding: 1,
-                });
-                match self.letters.write(run.origin, &report, tag, &mark) {
-                    Ok(fell_back) => {
-                        core.counts(self.index).dead_letter_fallbacks += u64::from(fell_back);
-                    }
-                    Err(why) => {
-                        self.ledger.close(tag);
-                        self.pause(why);
-                    }
-                }
-            }
-        }
-    }
-
-    fn pause(&mut self, why: String) {
-        self.halted.get_or_insert(Halt::Paused(why));
-    }
-
-    fn settle(&mut self, core: &mut Core, claim: Claim, how: Settlement, received_ns: u64) {
-        let now_ns = core.now_ns;
-        let counters = &mut core.counters.pipelines[self.index];
-        if self.windows.settle(claim, how) {
-            counters.counts.settled += 1;
-            counters.latency.record(now_ns.saturating_sub(received_ns));
-        } else {
-            counters.counts.stale += 1;
-        }
-    }
-
-    /// Tries again what the sinks had no room for, and takes their receipts. Returns how many.
-    pub fn collect(&mut self, core: &mut Core, receipts: &mut Vec<Receipt>) -> usize {
-        self.outlet.sink.poll(&mut |receipt| receipts.push(receipt));
-        self.letters.poll(&mut |receipt| receipts.push(receipt));
-        self.outlet.drain(&mut |tag, e| receipts.push(Receipt { tag, result: Err(e) }));
-        self.letters.drain(&mut |tag, e| receipts.push(Receipt { tag, result: Err(e) }));
-        let count = receipts.len();
-        for receipt in receipts.drain(..) {
-            match receipt.result {
-                Ok(_) => self.acknowledged(core, receipt.tag),
-                Err(e) => self.refused(core, receipt.tag, e),
-            }
-        }
-        count
-    }
-
-    #[inline]
-    fn acknowledged(&mut self, core: &mut Core, tag: u64) {
-        let counts = core.counts(self.index);
-        // One of several outputs of a record; dead letters are always alone.
-        let Some(waiting) = self.ledger.receipt(tag) else {
-            counts.outputs += 1;
-            return;
-        };
-        let (how, count) = match waiting.way {
-            Way::Output => (Settlement::Ack, &mut counts.outputs),
-            Way::Letter => (Settlement::DeadLettered, &mut counts.dead_letters),
-        };
-        *count += 1;
-        self.settle(core, waiting.claim, how, waiting.received_ns);
-    }
-
-    /// An output was taken and then refused. Its record is not at hand any more, so its partition is
-    /// read again from there; what befell it is marked.
-    #[cold]
-    fn refused(&mut self, core: &mut Core, tag: u64, e: SinkError) {
-        let Some(waiting) = self.ledger.close(tag) else { return };
-        core.counts(self.index).output_retries += 1;
-        match (e.kind, waiting.way) {
-            (SinkErrorKind::Full | SinkErrorKind::Retriable, _) => self.read_again(&waiting),
-            (SinkErrorKind::Record, Way::Letter)
-                if waiting.is_alone && !self.letters.has_fallback() =>
-            {
-                self.pause(self.letters.failure(&e));
-            }
-            (SinkErrorKind::Record, way) => {
-                let (id, offset) = (waiting.claim.assignment(), waiting.offset);
-                self.windows.note(id, offset, |mark| match (way, waiting.is_alone) {
-                    (Way::Output, false) => mark.is_output_alone = true,
-                    (Way::Output, true) => mark.condemned = Some(e.message),
-                    (Way::Letter, false) => mark.is_letter_alone = true,
-                    (Way::Letter, true) => mark.is_letter_for_file = true,
-                });
-                self.read_again(&waiting);
-            }
-            (SinkErrorKind::Fatal, Way::Output) => {
-                self.halted.get_or_insert(Halt::Stopped(e.message));
-            }
-            (SinkErrorKind::Fatal, Way::Letter) => self.pause(self.letters.failure(&e)),
-        }
-    }
-
-    /// Has a refused output's partition read again, unless it was since.
-    fn read_again(&mut self, waiting: &Waiting) {
-        let id = waiting.claim.assignment();
-        if self.windows.is_valid(waiting.claim) && !self.rewinds.contains(&id) {
-            self.rewinds.push(id);
-        }
-    }
-
-    /// Ends a tick: hands outputs on, notes what has settled, reads again what must be.
-    pub fn end_tick(&mut self, core: &mut Core, source: &mut dyn Source) {
-        self.outlet.sink.submit();
-        self.letters.submit();
-        for id in std::mem::take(&mut self.rewinds) {
-            if !self.windows.rewind(id, source) {
-                let why = "an output could not be written, and this source can't read again";
-                self.halted.get_or_insert(Halt::Stopped(why.to_owned()));
-            }
-        }
-        core.counts(self.index).window_stops += self.windows.keep(source);
-        if let Some(why) = self.ratio.verdict(core.now_ns) {
-            self.pause(why);
-        }
-    }
 }
 
 fn machine<'a>(run: Run<'a>, now_ms: i64) -> Machine<'a> {
     let Plan { program, limits, .. } = run.plan;
     Machine { program, limits, identity: run.origin, now_ms }
-}
-
-fn output_failed(e: SinkError) -> StateError {
-    StateError::new(OUTPUT_FAILED, e.message)
 }

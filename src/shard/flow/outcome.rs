@@ -1,0 +1,163 @@
+//! From an execution's outcome to the sinks: outputs, and what becomes of a record that failed.
+
+use super::{Flow, Halt, Run};
+use crate::ack::Settlement;
+use crate::fault::StateError;
+use crate::record::Header;
+use crate::shard::core::Core;
+use crate::shard::letters::Report;
+use crate::shard::names::Origin;
+use crate::shard::outputs::{self, OUTPUT_FAILED, Waiting, Way};
+use crate::shard::plan::{Place, Policy};
+use crate::sinks::{Output, SinkError, SinkErrorKind, TopicId};
+use crate::value::Value;
+
+impl Flow {
+    /// Writes an execution's output. An error is the record's own fault.
+    #[inline]
+    pub(super) fn write(
+        &mut self,
+        core: &mut Core,
+        run: Run<'_>,
+        output: Value,
+    ) -> Result<(), StateError> {
+        let plan = &run.plan.output;
+        let Some(place) = &plan.topic else {
+            self.settle(core, run.claim, Settlement::Ack, run.received_ns);
+            return Ok(());
+        };
+        let value = outputs::part(output, run.origin, &mut self.scratch)?;
+        let topic = match self.fixed_topic {
+            Some(topic) => topic,
+            None => {
+                let name = outputs::topic_of(place, output, run.origin, &mut self.scratch)?;
+                let topic = self.outlet.sink.topic(&name).map_err(output_failed)?;
+                if matches!(place, Place::Fixed(_)) {
+                    self.fixed_topic = Some(topic);
+                }
+                topic
+            }
+        };
+        outputs::key_into(output, run.origin, &mut self.scratch, &mut self.key)?;
+        let count = if plan.split { self.scratch.count(value) } else { 1 };
+        if count == 0 {
+            self.settle(core, run.claim, Settlement::Ack, run.received_ns);
+            return Ok(());
+        }
+        let offset = run.origin.record.position.offset;
+        let mark = self.windows.mark(run.claim.assignment(), offset);
+        let is_alone = mark.is_some_and(|mark| mark.is_output_alone);
+        let tag = self.ledger.open(Waiting {
+            claim: run.claim,
+            offset,
+            way: Way::Output,
+            is_alone,
+            received_ns: run.received_ns,
+            outstanding: count as u32,
+        });
+        let written = self.write_parts(core, run, topic, value, (tag, is_alone));
+        if let Err(e) = written {
+            self.ledger.close(tag);
+            if e.kind == SinkErrorKind::Fatal {
+                self.halted = Some(Halt::Stopped(e.message));
+                return Ok(());
+            }
+            return Err(output_failed(e));
+        }
+        Ok(())
+    }
+
+    fn write_parts(
+        &mut self,
+        core: &mut Core,
+        run: Run<'_>,
+        topic: TopicId,
+        value: Value,
+        (tag, is_alone): (u64, bool),
+    ) -> Result<(), SinkError> {
+        let Flow { scratch, outlet, key, value: text, index, .. } = self;
+        let key = outputs::key_slice(run.origin, key);
+        let counts = &mut core.counters.pipelines[*index].counts;
+        let mut send = |value: Value, headers: &[Header<'_>]| {
+            text.clear();
+            scratch.write(value, text);
+            counts.bytes_out += text.len() as u64;
+            outlet.write(Output { topic, key, value: Some(text), headers, tag }, is_alone)
+        };
+        let mut each = |headers: &[Header<'_>]| {
+            if !run.plan.output.split {
+                return send(value, headers);
+            }
+            let mut items = scratch.items(value);
+            while let Some(item) = scratch.next_item(&mut items) {
+                send(item, headers)?;
+            }
+            Ok(())
+        };
+        if !run.plan.output.has_headers {
+            return each(&[]);
+        }
+        outputs::with_headers(run.origin, &mut core.name, each)
+    }
+
+    /// A record failed: what becomes of it is the policy's to say.
+    #[cold]
+    pub(super) fn fail(
+        &mut self,
+        core: &mut Core,
+        run: Run<'_>,
+        error: StateError,
+        state: Option<&str>,
+    ) {
+        self.ratio.count(true);
+        match run.plan.policy {
+            // Of an earlier window, whose records are read again.
+            _ if !self.windows.is_valid(run.claim) => {}
+            Policy::Drop => {
+                core.counts(self.index).dropped += 1;
+                self.settle(core, run.claim, Settlement::Dropped, run.received_ns);
+            }
+            Policy::Stop => {
+                let Origin { topic, partition, record, .. } = run.origin;
+                let offset = record.position.offset;
+                let message = format!(
+                    "the record at {topic}/{partition} offset {offset} failed with {error}, and \
+                     on_failure is \"stop\". Mend the cause and restart: the record is read again"
+                );
+                self.halted.get_or_insert(Halt::Stopped(message));
+            }
+            Policy::DeadLetter => {
+                let attempts = if state.is_some() { self.execution.attempt() + 1 } else { 0 };
+                let report = Report { error: &error, state, attempts };
+                let offset = run.origin.record.position.offset;
+                let mark = self.windows.mark(run.claim.assignment(), offset);
+                let mark = mark.cloned().unwrap_or_default();
+                let tag = self.ledger.open(Waiting {
+                    claim: run.claim,
+                    offset,
+                    way: Way::Letter,
+                    is_alone: mark.is_letter_alone,
+                    received_ns: run.received_ns,
+                    outstanding: 1,
+                });
+                match self.letters.write(run.origin, &report, tag, &mark) {
+                    Ok(fell_back) => {
+                        core.counts(self.index).dead_letter_fallbacks += u64::from(fell_back);
+                    }
+                    Err(why) => {
+                        self.ledger.close(tag);
+                        self.pause(why);
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn pause(&mut self, why: String) {
+        self.halted.get_or_insert(Halt::Paused(why));
+    }
+}
+
+fn output_failed(e: SinkError) -> StateError {
+    StateError::new(OUTPUT_FAILED, e.message)
+}

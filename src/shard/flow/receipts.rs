@@ -1,0 +1,114 @@
+//! From receipts back to the windows: records settle, or are read again.
+
+use super::{Flow, Halt};
+use crate::ack::Settlement;
+use crate::shard::core::Core;
+use crate::shard::outputs::{Waiting, Way};
+use crate::shard::window::Claim;
+use crate::sinks::{Receipt, SinkError, SinkErrorKind};
+use crate::sources::Source;
+
+impl Flow {
+    pub(super) fn settle(
+        &mut self,
+        core: &mut Core,
+        claim: Claim,
+        how: Settlement,
+        received_ns: u64,
+    ) {
+        let now_ns = core.now_ns;
+        let counters = &mut core.counters.pipelines[self.index];
+        if self.windows.settle(claim, how) {
+            counters.counts.settled += 1;
+            counters.latency.record(now_ns.saturating_sub(received_ns));
+        } else {
+            counters.counts.stale += 1;
+        }
+    }
+
+    /// Tries again what the sinks had no room for, and takes their receipts. Returns how many.
+    pub fn collect(&mut self, core: &mut Core, receipts: &mut Vec<Receipt>) -> usize {
+        self.outlet.sink.poll(&mut |receipt| receipts.push(receipt));
+        self.letters.poll(&mut |receipt| receipts.push(receipt));
+        self.outlet.drain(&mut |tag, e| receipts.push(Receipt { tag, result: Err(e) }));
+        self.letters.drain(&mut |tag, e| receipts.push(Receipt { tag, result: Err(e) }));
+        let count = receipts.len();
+        for receipt in receipts.drain(..) {
+            match receipt.result {
+                Ok(_) => self.acknowledged(core, receipt.tag),
+                Err(e) => self.refused(core, receipt.tag, e),
+            }
+        }
+        count
+    }
+
+    #[inline]
+    fn acknowledged(&mut self, core: &mut Core, tag: u64) {
+        let counts = core.counts(self.index);
+        // One of several outputs of a record; dead letters are always alone.
+        let Some(waiting) = self.ledger.receipt(tag) else {
+            counts.outputs += 1;
+            return;
+        };
+        let (how, count) = match waiting.way {
+            Way::Output => (Settlement::Ack, &mut counts.outputs),
+            Way::Letter => (Settlement::DeadLettered, &mut counts.dead_letters),
+        };
+        *count += 1;
+        self.settle(core, waiting.claim, how, waiting.received_ns);
+    }
+
+    /// An output was taken and then refused. Its record is not at hand any more, so its partition is
+    /// read again from there; what befell it is marked.
+    #[cold]
+    fn refused(&mut self, core: &mut Core, tag: u64, e: SinkError) {
+        let Some(waiting) = self.ledger.close(tag) else { return };
+        core.counts(self.index).output_retries += 1;
+        match (e.kind, waiting.way) {
+            (SinkErrorKind::Full | SinkErrorKind::Retriable, _) => self.read_again(&waiting),
+            (SinkErrorKind::Record, Way::Letter)
+                if waiting.is_alone && !self.letters.has_fallback() =>
+            {
+                self.pause(self.letters.failure(&e));
+            }
+            (SinkErrorKind::Record, way) => {
+                let (id, offset) = (waiting.claim.assignment(), waiting.offset);
+                self.windows.note(id, offset, |mark| match (way, waiting.is_alone) {
+                    (Way::Output, false) => mark.is_output_alone = true,
+                    (Way::Output, true) => mark.condemned = Some(e.message),
+                    (Way::Letter, false) => mark.is_letter_alone = true,
+                    (Way::Letter, true) => mark.is_letter_for_file = true,
+                });
+                self.read_again(&waiting);
+            }
+            (SinkErrorKind::Fatal, Way::Output) => {
+                self.halted.get_or_insert(Halt::Stopped(e.message));
+            }
+            (SinkErrorKind::Fatal, Way::Letter) => self.pause(self.letters.failure(&e)),
+        }
+    }
+
+    /// Has a refused output's partition read again, unless it was since.
+    fn read_again(&mut self, waiting: &Waiting) {
+        let id = waiting.claim.assignment();
+        if self.windows.is_valid(waiting.claim) && !self.rewinds.contains(&id) {
+            self.rewinds.push(id);
+        }
+    }
+
+    /// Ends a tick: hands outputs on, notes what has settled, reads again what must be.
+    pub fn end_tick(&mut self, core: &mut Core, source: &mut dyn Source) {
+        self.outlet.sink.submit();
+        self.letters.submit();
+        for id in std::mem::take(&mut self.rewinds) {
+            if !self.windows.rewind(id, source) {
+                let why = "an output could not be written, and this source can't read again";
+                self.halted.get_or_insert(Halt::Stopped(why.to_owned()));
+            }
+        }
+        core.counts(self.index).window_stops += self.windows.keep(source);
+        if let Some(why) = self.ratio.verdict(core.now_ns) {
+            self.pause(why);
+        }
+    }
+}
