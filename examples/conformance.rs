@@ -12,9 +12,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use expressway::asl::source::Format;
+use expressway::asl::verdict::{Verdict, verdicts};
 use expressway::fault::{Diagnostic, StateError};
 use expressway::machine::{Execution, Identity, Limits, Machine, Observer, Outcome, Suspension};
-use expressway::program::{Options, Program, compile};
+use expressway::program::{MachineType, Options, Program, compile};
 use expressway::step::{CallNumber, Resume, StepId, TaskRequest};
 use expressway::value::{Scratch, Value};
 use serde_json::{Value as Json, json};
@@ -77,6 +78,7 @@ pub fn answer(case: &Json) -> Json {
     let mut result = match case["kind"].as_str().unwrap_or_default() {
         "execution" => execution(case),
         "create_error" => creation(case),
+        "validate" => validation(case),
         kind => skipped(format!("cases of kind {kind:?} need the API, which this version has not")),
     };
     result["id"] = case["id"].clone();
@@ -98,35 +100,73 @@ fn execution(case: &Json) -> Json {
     }
 }
 
-fn compiled(case: &Json) -> (Option<Program>, Vec<Diagnostic>) {
-    let text = match case["definition_text"].as_str() {
+fn definition_text(case: &Json) -> String {
+    match case["definition_text"].as_str() {
         Some(text) => text.to_owned(),
         None => case["definition"].to_string(),
-    };
-    compile(text.as_bytes(), Format::Json, &Options::default())
+    }
+}
+
+/// Compiles as AWS would have it.
+fn compiled(case: &Json) -> (Option<Program>, Vec<Diagnostic>) {
+    let is_express = case["type"] == "EXPRESS";
+    let kind = if is_express { MachineType::Express } else { MachineType::Standard };
+    let options = Options { strict_aws: Some(kind), ..Options::default() };
+    compile(definition_text(case).as_bytes(), Format::Json, &options)
 }
 
 /// Was the definition refused, as Step Functions did when the machine was to be created?
 fn creation(case: &Json) -> Json {
-    match compiled(case) {
-        (Some(_), _) => json!({ "accepted": true }),
-        (None, findings) => {
-            let result = refused(&findings);
-            if result.get("skipped").is_some() {
-                return result;
-            }
-            json!({ "create_error": { "code": "InvalidDefinition", "message": result["cause"] } })
-        }
+    let (program, findings) = compiled(case);
+    if program.is_some() {
+        return json!({ "accepted": true });
     }
+    if let Some(why) = later(&findings) {
+        return why;
+    }
+    let says = |verdict: Verdict| {
+        let location = verdict.location.unwrap_or_default();
+        format!("{}: {} at {location}", verdict.code, verdict.message)
+    };
+    let errors: Vec<_> = findings.into_iter().filter(Diagnostic::is_error).collect();
+    let verdicts: Vec<_> =
+        verdicts(&definition_text(case), &errors).into_iter().map(says).collect();
+    let message = format!("Invalid State Machine Definition: '{}'", verdicts.join(", "));
+    json!({ "create_error": { "code": "InvalidDefinition", "message": message } })
+}
+
+/// What AWS says of the definition without creating a machine.
+fn validation(case: &Json) -> Json {
+    let (program, findings) = compiled(case);
+    if let Some(why) = later(&findings) {
+        return why;
+    }
+    let verdicts = verdicts(&definition_text(case), &findings);
+    let told = |verdict: &Verdict| {
+        let Verdict { severity, code, message, location } = verdict;
+        let mut told = json!({ "severity": severity, "code": code, "message": message });
+        if let Some(location) = location {
+            told["location"] = json!(location);
+        }
+        told
+    };
+    let diagnostics: Vec<_> = verdicts.iter().map(told).collect();
+    let result = if program.is_some() { "OK" } else { "FAIL" };
+    json!({ "validate": { "result": result, "diagnostics": diagnostics } })
+}
+
+/// The definition uses what this version has not.
+fn later(findings: &[Diagnostic]) -> Option<Json> {
+    let later = findings.iter().find(|finding| finding.code == "NOT_IMPLEMENTED")?;
+    Some(skipped(later.message.clone()))
 }
 
 /// The definition was refused: skipped if it uses what this version has not, an error otherwise.
 fn refused(findings: &[Diagnostic]) -> Json {
-    if let Some(later) = findings.iter().find(|finding| finding.code == "NOT_IMPLEMENTED") {
-        return skipped(later.message.clone());
-    }
     let messages: Vec<_> = findings.iter().map(ToString::to_string).collect();
-    json!({ "status": "REFUSED", "error": "InvalidDefinition", "cause": messages.join("; ") })
+    let refusal =
+        json!({ "status": "REFUSED", "error": "InvalidDefinition", "cause": messages.join("; ") });
+    later(findings).unwrap_or(refusal)
 }
 
 /// The execution's names, in the form of the recordings.
@@ -179,6 +219,8 @@ pub struct Asked<'a> {
     pub call: CallNumber,
     /// The iterations it is in: `MapState[2]`.
     pub scope: &'a [String],
+    /// Whom.
+    pub resource: &'a str,
     /// The call.
     pub request: &'a TaskRequest,
     /// Its arguments as JSON text.
@@ -273,6 +315,7 @@ pub fn drive(
                     attempt: execution.attempt(),
                     call: execution.call(),
                     scope: &scope,
+                    resource: &machine.program.resource(request.resource).arn,
                     request: &request,
                     arguments: &arguments,
                     now_ms: machine.now_ms,
@@ -321,17 +364,23 @@ fn run(case: &Json, program: &Program) -> Json {
 /// What a case's tasks answer, and what they were asked.
 struct Script<'a> {
     tasks: Vec<&'a Json>,
+    /// What lies in S3 beforehand.
+    objects: Vec<&'a Json>,
     requests: Vec<Json>,
 }
 
 impl<'a> Script<'a> {
     fn of(case: &'a Json) -> Script<'a> {
         let tasks = case["tasks"].as_array().into_iter().flatten().collect();
-        Script { tasks, requests: Vec::new() }
+        let objects = case["fixtures"]["s3"].as_array().into_iter().flatten().collect();
+        Script { tasks, objects, requests: Vec::new() }
     }
 
     /// What the next recorded task of the state answered.
     fn reply(&mut self, asked: &Asked<'_>) -> Result<Option<Answer>, String> {
+        if let Some(result) = self.stored(asked) {
+            return Ok(Some(Answer { at_ms: asked.now_ms, result }));
+        }
         let state = asked.state;
         let parameters: Json = serde_json::from_slice(asked.arguments).unwrap_or(Json::Null);
         let request = json!({ "state": state, "parameters": parameters, "attempt": asked.attempt });
@@ -355,6 +404,28 @@ impl<'a> Script<'a> {
             None => Ok(task["result"].to_string().into_bytes()),
         };
         Ok(Some(Answer { at_ms: asked.now_ms, result }))
+    }
+
+    /// What S3 answers a Map's reader or writer.
+    fn stored(&self, asked: &Asked<'_>) -> Option<Result<Vec<u8>, StateError>> {
+        let action = asked.resource.strip_prefix("arn:aws:states:::s3:")?;
+        let at: Json = serde_json::from_slice(asked.arguments).unwrap_or(Json::Null);
+        let here = |object: &&&Json| object["bucket"] == at["Bucket"];
+        let mut objects = self.objects.iter().filter(here);
+        let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
+        Some(match action {
+            "getObject" => match objects.find(|object| object["key"] == at["Key"]) {
+                Some(object) => Ok(text(&object["body"]).into_bytes()),
+                None => Err(StateError::new("S3.NoSuchKey", "The specified key does not exist.")),
+            },
+            "listObjectsV2" => {
+                let prefix = text(&at["Prefix"]);
+                let found = objects.filter(|object| text(&object["key"]).starts_with(&prefix));
+                let entry = |object: &&Json| json!({ "Key": object["key"], "Size": text(&object["body"]).len() });
+                Ok(json!({ "Contents": found.map(entry).collect::<Vec<_>>() }).to_string().into())
+            }
+            _ => Ok(b"{}".to_vec()),
+        })
     }
 }
 

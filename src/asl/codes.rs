@@ -81,6 +81,8 @@ codes! {
     UNCATCHABLE_ERROR
     /// `MaxDelaySeconds` is below `IntervalSeconds`.
     MAX_DELAY_BELOW_INTERVAL
+    /// Something that the service's Express machines do not have (only where that is asked for).
+    NOT_IN_EXPRESS
     /// Part of the language that is not implemented yet.
     NOT_IMPLEMENTED
     /// A file can't be read.

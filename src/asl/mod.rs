@@ -12,3 +12,4 @@ pub mod resource;
 pub mod retry;
 pub mod source;
 pub mod suggest;
+pub mod verdict;

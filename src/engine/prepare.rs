@@ -10,7 +10,6 @@ use crate::config::{self, Config, Pipeline};
 use crate::expr::Path;
 use crate::fault::{Diagnostic, Location};
 use crate::program::{Options, Program, compile_file, unreadable};
-use crate::states::Step;
 use crate::tasks::{self, Mocks, TaskState};
 use crate::{ack, machine, shard, value};
 
@@ -236,15 +235,15 @@ pub fn plan_for(
 }
 
 fn task_states(program: &Program) -> impl Iterator<Item = TaskState<'_>> {
-    program.rows.iter().filter_map(|row| {
-        let Step::Task(task) = &row.step else { return None };
-        let id = task.resource();
-        let resource = program.resource(id);
-        Some(TaskState {
-            name: &row.name,
-            resource: id.0 as usize,
-            text: &resource.arn,
-            parsed: &resource.parsed,
+    program.rows.iter().flat_map(|row| {
+        row.step.resources().into_iter().map(|id| {
+            let resource = program.resource(id);
+            TaskState {
+                name: &row.name,
+                resource: id.0 as usize,
+                text: &resource.arn,
+                parsed: &resource.parsed,
+            }
         })
     })
 }

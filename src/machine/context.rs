@@ -1,9 +1,10 @@
 //! The context object, `$$`: made from what the machine knows, and only when something reads it.
 
+use super::Machine;
+use super::execution::History;
 use super::thread::{Item, NONE, Thread};
 use crate::asl::resource::Pattern;
 use crate::expr::{Context, Timestamp};
-use crate::program::Program;
 use crate::states::Step;
 use crate::value::{Scratch, Value};
 
@@ -32,10 +33,9 @@ pub trait Identity {
 }
 
 pub(super) struct ContextObject<'a> {
-    pub identity: &'a dyn Identity,
-    pub input: Value,
+    pub machine: &'a Machine<'a>,
+    pub history: &'a History,
     pub started_ms: i64,
-    pub program: &'a Program,
     /// Whose state, and whose variables.
     pub thread: &'a Thread,
     /// The innermost Map's, if any.
@@ -56,15 +56,15 @@ const GROUPS: [(&str, &[&str]); 5] = [
 impl ContextObject<'_> {
     /// `$$.State.RetryCount`, which states that can be retried have.
     fn retry_count(&self) -> Option<u32> {
-        let step = self.program.step(self.thread.step);
+        let step = self.machine.program.step(self.thread.step);
         let is_retried = matches!(step, Step::Task(_) | Step::Parallel(_) | Step::Map(_));
         is_retried.then_some(self.thread.attempt)
     }
 
     /// The call that `$$.Task.Token` is made from, in tasks that wait for it.
     fn token(&self) -> Option<(u32, u32)> {
-        let Step::Task(task) = self.program.step(self.thread.step) else { return None };
-        let pattern = self.program.resource(task.resource()).parsed.pattern();
+        let Step::Task(task) = self.machine.program.step(self.thread.step) else { return None };
+        let pattern = self.machine.program.resource(task.resource()).parsed.pattern();
         (pattern == Pattern::WaitForTaskToken).then_some(self.call)
     }
 
@@ -88,18 +88,18 @@ impl ContextObject<'_> {
 
     fn make(&self, scratch: &mut Scratch, group: &str, field: &str) -> Option<Value> {
         let text = match (group, field) {
-            ("Execution", "Input") => return Some(self.input),
-            ("Execution", "Id") => self.identity.id(),
+            ("Execution", "Input") => return Some(self.history.input),
+            ("Execution", "Id") => self.machine.identity.id(),
             ("Execution", "StartTime") => Timestamp::from_ms(self.started_ms).to_string(),
-            ("Execution", "Name") => self.identity.name(),
-            ("Execution", "RoleArn") => self.identity.role_arn(),
+            ("Execution", "Name") => self.machine.identity.name(),
+            ("Execution", "RoleArn") => self.machine.identity.role_arn(),
             ("Execution", "RedriveCount") => {
-                return self.identity.redrive_count().map(|count| scratch.integer(count));
+                return self.machine.identity.redrive_count().map(|count| scratch.integer(count));
             }
-            ("StateMachine", "Id") => self.identity.machine_id(),
-            ("StateMachine", "Name") => self.identity.machine_name(),
+            ("StateMachine", "Id") => self.machine.identity.machine_id(),
+            ("StateMachine", "Name") => self.machine.identity.machine_name(),
             ("State", "Name") => {
-                return Some(scratch.string(self.program.state_name(self.thread.step)));
+                return Some(scratch.string(self.machine.program.state_name(self.thread.step)));
             }
             ("State", "EnteredTime") => Timestamp::from_ms(self.thread.entered_ms).to_string(),
             ("State", "RetryCount") => {
@@ -107,7 +107,7 @@ impl ContextObject<'_> {
             }
             ("Task", "Token") => {
                 let (thread, number) = self.token()?;
-                format!("{}.{thread}.{number}", self.identity.name())
+                format!("{}.{thread}.{number}", self.machine.identity.name())
             }
             ("Map", "Item") => return self.item(scratch),
             _ => return None,
@@ -136,7 +136,7 @@ impl Context for ContextObject<'_> {
     fn object(&mut self, scratch: &mut Scratch) -> Value {
         let mark = scratch.mark();
         let groups = GROUPS.map(|(name, fields)| (name, self.group(scratch, name, fields)));
-        let source = [("Source", self.identity.source(scratch))];
+        let source = [("Source", self.machine.identity.source(scratch))];
         for (name, value) in groups.into_iter().chain(source) {
             if let Some(value) = value {
                 let key = scratch.string(name);
@@ -149,7 +149,7 @@ impl Context for ContextObject<'_> {
 
     fn field(&mut self, scratch: &mut Scratch, group: &str, field: &str) -> Option<Value> {
         if group == "Source" {
-            let source = self.identity.source(scratch)?;
+            let source = self.machine.identity.source(scratch)?;
             return scratch.member(source, field);
         }
         self.make(scratch, group, field)

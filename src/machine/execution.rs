@@ -99,6 +99,7 @@ impl Execution {
         self.cancelled.clear();
         self.thread.go_to(step, input);
         self.thread.variables = Value::NULL;
+        self.thread.writes = Value::NULL;
         self.thread.attempt = 0;
         self.thread.call = 0;
         self.calls = 0;
@@ -241,7 +242,7 @@ impl Execution {
             true => &self.thread,
             false => self.threads.get(call.thread as usize)?,
         };
-        let waits = thread.phase == Phase::Calling && thread.call == call.number;
+        let waits = thread.phase.is_calling() && thread.call == call.number;
         waits.then_some(call.thread)
     }
 
@@ -305,6 +306,7 @@ impl Execution {
         let thread = &mut self.threads[index as usize];
         (thread.fork, thread.place, thread.phase) = (fork, place, Phase::Ready);
         (thread.variables, thread.item, thread.history) = (variables, item, history);
+        thread.writes = Value::NULL;
         index
     }
 

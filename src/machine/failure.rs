@@ -84,11 +84,11 @@ impl Machine<'_> {
         let catchers = self.program.step(execution.thread.step).catchers();
         let catch = catchers.iter().find(|catch| catch.errors.matches(error.name()))?;
         let output = error_output(scratch, error);
-        let made = self.with_frame(execution, scratch, |frame| {
-            catch.output(frame, output).map(|output| (output, frame.assigned))
-        });
-        let (output, assigned) = match made {
-            Ok(made) => made,
+        let mut assigned = Value::NULL;
+        let made =
+            self.with_frame(execution, scratch, &mut assigned, |frame| catch.output(frame, output));
+        let output = match made {
+            Ok(output) => output,
             Err(error) => return Some(Err(error)),
         };
         if !assigned.is_null()

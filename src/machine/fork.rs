@@ -3,7 +3,7 @@
 
 use super::thread::{Item, NONE};
 use crate::fault::StateError;
-use crate::step::{Batches, Tolerance};
+use crate::step::{Batches, Terms, Tolerance};
 use crate::value::{Items, Members, Scratch, TooDeep, Value};
 
 /// Results for which a fork that is over keeps room.
@@ -74,19 +74,20 @@ impl Cursor {
 impl Iterating {
     pub(super) fn new(
         scratch: &Scratch,
-        asked: &crate::step::Iterations,
+        (items, input): (Value, Value),
+        terms: &Terms,
         is_distributed: bool,
     ) -> Iterating {
         Iterating {
-            items: asked.items,
-            input: asked.input,
-            tolerance: asked.tolerance,
-            batches: asked.batches.filter(|_| is_distributed),
+            items,
+            input,
+            tolerance: terms.tolerance,
+            batches: terms.batches,
             is_distributed,
-            total: scratch.count(asked.items) as u32,
+            total: scratch.count(items) as u32,
             failed: 0,
             taken: 0,
-            cursor: Cursor::at(scratch, asked.items),
+            cursor: Cursor::at(scratch, items),
         }
     }
 

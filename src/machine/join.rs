@@ -6,11 +6,11 @@ use super::execution::Execution;
 use super::failure::failed;
 use super::fork::Iterating;
 use super::thread::{Item, NONE, Phase, Thread};
-use super::{Machine, Next, Observer};
+use super::{Machine, Next, Observer, Suspension};
 use crate::asl::retry::Raised;
 use crate::fault::StateError;
 use crate::states::{Map, Step};
-use crate::step::{Batches, Fork, Frame, Iterations, States};
+use crate::step::{Batches, Fork, Frame, States};
 use crate::value::{Scratch, Value};
 
 /// What an iteration gets.
@@ -34,15 +34,29 @@ impl Machine<'_> {
         observer: &mut impl Observer,
         asked: Fork,
     ) -> Next {
-        // ParallelStateStarted, MapStateStarted
-        execution.history.events += 1;
         match asked {
             Fork::Branches(input) => self.branch(execution, input),
-            Fork::Iterations(asked) => self.iterate(execution, scratch, observer, &asked),
+            Fork::Iterations { items, input } => {
+                let is_distributed = match self.program.step(execution.thread.step) {
+                    Step::Map(state) => state.is_distributed(),
+                    _ => false,
+                };
+                // MapStateStarted, MapRunStarted
+                execution.history.events += 1 + u64::from(is_distributed);
+                self.iterate(execution, scratch, observer, (items, input))
+            }
+            Fork::Read(request) => {
+                execution.history.events += 2;
+                execution.suspend(Phase::Reading, i64::MAX);
+                let wake_ms = execution.thread.wake_ms;
+                Next::Suspend(Suspension::Call { request, wake_ms })
+            }
         }
     }
 
     fn branch(&self, execution: &mut Execution, input: Value) -> Next {
+        // ParallelStateStarted
+        execution.history.events += 1;
         let fork = execution.open_fork();
         for start in self.program.step(execution.thread.step).branches() {
             let index = execution.spawn(fork);
@@ -54,21 +68,30 @@ impl Machine<'_> {
         Next::Turn
     }
 
-    fn iterate(
+    pub(super) fn iterate(
         &self,
         execution: &mut Execution,
         scratch: &mut Scratch,
         observer: &mut impl Observer,
-        asked: &Iterations,
+        (items, input): (Value, Value),
     ) -> Next {
         let Step::Map(state) = self.program.step(execution.thread.step) else {
             return failed(execution, StateError::runtime("Only a Map iterates; a defect."));
         };
+        let mut nothing = Value::NULL;
+        let terms = self.with_frame(execution, scratch, &mut nothing, |frame| {
+            frame.with_input(input, |frame| state.terms(frame))
+        });
+        let terms = match terms {
+            Ok(terms) => terms,
+            Err(error) => {
+                let error = self.located(execution, error);
+                return self.fail(execution, scratch, observer, error, Raised::ByState);
+            }
+        };
         let most = self.limits.concurrency_max.max(1);
-        let concurrency = if asked.concurrency == 0 { most } else { asked.concurrency.min(most) };
-        let map = Iterating::new(scratch, asked, state.is_distributed());
-        // MapRunStarted
-        execution.history.events += u64::from(map.is_distributed);
+        let concurrency = if terms.concurrency == 0 { most } else { terms.concurrency.min(most) };
+        let map = Iterating::new(scratch, (items, input), &terms, state.is_distributed());
         let fork = execution.open_fork();
         execution.forks[fork as usize].map = Some(map);
         execution.thread.phase = Phase::Forked;
@@ -167,15 +190,9 @@ impl Machine<'_> {
     ) -> Result<Value, StateError> {
         let Execution { thread, current, forks, history, random, started_ms, queries, .. } =
             execution;
-        let mut context = ContextObject {
-            identity: self.identity,
-            input: history.input,
-            started_ms: *started_ms,
-            program: self.program,
-            thread,
-            item,
-            call: (*current, 0),
-        };
+        let started_ms = *started_ms;
+        let call = (*current, 0);
+        let mut context = ContextObject { machine: self, history, started_ms, thread, item, call };
         let map = forks[fork as usize].map.as_ref();
         let input = map.map_or(Value::NULL, |map| map.input);
         let plain = match item.key.is_null() {
@@ -183,9 +200,9 @@ impl Machine<'_> {
             false => pair(scratch, item),
         };
         let scope = crate::expr::Scope { scratch, input, context: &mut context, random };
-        let states = States::of(input);
+        let (mut assigned, states) = (Value::NULL, States::of(input));
         let now_ms = self.now_ms;
-        let mut frame = Frame { scope, now_ms, states, queries, assigned: Value::NULL };
+        let mut frame = Frame { scope, now_ms, states, queries, assigned: &mut assigned };
         state.item(&mut frame, plain)
     }
 
@@ -222,6 +239,7 @@ impl Machine<'_> {
             return self.fell(execution, scratch, observer, error, true);
         }
         let Thread { fork, place, .. } = execution.thread;
+        let output = self.reported(execution, scratch, fork, Ok(output));
         let joint = &mut execution.forks[fork as usize];
         joint.results[place as usize] = output;
         // MapIterationSucceeded
@@ -263,6 +281,11 @@ impl Machine<'_> {
         observer: &mut impl Observer,
         fork: u32,
     ) -> Next {
+        if let Step::Map(state) = self.program.step(execution.thread.step)
+            && let Some(writer) = state.writer()
+        {
+            return self.write(execution, scratch, observer, fork, (state, writer));
+        }
         let joint = &execution.forks[fork as usize];
         // MapRunSucceeded, MapStateSucceeded
         let events = u64::from(joint.is_distributed()) + u64::from(joint.map.is_some());
@@ -270,14 +293,24 @@ impl Machine<'_> {
         execution.history.events += events;
         execution.close_fork(fork);
         match results {
-            Ok(results) => self
-                .step_on(execution, scratch, observer, |step, frame| step.resume(frame, results)),
+            Ok(results) => self.leave(execution, scratch, observer, results),
             Err(_) => {
                 let error = StateError::runtime("The results are nested too deeply.");
                 let error = self.located(execution, error);
                 self.fail(execution, scratch, observer, error, Raised::ByState)
             }
         }
+    }
+
+    /// The state goes on with what it forked for.
+    pub(super) fn leave(
+        &self,
+        execution: &mut Execution,
+        scratch: &mut Scratch,
+        observer: &mut impl Observer,
+        result: Value,
+    ) -> Next {
+        self.step_on(execution, scratch, observer, |step, frame| step.resume(frame, result))
     }
 
     /// The current thread failed, and nothing in it takes the error: its fork fails with it, unless
@@ -295,6 +328,8 @@ impl Machine<'_> {
             return failed(execution, error);
         }
         if execution.forks[fork as usize].is_distributed() {
+            let report = self.reported(execution, scratch, fork, Err(&error));
+            execution.forks[fork as usize].results[place as usize] = report;
             execution.end_thread();
             return self.child_failed(execution, scratch, observer, (fork, place, items), error);
         }

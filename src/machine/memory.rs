@@ -10,8 +10,8 @@ impl Execution {
     /// Moves what is live together. The limit grows with it, so that the work stays proportional.
     pub(super) fn compact(&mut self, scratch: &mut Scratch, garbage_max: usize) {
         if self.open_forks == 0 {
-            let Thread { state_input, variables, .. } = self.thread;
-            let mut roots = [self.history.input, state_input, variables];
+            let Thread { state_input, variables, writes, .. } = self.thread;
+            let mut roots = [self.history.input, state_input, variables, writes];
             scratch.compact(&mut roots);
             self.set_roots(roots);
         } else {
@@ -26,8 +26,8 @@ impl Execution {
     pub fn park(&mut self, scratch: &mut Scratch, block: &mut Block) {
         self.queries.shrink_to(0);
         if self.open_forks == 0 {
-            let Thread { state_input, variables, .. } = self.thread;
-            return scratch.park(&[self.history.input, state_input, variables], block);
+            let Thread { state_input, variables, writes, .. } = self.thread;
+            return scratch.park(&[self.history.input, state_input, variables, writes], block);
         }
         let roots = self.take_roots(scratch);
         scratch.park(&roots, block);
@@ -37,7 +37,7 @@ impl Execution {
     /// Brings back what [`Execution::park`] put there.
     pub fn unpark(&mut self, scratch: &mut Scratch, block: &Block) {
         if self.open_forks == 0 {
-            let mut roots = [Value::NULL; 3];
+            let mut roots = [Value::NULL; 4];
             scratch.resume(block, &mut roots);
             return self.set_roots(roots);
         }
@@ -51,10 +51,11 @@ impl Execution {
         self.open_forks > 0
     }
 
-    fn set_roots(&mut self, [input, state_input, variables]: [Value; 3]) {
+    fn set_roots(&mut self, [input, state_input, variables, writes]: [Value; 4]) {
         self.history.input = input;
         self.thread.state_input = state_input;
         self.thread.variables = variables;
+        self.thread.writes = writes;
     }
 
     fn take_roots(&mut self, scratch: &mut Scratch) -> Vec<Value> {

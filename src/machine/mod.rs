@@ -14,6 +14,7 @@ mod execution;
 mod failure;
 mod fork;
 mod join;
+mod map_run;
 mod memory;
 mod observer;
 mod thread;
@@ -149,20 +150,17 @@ impl Machine<'_> {
             execution.abandon();
             return Suspension::Done(Outcome::TimedOut);
         }
-        let mut next = self.resume(execution, scratch, resume, observer);
+        let mut next = match self.resume(execution, scratch, resume, observer) {
+            Next::Enter(step, input) => (step, input),
+            Next::Suspend(suspension) => return suspension,
+            Next::Turn => match self.turns(execution, scratch, observer) {
+                Ok(next) => next,
+                Err(suspension) => return suspension,
+            },
+        };
         let mut steps = 0;
         loop {
-            let (step, input) = match next {
-                Next::Suspend(suspension) => return suspension,
-                Next::Enter(step, input) => (step, input),
-                Next::Turn => match self.turn(execution, scratch, observer) {
-                    Next::Enter(step, input) => (step, input),
-                    other => {
-                        next = other;
-                        continue;
-                    }
-                },
-            };
+            let (step, input) = next;
             execution.thread.go_to(step, input);
             if scratch.used() > execution.garbage_limit {
                 execution.compact(scratch, self.limits.garbage_bytes_max);
@@ -171,11 +169,37 @@ impl Machine<'_> {
                 return Suspension::Yield;
             }
             steps += 1;
-            next = self.enter(execution, scratch, observer);
+            // What it answers is large, and read where it lies.
+            next = match self.enter(execution, scratch, observer) {
+                Next::Enter(step, input) => (step, input),
+                Next::Suspend(suspension) => return suspension,
+                Next::Turn => match self.turns(execution, scratch, observer) {
+                    Ok(next) => next,
+                    Err(suspension) => return suspension,
+                },
+            };
+        }
+    }
+
+    /// Gives turns to threads until one enters a state, or none can go on.
+    #[inline(never)]
+    fn turns(
+        &self,
+        execution: &mut Execution,
+        scratch: &mut Scratch,
+        observer: &mut impl Observer,
+    ) -> Result<(StepId, Value), Suspension> {
+        loop {
+            match self.turn(execution, scratch, observer) {
+                Next::Enter(step, input) => return Ok((step, input)),
+                Next::Suspend(suspension) => return Err(suspension),
+                Next::Turn => {}
+            }
         }
     }
 
     /// Takes up what was suspended.
+    #[inline]
     fn resume(
         &self,
         execution: &mut Execution,
@@ -183,13 +207,23 @@ impl Machine<'_> {
         resume: Resume<'_>,
         observer: &mut impl Observer,
     ) -> Next {
-        // One that had spent the budget goes on, whatever else has come.
         let Thread { phase, step, state_input, .. } = execution.thread;
-        let is_first = phase == Phase::Ready && matches!(resume, Resume::Continue);
-        if is_first {
+        if phase == Phase::Ready && matches!(resume, Resume::Continue) {
             return Next::Enter(step, state_input);
         }
-        if phase == Phase::Ready {
+        self.take_up(execution, scratch, resume, observer)
+    }
+
+    #[inline(never)]
+    fn take_up(
+        &self,
+        execution: &mut Execution,
+        scratch: &mut Scratch,
+        resume: Resume<'_>,
+        observer: &mut impl Observer,
+    ) -> Next {
+        if execution.thread.phase == Phase::Ready {
+            // It had spent its budget, and goes on next, whatever else has come.
             execution.ready.push_front(execution.current);
         }
         match resume {
@@ -202,8 +236,11 @@ impl Machine<'_> {
                 None => Next::Turn,
                 Some(thread) => {
                     execution.switch_to(thread);
-                    execution.history.events += 1;
-                    self.answered(execution, scratch, observer, reply)
+                    match execution.thread.phase {
+                        Phase::Reading => self.was_read(execution, scratch, observer, reply),
+                        Phase::Writing => self.was_written(execution, scratch, observer, reply),
+                        _ => self.answered(execution, scratch, observer, reply),
+                    }
                 }
             },
         }
@@ -217,6 +254,7 @@ impl Machine<'_> {
         observer: &mut impl Observer,
         reply: Result<&[u8], StateError>,
     ) -> Next {
+        execution.history.events += 1;
         match self.result(execution, scratch, reply) {
             Ok(result) => {
                 self.step_on(execution, scratch, observer, |step, frame| step.resume(frame, result))
@@ -317,8 +355,9 @@ impl Machine<'_> {
         run: impl FnOnce(&Step, &mut Frame<'_>) -> Result<Transition, StateError>,
     ) -> Next {
         let step = self.program.step(execution.thread.step);
-        let (transition, assigned) =
-            self.with_frame(execution, scratch, |frame| (run(step, frame), frame.assigned));
+        let mut assigned = Value::NULL;
+        let transition =
+            self.with_frame(execution, scratch, &mut assigned, |frame| run(step, frame));
         match transition {
             Ok(Transition::Exit(exit, output)) => {
                 if scratch.exceeds(output, self.limits.data_bytes_max) {
@@ -430,15 +469,15 @@ impl Machine<'_> {
         &self,
         execution: &mut Execution,
         scratch: &mut Scratch,
+        assigned: &mut Value,
         run: impl FnOnce(&mut Frame<'_>) -> T,
     ) -> T {
         let Execution { thread, history, random, started_ms, current, calls, queries, .. } =
             execution;
         let mut context = ContextObject {
-            identity: self.identity,
-            input: history.input,
+            machine: self,
+            history,
             started_ms: *started_ms,
-            program: self.program,
             thread,
             item: &thread.item,
             call: (*current, calls.wrapping_add(1)),
@@ -446,6 +485,6 @@ impl Machine<'_> {
         let input = thread.state_input;
         let scope = crate::expr::Scope { scratch, input, context: &mut context, random };
         let states = States::of(input);
-        run(&mut Frame { scope, now_ms: self.now_ms, states, queries, assigned: Value::NULL })
+        run(&mut Frame { scope, now_ms: self.now_ms, states, queries, assigned })
     }
 }

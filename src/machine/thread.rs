@@ -31,12 +31,21 @@ pub(super) enum Phase {
     Again,
     /// Others run for it.
     Forked,
+    /// A Map's items are read.
+    Reading,
+    /// A Map's results are written.
+    Writing,
 }
 
 impl Phase {
     /// Does it wait for a time?
     pub(super) fn is_suspended(self) -> bool {
-        matches!(self, Phase::Calling | Phase::Waiting | Phase::Retrying)
+        self.is_calling() || matches!(self, Phase::Waiting | Phase::Retrying)
+    }
+
+    /// Does it wait for an answer?
+    pub(super) fn is_calling(self) -> bool {
+        matches!(self, Phase::Calling | Phase::Reading | Phase::Writing)
     }
 
     /// What follows once the time has come.
@@ -95,6 +104,10 @@ pub(super) struct Thread {
     pub(super) items: u32,
     /// The history that its events go to.
     pub(super) history: u32,
+    /// What a Map has still to write: the calls' arguments, and then its result.
+    pub(super) writes: Value,
+    /// How many of those are done.
+    pub(super) written: u32,
 }
 
 impl Default for Thread {
@@ -116,6 +129,8 @@ impl Default for Thread {
             place: 0,
             items: 0,
             history: 0,
+            writes: Value::NULL,
+            written: 0,
         }
     }
 }
@@ -148,7 +163,7 @@ impl Thread {
 
     /// The call that it waits for, as the thread at `index`.
     pub(super) fn calling(&self, index: u32) -> Option<CallNumber> {
-        let is_calling = matches!(self.phase, Phase::Calling | Phase::Late);
+        let is_calling = self.phase.is_calling() || self.phase == Phase::Late;
         is_calling.then_some(CallNumber { thread: index, number: self.call })
     }
 
@@ -158,5 +173,6 @@ impl Thread {
         visit(&mut self.variables);
         visit(&mut self.item.value);
         visit(&mut self.item.key);
+        visit(&mut self.writes);
     }
 }

@@ -19,6 +19,17 @@ pub struct Options {
     pub source: source::Limits,
     /// Limits of the documents the program will run on.
     pub documents: Limits,
+    /// Strictly as AWS would create it: `None` allows what only sells another of its products.
+    pub strict_aws: Option<MachineType>,
+}
+
+/// The types of machines that AWS has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MachineType {
+    /// Recorded, up to a year.
+    Standard,
+    /// Not recorded, up to five minutes, with less of the language.
+    Express,
 }
 
 /// Compiles a definition in a file, JSON or YAML by its name. The findings are all there are; no
@@ -64,6 +75,7 @@ fn lower(root: &Place<'_>, options: &Options, diagnostics: &Diagnostics) -> Opti
     if language == Some("JSONata") {
         lowering.default_language = Language::Jsonata;
     }
+    lowering.is_strict_express = options.strict_aws == Some(MachineType::Express);
     let block = Block::parse(&mut fields, &mut lowering);
     fields.finish();
     lowering.check_variables();

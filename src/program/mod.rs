@@ -3,7 +3,7 @@
 mod compile;
 mod listing;
 
-pub use compile::{Compiled, Options, compile, compile_file, unreadable};
+pub use compile::{Compiled, MachineType, Options, compile, compile_file, unreadable};
 pub use listing::listing;
 
 use std::time::Duration;

@@ -73,7 +73,7 @@ pub(super) fn assign(
     dollar: Value,
 ) -> Result<(), StateError> {
     if let Some(Assign(template)) = assign {
-        frame.assigned = frame.with_input(dollar, |frame| template.evaluate(frame))?;
+        *frame.assigned = frame.with_input(dollar, |frame| template.evaluate(frame))?;
     }
     Ok(())
 }

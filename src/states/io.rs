@@ -12,7 +12,7 @@ use crate::asl::{codes, names};
 use crate::expr::{Expression, Path, ReferencePath};
 use crate::fault::{StateError, names as errors};
 use crate::step::{Exit, Frame};
-use crate::value::{PutError, Value};
+use crate::value::{PutError, Scratch, Value};
 
 /// `InputPath` or `OutputPath`.
 #[derive(Debug)]
@@ -173,6 +173,17 @@ fn put_error(e: PutError, path: &ReferencePath, frame: &Frame<'_>) -> StateError
             StateError::runtime(cause)
         }
     }
+}
+
+/// The value at a JSON pointer (RFC 6901).
+pub(super) fn value_at_pointer(scratch: &Scratch, whole: Value, pointer: &str) -> Option<Value> {
+    let tokens = pointer.split('/').skip(1);
+    tokens.map(|token| token.replace("~1", "/").replace("~0", "~")).try_fold(whole, |at, token| {
+        match at.kind() {
+            crate::value::Kind::Array => scratch.item(at, token.parse().ok()?),
+            _ => scratch.member(at, &token),
+        }
+    })
 }
 
 /// A value as causes show it: compact JSON.

@@ -108,12 +108,27 @@ pub struct Lowering<'a> {
     pub constants: &'a mut Scratch,
     /// The resources of all tasks, in their order.
     pub resources: &'a mut Vec<Resource>,
+    /// What the service refuses in Express machines is refused.
+    pub is_strict_express: bool,
     /// The findings.
     pub diagnostics: &'a Diagnostics,
     /// The query language of states that name none.
     pub default_language: Language,
     /// That of the state that is being read.
     pub language: Language,
+}
+
+/// What the service's Express machines do not have, in its words.
+fn refused_in_express(resource: &resource::Resource) -> Option<String> {
+    if matches!(resource, resource::Resource::Activity { .. }) {
+        return Some("Activity ARN".to_owned());
+    }
+    let suffix = match resource.pattern() {
+        resource::Pattern::RequestResponse => return None,
+        resource::Pattern::Sync | resource::Pattern::Sync2 => ".sync",
+        resource::Pattern::WaitForTaskToken => ".waitForTaskToken",
+    };
+    Some(format!("'{suffix}' service integration"))
 }
 
 impl<'a> Lowering<'a> {
@@ -130,6 +145,7 @@ impl<'a> Lowering<'a> {
             scopes: Scopes::default(),
             constants,
             resources,
+            is_strict_express: false,
             diagnostics,
             default_language: Language::default(),
             language: Language::default(),
@@ -361,6 +377,12 @@ impl<'a> Lowering<'a> {
         let parsed = parsed
             .map_err(|complaint| fields.invalid(name, codes::INVALID_RESOURCE, complaint))
             .ok()?;
+        if self.is_strict_express
+            && let Some(what) = refused_in_express(&parsed)
+        {
+            let complaint = format!("is refused: Express state machine does not support {what}");
+            fields.invalid(name, codes::NOT_IN_EXPRESS, complaint);
+        }
         let location = fields.location(name);
         self.resources.push(Resource { arn: arn.to_owned(), parsed, location });
         Some(ResourceId(self.resources.len() as u32 - 1))

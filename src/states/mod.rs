@@ -24,7 +24,7 @@ pub use ending::Catch;
 pub use fail::Fail;
 pub use io::TIMEOUT_SECONDS_MAX;
 pub use lowering::{Lowering, Resource};
-pub use map::Map;
+pub use map::{Destination, Map, READER_FAILED, Transformation, WRITER_FAILED, Writer};
 pub use parallel::Parallel;
 pub use pass::Pass;
 pub use query::Language;
@@ -35,7 +35,7 @@ pub use wait::Wait;
 use crate::asl::fields::Fields;
 use crate::asl::retry::Retrier;
 use crate::fault::StateError;
-use crate::step::{Exit, Frame, StepId, Transition};
+use crate::step::{Exit, Frame, ResourceId, StepId, Transition};
 use crate::value::Value;
 
 /// What every state type has.
@@ -98,6 +98,15 @@ macro_rules! state_types {
         }
 
         impl Step {
+            /// Whom it calls.
+            pub fn resources(&self) -> Vec<ResourceId> {
+                match self {
+                    Step::Task(task) => vec![task.resource()],
+                    Step::Map(map) => map.resources().collect(),
+                    _ => Vec::new(),
+                }
+            }
+
             /// The types there are.
             pub const TYPES: &[&str] = &[$(stringify!($name)),+];
 

@@ -99,8 +99,11 @@ impl StateType for Task {
 fn parse_credentials(fields: &mut Fields<'_>, lowering: &mut Lowering<'_>) -> Option<Payload> {
     let place = fields.place(names::CREDENTIALS)?;
     if ["RoleArn", "RoleArn.$"].iter().all(|name| place.node.get(name).is_none()) {
-        let complaint = "must be an object with \"RoleArn\", or \"RoleArn.$\" and a path.";
-        fields.invalid(names::CREDENTIALS, codes::MISSING_FIELD, complaint);
+        let subject = fields.subject(names::CREDENTIALS);
+        let message = format!(
+            "{subject} has no field \"RoleArn\"; it is required, or \"RoleArn.$\" with a path."
+        );
+        lowering.diagnostics.error(codes::MISSING_FIELD, message, place.location());
         return None;
     }
     lowering.template(fields, names::CREDENTIALS)

@@ -1,7 +1,7 @@
 //! `"Type": "Wait"` (specification, "Wait State"; recorded limits in `WAIT_DAYS_MAX`).
 
 use super::assign::{Assign, assign};
-use super::io::{InputOutput, exit_of, shown, value_at};
+use super::io::{InputOutput, exit_of, shown};
 use super::query::Query;
 use super::{Listing, Lowering, StateType};
 use crate::asl::fields::Fields;
@@ -119,7 +119,7 @@ fn parse_timestamp(fields: &mut Fields<'_>) -> Option<i64> {
     let parsed = Timestamp::parse(fields.string(names::TIMESTAMP)?).map(Timestamp::to_ms);
     if parsed.is_none() {
         let complaint = "is no RFC 3339 timestamp with an upper-case T and Z or an offset.";
-        fields.invalid(names::TIMESTAMP, codes::INVALID_VALUE, complaint);
+        fields.invalid(names::TIMESTAMP, codes::INVALID_TIMESTAMP, complaint);
     }
     parsed
 }
@@ -157,8 +157,16 @@ fn within_reach(until_ms: i64, frame: &Frame<'_>) -> Result<i64, StateError> {
     Ok(until_ms)
 }
 
+fn referenced(path: &Path, field: &str, frame: &mut Frame<'_>) -> Result<Value, StateError> {
+    path.evaluate(&mut frame.scope)?.ok_or_else(|| {
+        let path = path.text();
+        let cause = format!("The {field} parameter does not reference an input value: {path}");
+        StateError::runtime(cause)
+    })
+}
+
 fn seconds_at(path: &Path, frame: &mut Frame<'_>) -> Result<i64, StateError> {
-    let value = value_at(path, frame)?;
+    let value = referenced(path, "SecondsPath", frame)?;
     let seconds = frame.scope.scratch.raw(value).parse::<i64>().ok();
     let allowed = seconds.filter(|seconds| (0..=SECONDS_MAX).contains(seconds));
     allowed.ok_or_else(|| {
@@ -173,7 +181,7 @@ fn seconds_at(path: &Path, frame: &mut Frame<'_>) -> Result<i64, StateError> {
 }
 
 fn timestamp_at(path: &Path, frame: &mut Frame<'_>) -> Result<i64, StateError> {
-    let value = value_at(path, frame)?;
+    let value = referenced(path, "TimestampPath", frame)?;
     let parsed = match value.kind() {
         Kind::String => Timestamp::parse(&frame.scope.scratch.str(value)).map(Timestamp::to_ms),
         _ => None,

@@ -1,5 +1,6 @@
 //! What a state that runs others asks for.
 
+use super::TaskRequest;
 use crate::value::Value;
 
 /// What is to run before the state goes on.
@@ -8,16 +9,19 @@ pub enum Fork {
     /// Parallel: every branch, on this input.
     Branches(Value),
     /// Map: an iteration for each item.
-    Iterations(Iterations),
+    Iterations {
+        /// An array, or an object whose members are the items.
+        items: Value,
+        /// `$` of `ItemSelector`: the state's effective input.
+        input: Value,
+    },
+    /// Map with an `ItemReader`: this call first, whose answer holds the items.
+    Read(TaskRequest),
 }
 
-/// The iterations of a Map.
+/// How a Map's iterations run; apart from [`Fork`], which every state's answer has room for.
 #[derive(Clone, Copy, Debug)]
-pub struct Iterations {
-    /// An array, or an object whose members are the items.
-    pub items: Value,
-    /// `$` of `ItemSelector`: the state's effective input.
-    pub input: Value,
+pub struct Terms {
     /// `MaxConcurrency`; 0 for as many as the machine allows.
     pub concurrency: u32,
     /// `ToleratedFailureCount`, `ToleratedFailurePercentage`

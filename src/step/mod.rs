@@ -10,7 +10,7 @@ mod task;
 
 use std::fmt;
 
-pub use fork::{Batches, Fork, Iterations, Tolerance};
+pub use fork::{Batches, Fork, Terms, Tolerance};
 pub use task::{CallNumber, Resume, TaskRequest};
 
 use crate::expr::Scope;
@@ -53,7 +53,7 @@ pub struct Frame<'a> {
     /// Working memory of JSONata's evaluations.
     pub queries: &'a mut Memory,
     /// What `Assign` made, `null` for nothing: it counts once the state is left.
-    pub assigned: Value,
+    pub assigned: &'a mut Value,
 }
 
 /// What `$states` shows, beside the context object.

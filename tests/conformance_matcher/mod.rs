@@ -35,6 +35,11 @@ pub fn compare(case: &Json, result: &Json) -> Verdict {
     match case["kind"].as_str() {
         Some("execution") => execution(case, result),
         Some("create_error") => creation(case, result),
+        Some("validate") => {
+            let (wanted, found) = (&case["expect"]["validate"], &result["validate"]);
+            equal("result", &wanted["result"], &found["result"])?;
+            equal("diagnostics", &wanted["diagnostics"], &found["diagnostics"])
+        }
         kind => Err(format!("cases of kind {kind:?} are not compared here")),
     }
 }

@@ -2,6 +2,12 @@
 
 mod batcher;
 mod count;
+mod csv;
+mod reader;
+mod writer;
+
+pub use reader::READER_FAILED;
+pub use writer::{Destination, Transformation, WRITER_FAILED, Writer};
 
 use super::ending::{Catch, Ending};
 use super::io::{InputOutput, shown, value_at};
@@ -13,10 +19,11 @@ use crate::asl::retry::Retrier;
 use crate::asl::{codes, names};
 use crate::expr::Path;
 use crate::fault::{StateError, names as errors};
-use crate::step::{Exit, Fork, Frame, Iterations, StepId, Tolerance, Transition};
+use crate::step::{Exit, Fork, Frame, ResourceId, StepId, Terms, Tolerance, Transition};
 use crate::value::{Kind, Value};
 use batcher::Batcher;
 use count::{Count, Percentage};
+use reader::Reader;
 
 /// The largest number that a Map's fields may name; the service names no limit for most.
 const COUNT_MAX: i64 = 100_000_000;
@@ -41,7 +48,10 @@ pub struct Map {
     concurrency: Option<Count>,
     tolerated_count: Option<Count>,
     tolerated_percentage: Option<Percentage>,
+    reader: Option<Reader>,
     batcher: Option<Batcher>,
+    writer: Option<Writer>,
+    label: Box<str>,
     processor: StepId,
     is_distributed: bool,
     is_jsonata: bool,
@@ -65,6 +75,46 @@ impl Map {
             Some(template) => template.evaluate(frame),
             None => Ok(item),
         }
+    }
+
+    /// `ResultWriter`
+    pub fn writer(&self) -> Option<&Writer> {
+        self.writer.as_ref()
+    }
+
+    /// Whom it calls, itself: the reader, and the writer.
+    pub fn resources(&self) -> impl Iterator<Item = ResourceId> {
+        let reader = self.reader.as_ref().map(Reader::resource);
+        reader.into_iter().chain(self.writer.as_ref().and_then(Writer::resource))
+    }
+
+    /// The items in what was read, and the state's effective input.
+    pub fn read(&self, frame: &mut Frame<'_>, text: &[u8]) -> Result<(Value, Value), StateError> {
+        let input = self.io.enter(frame)?;
+        let items = frame.with_input(input, |frame| match &self.reader {
+            Some(reader) => reader.items(frame, text),
+            None => self.items(frame),
+        })?;
+        Ok((items, input))
+    }
+
+    /// `Label`; empty without one.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// Where results are written, if they are.
+    pub fn destination(&self, frame: &mut Frame<'_>) -> Result<Option<Destination>, StateError> {
+        let Some(writer) = &self.writer else { return Ok(None) };
+        let input = self.io.enter(frame)?;
+        frame.with_input(input, |frame| writer.destination(frame))
+    }
+
+    /// How the iterations run; `$` is the state's effective input.
+    pub fn terms(&self, frame: &mut Frame<'_>) -> Result<Terms, StateError> {
+        let batches = self.batcher.as_ref().map(|batcher| batcher.evaluate(frame)).transpose()?;
+        let (concurrency, tolerance) = (self.concurrency(frame)?, self.tolerance(frame)?);
+        Ok(Terms { concurrency, tolerance, batches })
     }
 
     fn tolerance(&self, frame: &mut Frame<'_>) -> Result<Tolerance, StateError> {
@@ -130,18 +180,6 @@ impl Map {
             }
         }
     }
-
-    /// The iterations over `items`; `$` is the state's effective input.
-    fn iterations(&self, frame: &mut Frame<'_>, items: Value) -> Result<Transition, StateError> {
-        let batches = self.batcher.as_ref().map(|batcher| batcher.evaluate(frame)).transpose()?;
-        Ok(Transition::Fork(Fork::Iterations(Iterations {
-            items,
-            input: frame.scope.input,
-            concurrency: self.concurrency(frame)?,
-            tolerance: self.tolerance(frame)?,
-            batches,
-        })))
-    }
 }
 
 impl StateType for Map {
@@ -158,11 +196,11 @@ impl StateType for Map {
         let pair = (names::TOLERATED_FAILURE_PERCENTAGE, names::TOLERATED_FAILURE_PERCENTAGE_PATH);
         let tolerated_percentage = Percentage::parse(fields, lowering, pair);
         let batcher = Batcher::parse(fields, lowering);
-        fields.string(names::LABEL);
-        for name in [names::ITEM_READER, names::RESULT_WRITER] {
-            fields.refuse(name, codes::NOT_IMPLEMENTED, "is not supported yet.");
-        }
+        let label = fields.string(names::LABEL).unwrap_or_default().into();
+        let reader = Reader::parse(fields, lowering);
+        let writer = Writer::parse(fields, lowering);
         let processor = parse_processor(fields, lowering);
+        warn_of_inline(fields, &processor);
         let ending = Ending::parse(fields, lowering);
         let (processor, is_distributed) = processor?;
         Some(Map {
@@ -172,7 +210,10 @@ impl StateType for Map {
             concurrency,
             tolerated_count,
             tolerated_percentage,
+            reader,
             batcher,
+            writer,
+            label,
             processor,
             is_distributed,
             is_jsonata: lowering.is_jsonata(),
@@ -182,10 +223,12 @@ impl StateType for Map {
 
     fn enter(&self, frame: &mut Frame<'_>) -> Result<Transition, StateError> {
         let input = self.io.enter(frame)?;
-        frame.with_input(input, |frame| {
-            let items = self.items(frame)?;
-            self.iterations(frame, items)
-        })
+        if let Some(reader) = &self.reader {
+            let request = frame.with_input(input, |frame| reader.request(frame))?;
+            return Ok(Transition::Fork(Fork::Read(request)));
+        }
+        let items = frame.with_input(input, |frame| self.items(frame))?;
+        Ok(Transition::Fork(Fork::Iterations { items, input }))
     }
 
     fn resume(&self, frame: &mut Frame<'_>, result: Value) -> Result<Transition, StateError> {
@@ -210,6 +253,7 @@ impl StateType for Map {
 
     fn list(&self, out: &mut Listing) {
         self.io.list_input(out);
+        self.reader.iter().for_each(|reader| reader.list(out));
         match &self.items {
             None => {}
             Some(Items::Path(path)) => out.line("items", path.text()),
@@ -231,6 +275,7 @@ impl StateType for Map {
         self.batcher.iter().for_each(|batcher| batcher.list(out));
         let mode = if self.is_distributed { " as executions" } else { "" };
         out.line("each", format_args!("{}{mode}", self.processor));
+        self.writer.iter().for_each(|writer| writer.list(out));
         self.ending.list(&self.io, out);
     }
 }
@@ -254,12 +299,30 @@ fn parse_items(fields: &mut Fields<'_>, lowering: &mut Lowering<'_>) -> Option<I
     lowering.template(fields, names::ITEMS).map(Items::Made)
 }
 
+/// Fields that the service has for distributed Maps only; they do their work nevertheless.
+fn warn_of_inline(fields: &mut Fields<'_>, processor: &Option<(StepId, bool)>) {
+    if matches!(processor, Some((_, false))) {
+        let why = "is for Maps whose ProcessorConfig has the Mode DISTRIBUTED; the service refuses \
+                   it elsewhere.";
+        for name in [names::ITEM_READER, names::ITEM_BATCHER, names::RESULT_WRITER] {
+            if fields.has(name) {
+                fields.warning(name, codes::FIELD_NOT_ALLOWED, why);
+            }
+        }
+    }
+}
+
 /// `ItemProcessor` or `Iterator`: where it starts, and whether it is distributed.
 fn parse_processor(fields: &mut Fields<'_>, lowering: &mut Lowering<'_>) -> Option<(StepId, bool)> {
     let name = fields.exactly_one(&[names::ITEM_PROCESSOR, names::ITERATOR])?;
     let mut processor = fields.object(name)?;
     processor.comment();
     let is_distributed = parse_config(&mut processor);
+    if is_distributed && lowering.is_strict_express {
+        let complaint = "has the Mode DISTRIBUTED: Express state machine does not support \
+                         Distributed Map.";
+        processor.error(codes::NOT_IN_EXPRESS, complaint);
+    }
     let outer = lowering.scopes.enter(is_distributed);
     let block = Block::parse(&mut processor, lowering);
     lowering.scopes.leave(outer);
