@@ -44,6 +44,9 @@ section! {
         /// Answers for tasks instead of calling them: a file in Step Functions Local's
         /// MockConfigFile format. For trying a definition out.
         mocks: Option<PathBuf> = None, example r#""mocks.json""#;
+        /// The folder that a distributed Map's ItemReader reads from and its ResultWriter writes to
+        /// (s3:getObject, s3:listObjectsV2, s3:putObject): its folders are the buckets.
+        objects: Option<PathBuf> = None, example r#""objects""#;
         /// Where its records come from.
         source: Source;
         /// Where its outputs go.

@@ -195,8 +195,11 @@ fn plan_tasks(
         }
         None => None,
     };
-    let settings =
-        tasks::Settings { http: http_settings(pipeline), produce: produce(config, pipeline) };
+    let settings = tasks::Settings {
+        http: http_settings(pipeline),
+        produce: produce(config, pipeline),
+        objects: pipeline.objects.clone().map(|folder| tasks::ObjectSettings { folder }),
+    };
     plan_for(program, settings, mocks).map_err(|unanswered| {
         let about_mocks = unanswered.mocks.into_iter().flat_map(refuse);
         unanswered.definition.into_iter().chain(about_mocks).collect()

@@ -8,6 +8,7 @@ mod driver;
 mod http;
 mod kafka;
 mod mocks;
+mod objects;
 mod plan;
 
 use std::fmt;
@@ -20,6 +21,7 @@ pub use driver::{Answer, Call, CallId, Driver, Place, Take};
 pub use http::{Connection, Settings as HttpSettings};
 pub use kafka::Settings as ProduceSettings;
 pub use mocks::{MockError, Mocks};
+pub use objects::Settings as ObjectSettings;
 pub use plan::{Plan, Refusal, TaskState};
 
 use crate::asl::resource::Resource;
@@ -39,7 +41,7 @@ pub struct Integration {
 pub type Open = fn(&Settings, &Place) -> Result<Box<dyn Driver>, OpenError>;
 
 /// All integrations.
-pub static TASKS: &[Integration] = &[http::INTEGRATION, kafka::INTEGRATION];
+pub static TASKS: &[Integration] = &[http::INTEGRATION, kafka::INTEGRATION, objects::INTEGRATION];
 
 /// What the integrations of one definition need to know.
 #[derive(Clone, Debug, Default)]
@@ -48,6 +50,8 @@ pub struct Settings {
     pub http: HttpSettings,
     /// `kafka:produce`; without it (a run without a cluster) such a resource is refused.
     pub produce: Option<ProduceSettings>,
+    /// The readers and writers of distributed Maps; without it they are refused.
+    pub objects: Option<ObjectSettings>,
 }
 
 /// Why a driver could not be opened, for the operator.

@@ -101,7 +101,7 @@ async fn echo(request: Request) -> Response {
 }
 
 fn shard(http: Settings) -> Shard {
-    Shard::new(HTTP, tasks::Settings { http, produce: None }, None)
+    Shard::new(HTTP, tasks::Settings { http, ..tasks::Settings::default() }, None)
 }
 
 fn echoed(shard: &mut Shard, arguments: &Value) -> Value {

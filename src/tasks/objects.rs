@@ -1,0 +1,217 @@
+//! `arn:aws:states:::s3:getObject`, `s3:listObjectsV2` and `s3:putObject`, which a Map's `ItemReader`
+//! and `ResultWriter` name, over a folder: a bucket is a folder in it, a key a file in that.
+//!
+//! `getObject` answers a file's text as it is; `listObjectsV2` answers `{"Contents": [{"Key",
+//! "Size"}]}` of the keys that start with `Prefix`, in their order; `putObject` writes `Body`.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, VecDeque};
+use std::path::{Component, Path, PathBuf};
+use std::rc::Rc;
+
+use serde_json::{Value as Json, json};
+use tokio::task::AbortHandle;
+
+use super::{Call, CallId, Driver, Integration, Place, Take};
+use crate::asl::resource::{Pattern, Resource};
+use crate::fault::StateError;
+
+/// Bytes of a file that is read: what the index of a document can hold.
+const OBJECT_BYTES_MAX: u64 = 64 << 20;
+/// Keys that are listed.
+const KEYS_MAX: usize = 1_000_000;
+
+/// Where objects are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The folder whose folders are buckets.
+    pub folder: PathBuf,
+}
+
+pub(super) const INTEGRATION: Integration = Integration {
+    takes: |resource| action(resource).is_some(),
+    lacks: |settings| {
+        let why = "reads and writes objects, and no folder stands for them: set \"objects\" in the \
+                   pipeline, or mock the state";
+        settings.objects.is_none().then_some(why)
+    },
+    open: |settings, place| {
+        let folder = settings.objects.as_ref().map(|objects| objects.folder.clone());
+        let (under_way, answers) = (HashMap::new(), Answers::default());
+        Ok(Box::new(Objects {
+            folder: folder.unwrap_or_default().into(),
+            place: place.clone(),
+            under_way,
+            answers,
+        }))
+    },
+};
+
+/// What is asked for, where it is one of these.
+fn action(resource: &Resource) -> Option<()> {
+    let known = ["getObject", "listObjectsV2", "putObject"];
+    let is_ours = known.iter().any(|action| resource.is_integration("s3", action));
+    (is_ours && resource.pattern() == Pattern::RequestResponse).then_some(())
+}
+
+/// What came of a call.
+type Answer = Result<Vec<u8>, StateError>;
+type Answers = Rc<RefCell<VecDeque<(CallId, Answer)>>>;
+
+/// One shard's end.
+struct Objects {
+    folder: Rc<Path>,
+    place: Place,
+    under_way: HashMap<CallId, AbortHandle>,
+    answers: Answers,
+}
+
+impl Driver for Objects {
+    fn call(&mut self, call: &Call<'_>) {
+        let (folder, arguments) = (self.folder.to_path_buf(), call.arguments.to_vec());
+        let (answers, wake, id) = (self.answers.clone(), self.place.wake.clone(), call.id);
+        let work = async move {
+            // Files block; the threads for that are the runtime's.
+            let done = tokio::task::spawn_blocking(move || answer(&folder, &arguments)).await;
+            let lost = |_| Err(error("Interrupted", "The file could not be worked on"));
+            answers.borrow_mut().push_back((id, done.unwrap_or_else(lost)));
+            wake.wake();
+        };
+        let handle = self.place.local.spawn_local(work).abort_handle();
+        self.under_way.insert(call.id, handle);
+    }
+
+    fn poll(&mut self, take: &mut Take<'_>) {
+        loop {
+            let next = self.answers.borrow_mut().pop_front();
+            let Some((id, answer)) = next else { return };
+            if self.under_way.remove(&id).is_some() {
+                match answer {
+                    Ok(text) => take(id, Ok(&text)),
+                    Err(error) => take(id, Err(error)),
+                }
+            }
+        }
+    }
+
+    fn cancel(&mut self, id: CallId) {
+        if let Some(handle) = self.under_way.remove(&id) {
+            handle.abort();
+        }
+    }
+
+    fn is_due(&self) -> bool {
+        !self.answers.borrow().is_empty()
+    }
+
+    fn in_flight(&self) -> usize {
+        self.under_way.len()
+    }
+}
+
+fn error(name: &str, cause: impl Into<String>) -> StateError {
+    StateError::new(format!("S3.{name}"), cause)
+}
+
+/// By what the arguments hold: a body is put, a key is got, a bucket alone is listed.
+fn answer(folder: &Path, arguments: &[u8]) -> Answer {
+    let arguments: Json = serde_json::from_slice(arguments).unwrap_or(Json::Null);
+    let text = |name: &str| arguments[name].as_str();
+    let Some(bucket) = text("Bucket") else {
+        return Err(error("InvalidArgument", "The arguments have no Bucket"));
+    };
+    let root = inside(folder, bucket)?;
+    match (text("Key"), arguments.get("Body")) {
+        (Some(key), Some(body)) => put(&inside(&root, key)?, body),
+        (Some(key), None) => get(&inside(&root, key)?),
+        (None, _) => list(&root, text("Prefix").unwrap_or_default()),
+    }
+}
+
+/// A path that stays within its folder.
+fn inside(folder: &Path, name: &str) -> Result<PathBuf, StateError> {
+    let is_plain = |part: Component<'_>| matches!(part, Component::Normal(_));
+    if name.is_empty() || !Path::new(name).components().all(is_plain) {
+        let cause = format!("{name:?} can't be the name of a file below {}", folder.display());
+        return Err(error("InvalidArgument", cause));
+    }
+    Ok(folder.join(name))
+}
+
+fn get(file: &Path) -> Answer {
+    let size = std::fs::metadata(file).map_err(|e| missing(file, &e))?.len();
+    if size > OBJECT_BYTES_MAX {
+        let cause = format!("{} has {size} bytes, more than {OBJECT_BYTES_MAX}", file.display());
+        return Err(error("EntityTooLarge", cause));
+    }
+    std::fs::read(file).map_err(|e| missing(file, &e))
+}
+
+fn missing(file: &Path, e: &std::io::Error) -> StateError {
+    error("NoSuchKey", format!("{} can't be read: {e}", file.display()))
+}
+
+fn put(file: &Path, body: &Json) -> Answer {
+    let text = body.as_str().map_or_else(|| body.to_string(), str::to_owned);
+    let folder = file.parent().unwrap_or(file);
+    let written = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(file, text));
+    let failed = |e| error("AccessDenied", format!("{} can't be written: {e}", file.display()));
+    written.map(|()| b"{}".to_vec()).map_err(failed)
+}
+
+fn list(root: &Path, prefix: &str) -> Answer {
+    let (mut found, mut folders) = (Vec::new(), vec![root.to_path_buf()]);
+    while let Some(folder) = folders.pop() {
+        let entries = std::fs::read_dir(&folder).map_err(|e| missing(&folder, &e))?;
+        for entry in entries.filter_map(Result::ok) {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let key = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().into_owned();
+            if key.starts_with(prefix) && found.len() < KEYS_MAX {
+                found.push((key, entry.metadata().map_or(0, |metadata| metadata.len())));
+            }
+        }
+    }
+    found.sort();
+    let entries: Vec<_> =
+        found.into_iter().map(|(key, size)| json!({ "Key": key, "Size": size })).collect();
+    Ok(json!({ "Contents": entries }).to_string().into_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asks(folder: &Path, arguments: Json) -> Result<String, String> {
+        let answer = answer(folder, arguments.to_string().as_bytes());
+        answer
+            .map(|text| String::from_utf8(text).expect("UTF-8"))
+            .map_err(|e| e.name().unwrap_or_default().to_owned())
+    }
+
+    #[test]
+    fn what_is_put_is_got_and_listed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = folder.path();
+        let put = json!({ "Bucket": "b", "Key": "x/1.json", "Body": "[1]" });
+        assert_eq!(asks(at, put).as_deref(), Ok("{}"));
+        let got = asks(at, json!({ "Bucket": "b", "Key": "x/1.json" }));
+        assert_eq!(got.as_deref(), Ok("[1]"));
+        let listed = asks(at, json!({ "Bucket": "b", "Prefix": "x/" }));
+        assert_eq!(listed.as_deref(), Ok(r#"{"Contents":[{"Key":"x/1.json","Size":3}]}"#));
+    }
+
+    #[test]
+    fn nothing_outside_the_folder_is_reached() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for (bucket, key) in [("..", "a"), ("b", "../../a"), ("b", "/etc/passwd"), ("", "a")] {
+            let asked = asks(folder.path(), json!({ "Bucket": bucket, "Key": key }));
+            assert_eq!(asked, Err("S3.InvalidArgument".to_owned()), "{bucket} {key}");
+        }
+        let gone = asks(folder.path(), json!({ "Bucket": "b", "Key": "none" }));
+        assert_eq!(gone, Err("S3.NoSuchKey".to_owned()));
+    }
+}
