@@ -47,6 +47,14 @@ impl Expression {
         }
     }
 
+    /// The name of the function that is called, if one is.
+    pub fn function(&self) -> Option<&'static str> {
+        match self {
+            Expression::Path(_) => None,
+            Expression::Call(call) => Some(call.function.name),
+        }
+    }
+
     /// As it was written.
     pub fn text(&self) -> &str {
         match self {

@@ -37,7 +37,7 @@ impl Machine<'_> {
             // The state as such fails only now; a retry starts it anew without that.
             execution.history.events += 1;
         }
-        match self.catch(execution, scratch, &error) {
+        match self.catch(execution, scratch, observer, &error) {
             None => self.fell(execution, scratch, observer, error, false),
             Some(Ok((next, output))) if !scratch.exceeds(output, self.limits.data_bytes_max) => {
                 execution.history.events += 1;
@@ -79,14 +79,16 @@ impl Machine<'_> {
         &self,
         execution: &mut Execution,
         scratch: &mut Scratch,
+        observer: &mut impl Observer,
         error: &StateError,
     ) -> Option<Result<(StepId, Value), StateError>> {
         let catchers = self.program.step(execution.thread.step).catchers();
         let catch = catchers.iter().find(|catch| catch.errors.matches(error.name()))?;
         let output = error_output(scratch, error);
         let mut assigned = Value::NULL;
-        let made =
-            self.with_frame(execution, scratch, &mut assigned, |frame| catch.output(frame, output));
+        let made = self.with_frame(execution, scratch, &mut assigned, observer, |frame| {
+            catch.output(frame, output)
+        });
         let output = match made {
             Ok(output) => output,
             Err(error) => return Some(Err(error)),

@@ -79,7 +79,7 @@ impl Machine<'_> {
             return failed(execution, StateError::runtime("Only a Map iterates; a defect."));
         };
         let mut nothing = Value::NULL;
-        let terms = self.with_frame(execution, scratch, &mut nothing, |frame| {
+        let terms = self.with_frame(execution, scratch, &mut nothing, &mut (), |frame| {
             frame.with_input(input, |frame| state.terms(frame))
         });
         let terms = match terms {
@@ -202,7 +202,8 @@ impl Machine<'_> {
         let scope = crate::expr::Scope { scratch, input, context: &mut context, random };
         let (mut assigned, states) = (Value::NULL, States::of(input));
         let now_ms = self.now_ms;
-        let mut frame = Frame { scope, now_ms, states, queries, assigned: &mut assigned };
+        let mut frame =
+            Frame { scope, now_ms, states, queries, assigned: &mut assigned, stages: None };
         state.item(&mut frame, plain)
     }
 
@@ -281,6 +282,7 @@ impl Machine<'_> {
         observer: &mut impl Observer,
         fork: u32,
     ) -> Next {
+        observer.turned(execution.current, execution.thread.step);
         if let Step::Map(state) = self.program.step(execution.thread.step)
             && let Some(writer) = state.writer()
         {
@@ -338,6 +340,7 @@ impl Machine<'_> {
         let is_task = matches!(self.program.step(step), Step::Task(_));
         execution.history.events += u64::from(is_task) + u64::from(is_map);
         execution.end_thread();
+        observer.turned(execution.current, execution.thread.step);
         execution.abort(fork);
         if is_terminal {
             return self.fell(execution, scratch, observer, error, true);

@@ -49,7 +49,7 @@ impl Machine<'_> {
             return Err(StateError::runtime("Only a Map reads items; a defect."));
         };
         let mut nothing = Value::NULL;
-        self.with_frame(execution, scratch, &mut nothing, |frame| state.read(frame, text))
+        self.with_frame(execution, scratch, &mut nothing, &mut (), |frame| state.read(frame, text))
     }
 
     /// What an iteration leaves behind: its output, or what a writer tells of it.
@@ -102,8 +102,9 @@ impl Machine<'_> {
         (state, writer): (&Map, &Writer),
     ) -> Next {
         let mut nothing = Value::NULL;
-        let destination =
-            self.with_frame(execution, scratch, &mut nothing, |frame| state.destination(frame));
+        let destination = self.with_frame(execution, scratch, &mut nothing, &mut (), |frame| {
+            state.destination(frame)
+        });
         let made = match destination {
             Err(error) => Err(error),
             Ok(destination) => {

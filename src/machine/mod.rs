@@ -236,6 +236,7 @@ impl Machine<'_> {
                 None => Next::Turn,
                 Some(thread) => {
                     execution.switch_to(thread);
+                    observer.turned(thread, execution.thread.step);
                     match execution.thread.phase {
                         Phase::Reading => self.was_read(execution, scratch, observer, reply),
                         Phase::Writing => self.was_written(execution, scratch, observer, reply),
@@ -274,6 +275,7 @@ impl Machine<'_> {
             return Next::Suspend(Suspension::Wait { until_ms: execution.wake_ms() });
         };
         execution.switch_to(next);
+        observer.turned(next, execution.thread.step);
         let Thread { phase, step, state_input, .. } = execution.thread;
         match phase {
             Phase::Ready => Next::Enter(step, state_input),
@@ -323,6 +325,7 @@ impl Machine<'_> {
     ) -> Next {
         let step = self.program.step(execution.thread.step);
         observer.entered(execution.thread.step);
+        observer.given(execution.thread.step, execution.thread.state_input, scratch);
         execution.history.events += 1;
         let event = execution.history.events;
         execution.thread.enter(event, self.now_ms, step.retriers().len());
@@ -357,7 +360,7 @@ impl Machine<'_> {
         let step = self.program.step(execution.thread.step);
         let mut assigned = Value::NULL;
         let transition =
-            self.with_frame(execution, scratch, &mut assigned, |frame| run(step, frame));
+            self.with_frame(execution, scratch, &mut assigned, observer, |frame| run(step, frame));
         match transition {
             Ok(Transition::Exit(exit, output)) => {
                 if scratch.exceeds(output, self.limits.data_bytes_max) {
@@ -370,6 +373,7 @@ impl Machine<'_> {
                     return self.fail(execution, scratch, observer, error, Raised::ByState);
                 }
                 execution.history.events += 1;
+                observer.left(execution.thread.step, exit, output, scratch);
                 match exit {
                     Exit::Next(next) => Next::Enter(next, output),
                     Exit::End => self.end(execution, scratch, observer, output),
@@ -470,6 +474,7 @@ impl Machine<'_> {
         execution: &mut Execution,
         scratch: &mut Scratch,
         assigned: &mut Value,
+        observer: &mut impl Observer,
         run: impl FnOnce(&mut Frame<'_>) -> T,
     ) -> T {
         let Execution { thread, history, random, started_ms, current, calls, queries, .. } =
@@ -484,7 +489,9 @@ impl Machine<'_> {
         };
         let input = thread.state_input;
         let scope = crate::expr::Scope { scratch, input, context: &mut context, random };
+        let stages = observer.stages();
         let states = States::of(input);
-        run(&mut Frame { scope, now_ms: self.now_ms, states, queries, assigned })
+        let (now_ms, stages) = (self.now_ms, observer.stages());
+        run(&mut Frame { scope, now_ms, states, queries, assigned, stages })
     }
 }

@@ -7,7 +7,7 @@ use crate::asl::fields::Fields;
 use crate::asl::source::Place;
 use crate::asl::{codes, names};
 use crate::fault::{Location, StateError};
-use crate::step::Frame;
+use crate::step::{Frame, Stage};
 use crate::value::Value;
 
 /// Characters of a variable's name (Developer Guide).
@@ -73,7 +73,9 @@ pub(super) fn assign(
     dollar: Value,
 ) -> Result<(), StateError> {
     if let Some(Assign(template)) = assign {
-        *frame.assigned = frame.with_input(dollar, |frame| template.evaluate(frame))?;
+        let assigned = frame.with_input(dollar, |frame| template.evaluate(frame))?;
+        *frame.assigned = assigned;
+        frame.made(Stage::Assign, assigned);
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use crate::asl::fields::Fields;
 use crate::asl::names;
 use crate::asl::retry::{Catcher, ErrorEquals, Retrier};
 use crate::fault::StateError;
-use crate::step::{Exit, Frame, StepId, Transition};
+use crate::step::{Exit, Frame, Stage, StepId, Transition};
 use crate::value::Value;
 
 /// How a state that has a result ends.
@@ -57,7 +57,9 @@ impl Ending {
     ) -> Result<Transition, StateError> {
         frame.states.result = Some(result);
         let selected = match &self.selector {
-            Some(template) => frame.with_input(result, |frame| template.evaluate(frame))?,
+            Some(template) => {
+                frame.with_input(result, |frame| template.make(frame, Stage::ResultSelector))?
+            }
             None => result,
         };
         assign(&self.assign, frame, result)?;

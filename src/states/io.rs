@@ -11,7 +11,7 @@ use crate::asl::fields::Fields;
 use crate::asl::{codes, names};
 use crate::expr::{Expression, Path, ReferencePath};
 use crate::fault::{StateError, names as errors};
-use crate::step::{Exit, Frame};
+use crate::step::{Exit, Frame, Stage};
 use crate::value::{PutError, Scratch, Value};
 
 /// `InputPath` or `OutputPath`.
@@ -41,13 +41,20 @@ impl Selection {
     }
 
     #[inline]
-    fn select(&self, frame: &mut Frame<'_>, from: Value) -> Result<Value, StateError> {
-        match self {
-            Selection::Whole => Ok(from),
-            Selection::Nothing => Ok(frame.scope.scratch.empty_object()),
-            Selection::Path(path) => frame.with_input(from, |frame| value_at(path, frame)),
-            Selection::Made(payload) => payload.evaluate(frame),
-        }
+    fn select(
+        &self,
+        frame: &mut Frame<'_>,
+        from: Value,
+        stage: Stage,
+    ) -> Result<Value, StateError> {
+        let selected = match self {
+            Selection::Whole => return Ok(from),
+            Selection::Nothing => frame.scope.scratch.empty_object(),
+            Selection::Path(path) => frame.with_input(from, |frame| value_at(path, frame))?,
+            Selection::Made(payload) => payload.evaluate(frame)?,
+        };
+        frame.made(stage, selected);
+        Ok(selected)
     }
 
     fn list(&self, name: &'static str, out: &mut Listing) {
@@ -90,13 +97,13 @@ impl InputOutput {
     /// The effective input.
     #[inline]
     pub(super) fn enter(&self, frame: &mut Frame<'_>) -> Result<Value, StateError> {
-        self.input.select(frame, frame.scope.input)
+        self.input.select(frame, frame.scope.input, Stage::InputPath)
     }
 
     /// The state's output.
     #[inline]
     pub(super) fn leave(&self, frame: &mut Frame<'_>, value: Value) -> Result<Value, StateError> {
-        self.output.select(frame, value)
+        self.output.select(frame, value, Stage::OutputPath)
     }
 
     pub(super) fn list_input(&self, out: &mut Listing) {
@@ -139,14 +146,16 @@ impl ResultPath {
     #[inline]
     pub(super) fn put(&self, frame: &mut Frame<'_>, result: Value) -> Result<Value, StateError> {
         let raw = frame.scope.input;
-        match self {
-            ResultPath::Whole => Ok(result),
-            ResultPath::Discard => Ok(raw),
+        let output = match self {
+            ResultPath::Whole => return Ok(result),
+            ResultPath::Discard => raw,
             ResultPath::At(path) => {
                 let put = frame.scope.scratch.put(raw, path.segments(), result);
-                put.map_err(|e| put_error(e, path, frame))
+                put.map_err(|e| put_error(e, path, frame))?
             }
-        }
+        };
+        frame.made(Stage::ResultPath, output);
+        Ok(output)
     }
 
     pub(super) fn list(&self, out: &mut Listing) {
@@ -193,6 +202,17 @@ pub(super) fn shown(value: Value, frame: &Frame<'_>) -> String {
     String::from_utf8_lossy(&text).into_owned()
 }
 
+/// The functions that may give an error or a cause: those whose results are strings, or may be.
+const TEXT_FUNCTIONS: [&str; 7] = [
+    "States.ArrayGetItem",
+    "States.Base64Decode",
+    "States.Base64Encode",
+    "States.Format",
+    "States.Hash",
+    "States.JsonToString",
+    "States.UUID",
+];
+
 /// `Error` or `ErrorPath`, `Cause` or `CausePath`.
 #[derive(Debug)]
 pub(super) enum Text {
@@ -219,8 +239,14 @@ impl Text {
         }
         fields.at_most_one(&[name, path_name]);
         let fixed = fields.string(name).map(|text| Text::Fixed(text.into()));
-        let expression = lowering.expression(fields, path_name).map(Text::Expression);
-        fixed.or(expression)
+        let expression = lowering.expression(fields, path_name);
+        let function = expression.as_ref().and_then(Expression::function);
+        if function.is_some_and(|name| !TEXT_FUNCTIONS.contains(&name)) {
+            let complaint =
+                format!("calls what gives no string; {TEXT_FUNCTIONS:?} may stand here.");
+            fields.invalid(path_name, codes::INVALID_EXPRESSION, complaint);
+        }
+        fixed.or(expression.map(Text::Expression))
     }
 
     pub(super) fn evaluate(&self, frame: &mut Frame<'_>) -> Result<String, StateError> {

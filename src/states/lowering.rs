@@ -13,7 +13,7 @@ use crate::asl::source::{Node, NodeKind, Place, Span};
 use crate::asl::{codes, names, resource};
 use crate::expr::{Condition, Expression, Path, Problem, ReferencePath, Template};
 use crate::fault::{Location, StateError};
-use crate::step::{Frame, ResourceId, StepId};
+use crate::step::{Frame, ResourceId, Stage, StepId};
 use crate::value::{Kind, Scratch, Value};
 
 /// A task's `Resource`, and where it stands.
@@ -50,6 +50,14 @@ impl Payload {
             Form::Template(template) => template.evaluate(&mut frame.scope),
             Form::Tree(tree) => tree.evaluate(frame),
         }
+    }
+
+    /// The same as a stage of a state's processing, which those who watch are told.
+    #[inline]
+    pub fn make(&self, frame: &mut Frame<'_>, stage: Stage) -> Result<Value, StateError> {
+        let value = self.evaluate(frame)?;
+        frame.made(stage, value);
+        Ok(value)
     }
 }
 

@@ -8,7 +8,7 @@ use crate::asl::fields::Fields;
 use crate::asl::retry::Retrier;
 use crate::asl::{codes, names};
 use crate::fault::StateError;
-use crate::step::{Exit, Fork, Frame, StepId, Transition};
+use crate::step::{Exit, Fork, Frame, Stage, StepId, Transition};
 use crate::value::Value;
 
 /// Runs branches side by side, all on the same input.
@@ -32,7 +32,9 @@ impl StateType for Parallel {
     fn enter(&self, frame: &mut Frame<'_>) -> Result<Transition, StateError> {
         let input = self.io.enter(frame)?;
         let input = match &self.parameters {
-            Some(template) => frame.with_input(input, |frame| template.evaluate(frame))?,
+            Some(template) => {
+                frame.with_input(input, |frame| template.make(frame, Stage::Parameters))?
+            }
             None => input,
         };
         Ok(Transition::Fork(Fork::Branches(input)))

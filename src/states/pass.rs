@@ -7,7 +7,7 @@ use super::{Listing, Lowering, StateType};
 use crate::asl::fields::Fields;
 use crate::asl::names;
 use crate::fault::StateError;
-use crate::step::{Exit, Frame, Transition};
+use crate::step::{Exit, Frame, Stage, Transition};
 use crate::value::Value;
 
 /// Passes its input on, or a value made from it.
@@ -59,9 +59,12 @@ impl StateType for Pass {
         let input = self.io.enter(frame)?;
         let result = match &self.make {
             Make::Input => input,
-            Make::Result(value, _) => *value,
+            Make::Result(value, _) => {
+                frame.made(Stage::Result, *value);
+                *value
+            }
             Make::Parameters(template) => {
-                frame.with_input(input, |frame| template.evaluate(frame))?
+                frame.with_input(input, |frame| template.make(frame, Stage::Parameters))?
             }
         };
         assign(&self.assign, frame, result)?;

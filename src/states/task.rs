@@ -10,7 +10,7 @@ use crate::asl::fields::Fields;
 use crate::asl::retry::Retrier;
 use crate::asl::{codes, names};
 use crate::fault::StateError;
-use crate::step::{Exit, Frame, ResourceId, TaskRequest, Transition};
+use crate::step::{Exit, Frame, ResourceId, Stage, TaskRequest, Transition};
 use crate::value::Value;
 
 /// Calls a resource.
@@ -50,7 +50,7 @@ impl StateType for Task {
         let input = self.io.enter(frame)?;
         frame.with_input(input, |frame| {
             let arguments = match &self.parameters {
-                Some(template) => template.evaluate(frame)?,
+                Some(template) => template.make(frame, Stage::Parameters)?,
                 None => input,
             };
             let credentials = match &self.credentials {

@@ -6,11 +6,13 @@
 //! forking step's `resume` with the array of their results.
 
 mod fork;
+mod stage;
 mod task;
 
 use std::fmt;
 
 pub use fork::{Batches, Fork, Terms, Tolerance};
+pub use stage::{Stage, Stages};
 pub use task::{CallNumber, Resume, TaskRequest};
 
 use crate::expr::Scope;
@@ -54,6 +56,8 @@ pub struct Frame<'a> {
     pub queries: &'a mut Memory,
     /// What `Assign` made, `null` for nothing: it counts once the state is left.
     pub assigned: &'a mut Value,
+    /// Who is told what each stage of input and output processing made; mostly nobody.
+    pub stages: Option<&'a mut dyn Stages>,
 }
 
 /// What `$states` shows, beside the context object.
@@ -75,6 +79,14 @@ impl States {
 }
 
 impl Frame<'_> {
+    /// Tells who watches what a stage made.
+    #[inline]
+    pub fn made(&mut self, stage: Stage, value: Value) {
+        if let Some(stages) = &mut self.stages {
+            stages.made(stage, value, self.scope.scratch);
+        }
+    }
+
     /// Runs `read` with another `$`.
     #[inline]
     pub fn with_input<T>(&mut self, input: Value, read: impl FnOnce(&mut Self) -> T) -> T {

@@ -14,7 +14,9 @@ struct Reader<'a, 'b> {
 
 pub(super) fn parse(text: &str, constants: &mut Scratch) -> Result<Invocation, PathError> {
     let mut reader = Reader { text, at: 0, constants };
-    reader.spaces();
+    if text.starts_with(char::is_whitespace) {
+        return Err(reader.error("begins with a space; a call begins with 'States.'"));
+    }
     let call = reader.call(1)?;
     reader.spaces();
     match reader.rest() {

@@ -19,7 +19,7 @@ use crate::asl::retry::Retrier;
 use crate::asl::{codes, names};
 use crate::expr::Path;
 use crate::fault::{StateError, names as errors};
-use crate::step::{Exit, Fork, Frame, ResourceId, StepId, Terms, Tolerance, Transition};
+use crate::step::{Exit, Fork, Frame, ResourceId, Stage, StepId, Terms, Tolerance, Transition};
 use crate::value::{Kind, Value};
 use batcher::Batcher;
 use count::{Count, Percentage};
@@ -142,6 +142,7 @@ impl Map {
             None => self.iterable(frame.scope.input, "$"),
             Some(Items::Path(path)) => {
                 let items = value_at(path, frame)?;
+                frame.made(Stage::Items, items);
                 self.iterable(items, path.text())
             }
             Some(Items::Query(query)) if self.is_distributed => {
