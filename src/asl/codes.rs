@@ -79,12 +79,22 @@ codes! {
     UNKNOWN_ERROR_NAME
     /// An `ErrorEquals` names an error that is never retried nor caught.
     UNCATCHABLE_ERROR
+    /// A retrier or catcher whose errors all go to others before it.
+    NEVER_TAKEN
+    /// Text that looks like an expression where none is read.
+    LITERAL_EXPRESSION
+    /// A variable that some way to its reader assigns nothing.
+    UNASSIGNED_VARIABLE
+    /// A placeholder of deployment that nothing fills.
+    UNRESOLVED_PLACEHOLDER
     /// `MaxDelaySeconds` is below `IntervalSeconds`.
     MAX_DELAY_BELOW_INTERVAL
     /// Something that the service's Express machines do not have (only where that is asked for).
     NOT_IN_EXPRESS
     /// Part of the language that is not implemented yet.
     NOT_IMPLEMENTED
+    /// A CloudFormation template whose state machine can't be read.
+    INVALID_TEMPLATE_FILE
     /// A file can't be read.
     UNREADABLE_FILE
     /// There are more findings than are kept.

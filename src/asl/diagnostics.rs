@@ -2,6 +2,7 @@
 //! come at once.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 
 use crate::asl::codes;
 use crate::fault::{Diagnostic, Location};
@@ -64,6 +65,14 @@ impl Diagnostics {
     /// All findings in the order of the text.
     pub fn into_vec(self) -> Vec<Diagnostic> {
         let (mut found, beyond) = (self.found.into_inner(), self.beyond.into_inner());
+        // What is wrong with a text that was not filled is no more than that.
+        let is_unresolved = |finding: &Diagnostic| finding.code == codes::UNRESOLVED_PLACEHOLDER;
+        let unresolved: HashSet<String> = found
+            .iter()
+            .filter(|finding| is_unresolved(finding))
+            .map(|finding| finding.location.pointer.clone())
+            .collect();
+        found.retain(|it| is_unresolved(it) || !unresolved.contains(&it.location.pointer));
         found.sort_by_key(|finding| (finding.location.line, finding.location.column));
         if beyond.count > 0 {
             let message = format!(

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
-use super::definition::Definition;
+use super::definition::{Definition, Filled};
 use super::{FAILED, REFUSED, Run, SUCCEEDED, print};
 use crate::asl::excerpt::{json_line, render};
 use crate::fault::Diagnostic;
-use crate::program::Options;
+use crate::program::{Options, machines_in, parts_of};
 
 /// Say all that is wrong with definitions and configurations
 ///
@@ -34,9 +34,14 @@ use crate::program::Options;
 #[derive(clap::Parser)]
 #[command(name = "check", verbatim_doc_comment)]
 pub(super) struct Check {
-    /// Definitions (JSON, YAML) and configurations (.toml)
-    #[arg(required = true)]
+    /// Definitions (JSON, YAML), templates of CloudFormation or SAM, configurations (.toml)
+    #[arg(required_unless_present = "template")]
     files: Vec<PathBuf>,
+    /// A template of CloudFormation or SAM: all state machines in it, or the one named
+    #[arg(long, value_name = "FILE[#NAME]")]
+    template: Vec<PathBuf>,
+    #[command(flatten)]
+    filled: Filled,
     /// For people, or for tools
     #[arg(long, value_enum, default_value_t = Form::Human)]
     format: Form,
@@ -101,11 +106,13 @@ fn count(number: usize, what: &str) -> String {
 impl Run for Check {
     fn run(self) -> anyhow::Result<u8> {
         let mut reports: Vec<Report> = Vec::new();
-        for file in &self.files {
+        let substitutions = self.filled.substitutions();
+        let options = Options { substitutions: &substitutions, ..Options::default() };
+        for file in self.files.iter().chain(&self.template) {
             let is_configuration = file.extension().is_some_and(|extension| extension == "toml");
             let found = match is_configuration {
-                true => configuration::check(file),
-                false => vec![definition(file)],
+                true => configuration::check(file, &self.filled),
+                false => definitions(file, &options),
             };
             found.into_iter().for_each(|report| add(report, &mut reports));
         }
@@ -136,9 +143,23 @@ fn add(report: Report, reports: &mut Vec<Report>) {
     }
 }
 
-fn definition(file: &Path) -> Report {
-    match Definition::read(file, &Options::default()) {
-        Ok(Definition { text, compiled, .. }) => Report::new(file, text, compiled.1),
-        Err(error) => Report::unreadable(file, &error),
+/// A definition's report, or those of all state machines in a template.
+fn definitions(place: &Path, options: &Options<'_>) -> Vec<Report> {
+    let machines = match parts_of(place) {
+        (file, None) => machines_in(&file, options).unwrap_or_default(),
+        (_, Some(_)) => Vec::new(),
+    };
+    if machines.len() > 1 {
+        return machines.iter().map(|machine| definition(machine, options)).collect();
+    }
+    vec![definition(place, options)]
+}
+
+fn definition(place: &Path, options: &Options<'_>) -> Report {
+    match Definition::read(place, options) {
+        Ok(Definition { shown, text, compiled }) => {
+            Report::new(Path::new(&shown), text, compiled.1)
+        }
+        Err(error) => Report::unreadable(place, &error),
     }
 }

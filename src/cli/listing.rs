@@ -1,8 +1,6 @@
 //! `expressway listing FILE`: the step table a definition is compiled to.
 
-use std::path::PathBuf;
-
-use super::definition::Definition;
+use super::definition::{Definition, Named};
 use super::{FAILED, REFUSED, Run, SUCCEEDED, complain, print};
 use crate::program::{Options, listing};
 
@@ -21,16 +19,19 @@ use crate::program::{Options, listing};
 #[derive(clap::Parser)]
 #[command(name = "listing", verbatim_doc_comment)]
 pub(super) struct Listing {
-    /// A definition in Amazon States Language, JSON or YAML
-    file: PathBuf,
+    #[command(flatten)]
+    named: Named,
 }
 
 impl Run for Listing {
     fn run(self) -> anyhow::Result<u8> {
-        let definition = match Definition::read(&self.file, &Options::default()) {
+        let place = self.named.place();
+        let substitutions = self.named.filled.substitutions();
+        let options = Options { substitutions: &substitutions, ..Options::default() };
+        let definition = match Definition::read(place, &options) {
             Ok(definition) => definition,
             Err(error) => {
-                complain(&format!("error: could not read {}: {error}", self.file.display()));
+                complain(&format!("error: could not read {}: {error}", place.display()));
                 return Ok(REFUSED);
             }
         };

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::definition::Filled;
 use super::log::{self, Rates};
 use super::{FAILED, REFUSED, Run, SUCCEEDED, complain};
 use crate::api;
@@ -36,12 +37,14 @@ const ROUND: Duration = Duration::from_millis(250);
 pub(super) struct Pipelines {
     /// The configuration (TOML); config/engine.toml shows every setting
     config: PathBuf,
+    #[command(flatten)]
+    filled: Filled,
 }
 
 impl Run for Pipelines {
     fn run(self) -> anyhow::Result<u8> {
         let config = match config::load(&self.config) {
-            Ok(config) => config,
+            Ok(config) => config.with_substitutions(self.filled.given()),
             Err(findings) => {
                 // Without the text, and so without excerpts: a line may hold a secret.
                 complain(&render(&self.config.to_string_lossy(), "", &findings));

@@ -31,7 +31,7 @@ pub use kafka::{Kafka, Properties, Property};
 pub use output::{DeadLetter, DeadLetterTarget, Headers, Key, Output, OutputValue, Place, Target};
 pub use pipeline::{
     Connection, Connections, Decode, FailurePolicy, HttpTasks, Input, NullValue, OnFailure,
-    Pipeline, ProduceTasks,
+    Pipeline, ProduceTasks, Substitutions,
 };
 pub use reference::reference;
 pub use secret::{Secret, Secrets};
@@ -51,6 +51,21 @@ section! {
         kafka: Kafka = Kafka::default();
         /// A pipeline: source, definition, output, failure policy. Write as many as you like.
         pipeline: Vec<Pipeline> = Vec::new();
+    }
+}
+
+impl Config {
+    /// The configuration with these placeholders' values set in every pipeline.
+    pub fn with_substitutions<'a>(
+        mut self,
+        given: impl Iterator<Item = (&'a str, &'a str)>,
+    ) -> Config {
+        for (name, value) in given {
+            for pipeline in &mut self.pipeline {
+                pipeline.substitutions.0.insert(name.to_owned(), value.to_owned());
+            }
+        }
+        self
     }
 }
 

@@ -19,8 +19,13 @@ section! {
         /// Its name in metrics, logs, dead letters and executions' names: letters, digits, "_" and
         /// "-". Keep it: names of executions derive from it.
         name: String;
-        /// The state machine: a file in Amazon States Language, JSON or YAML.
+        /// The state machine: a file in Amazon States Language, JSON or YAML, or one within a
+        /// CloudFormation or SAM template ("template.yaml#Orders").
         definition: PathBuf;
+        /// What the placeholders ${Name} in it stand for. --set NAME=VALUE wins over these; what is
+        /// not here is taken from the environment.
+        substitutions: Substitutions = Substitutions::default(),
+            example r#"{ "TopicArn" = "arn:aws:sns:us-east-1:123456789012:orders" }"#;
         /// What becomes of a record whose execution failed: "dead_letter", "stop" or "drop". There
         /// is no default.
         on_failure: OnFailure;
@@ -261,6 +266,20 @@ pub struct Connections(pub std::collections::BTreeMap<String, Connection>);
 impl Setting for Connections {
     fn read(node: &Node, findings: &mut Findings<'_>) -> Option<Connections> {
         read_map(node, findings).map(Connections)
+    }
+
+    fn write(&self) -> Written {
+        write_map(&self.0)
+    }
+}
+
+/// Values by the names of a definition's placeholders.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Substitutions(pub std::collections::BTreeMap<String, String>);
+
+impl Setting for Substitutions {
+    fn read(node: &Node, findings: &mut Findings<'_>) -> Option<Substitutions> {
+        read_map(node, findings).map(Substitutions)
     }
 
     fn write(&self) -> Written {

@@ -5,7 +5,8 @@ mod prepare;
 mod window;
 
 pub use prepare::{
-    Prepared, Refused, Unanswered, document_limits, machine_name, plan_for, prepare,
+    Prepared, Refused, Unanswered, document_limits, environment, machine_name, plan_for, prepare,
+    substitutions_of,
 };
 pub use window::{WINDOW_TOO_SMALL, window_warnings};
 

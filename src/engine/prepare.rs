@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use super::window::{WINDOW_TOO_SMALL, window_warnings};
 use crate::asl::codes;
+use crate::asl::source::Substitutions;
 use crate::config::{self, Config, Pipeline};
 use crate::expr::Path;
 use crate::fault::{Diagnostic, Location};
-use crate::program::{Options, Program, compile_file, unreadable};
+use crate::program::{Options, Program, open, parts_of, unreadable};
 use crate::tasks::{self, Mocks, TaskState};
 use crate::{ack, machine, shard, value};
 
@@ -53,15 +54,16 @@ fn prepare_one(config: &Config, pipeline: &Pipeline) -> Result<(Prepared, Refuse
     let mut refused =
         Refused { file: file.display().to_string(), text: String::new(), findings: Vec::new() };
     let documents = document_limits(config);
-    let options = Options { documents, ..Options::default() };
-    let compiled = compile_file(file, &options);
+    let substitutions = substitutions_of(pipeline);
+    let options = Options { documents, substitutions: &substitutions, ..Options::default() };
+    let compiled = open(file, &options).map(|opened| opened.compile(&options));
     let (program, findings) = match compiled {
         Err(e) => {
             refused.findings.push(unreadable(file, &e));
             return Err(refused);
         }
-        Ok((text, (program, findings))) => {
-            refused.text = text;
+        Ok((shown, text, (program, findings))) => {
+            (refused.file, refused.text) = (shown, text);
             (program, findings)
         }
     };
@@ -91,8 +93,34 @@ pub fn document_limits(config: &Config) -> value::Limits {
     }
 }
 
-/// A definition's name: its file's, without extensions.
-pub fn machine_name(file: &File) -> String {
+/// What the placeholders of a pipeline's definition stand for: what the configuration says, and the
+/// environment behind it.
+pub fn substitutions_of(pipeline: &Pipeline) -> Substitutions {
+    let mut substitutions = environment();
+    for (name, value) in &pipeline.substitutions.0 {
+        substitutions.set(name, value);
+    }
+    substitutions
+}
+
+/// The environment's variables, as far as they are text.
+pub fn environment() -> Substitutions {
+    let mut substitutions = Substitutions::none();
+    let variables = std::env::vars_os();
+    for (name, value) in
+        variables.filter_map(|(n, v)| n.into_string().ok().zip(v.into_string().ok()))
+    {
+        substitutions.set(name, value);
+    }
+    substitutions
+}
+
+/// A definition's name: its file's, without extensions, or that of a state machine in a template.
+pub fn machine_name(place: &File) -> String {
+    let (file, name) = parts_of(place);
+    if let Some(name) = name.filter(|name| !name.is_empty()) {
+        return name;
+    }
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     name.split('.').find(|part| !part.is_empty()).unwrap_or("definition").to_owned()
 }
@@ -292,6 +320,7 @@ mod tests {
     fn machines_are_named_by_their_files() {
         assert_eq!(machine_name(File::new("a/orders.asl.json")), "orders");
         assert_eq!(machine_name(File::new("orders")), "orders");
+        assert_eq!(machine_name(File::new("template.yaml#Orders")), "Orders");
         assert_eq!(machine_name(File::new(".hidden.yaml")), "hidden");
     }
 

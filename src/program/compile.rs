@@ -3,22 +3,25 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Constants, Program};
+use super::{Constants, Program, open};
 use crate::asl::diagnostics::Diagnostics;
 use crate::asl::fields::Fields;
-use crate::asl::source::{self, Format, Place};
+use crate::asl::review::review;
+use crate::asl::source::{self, Format, Mode, Node, Place, Substitutions};
 use crate::asl::{codes, names};
 use crate::fault::{Diagnostic, Location};
 use crate::states::{Block, Language, Lowering, TIMEOUT_SECONDS_MAX};
 use crate::value::{Limits, Scratch};
 
 /// What compiling depends on beside the definition.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Options {
+#[derive(Clone, Copy, Debug)]
+pub struct Options<'a> {
     /// Limits of the definition's text.
     pub source: source::Limits,
     /// Limits of the documents the program will run on.
     pub documents: Limits,
+    /// What the placeholders in the definition stand for.
+    pub substitutions: &'a Substitutions,
     /// Strictly as AWS would create it: `None` allows what only sells another of its products.
     pub strict_aws: Option<MachineType>,
 }
@@ -32,34 +35,52 @@ pub enum MachineType {
     Express,
 }
 
-/// Compiles a definition in a file, JSON or YAML by its name. The findings are all there are; no
-/// program without errors among them.
-pub fn compile_file(file: &Path, options: &Options) -> std::io::Result<(String, Compiled)> {
-    let text = std::fs::read(file)?;
-    let format = Format::of(&file.to_string_lossy(), &text);
-    let compiled = compile(&text, format, options);
-    Ok((String::from_utf8_lossy(&text).into_owned(), compiled))
+impl Default for Options<'_> {
+    fn default() -> Self {
+        static NONE: Substitutions = Substitutions::none();
+        let (source, documents) = Default::default();
+        Options { source, documents, substitutions: &NONE, strict_aws: None }
+    }
+}
+
+/// Compiles a definition in a file, JSON or YAML by its name, or in a template (`FILE#NAME`). The
+/// findings are all there are; no program without errors among them.
+pub fn compile_file(place: &Path, options: &Options<'_>) -> std::io::Result<(String, Compiled)> {
+    let (_, text, compiled) = open(place, options)?.compile(options);
+    Ok((text, compiled))
 }
 
 /// A program, if there are no errors, and the findings.
 pub type Compiled = (Option<Program>, Vec<Diagnostic>);
 
 /// Compiles a definition.
-pub fn compile(text: &[u8], format: Format, options: &Options) -> Compiled {
+pub fn compile(text: &[u8], format: Format, options: &Options<'_>) -> Compiled {
     let diagnostics = Diagnostics::new();
-    let root = source::read(text, format, options.source, &diagnostics);
-    let program = root.and_then(|root| lower(&Place::root(&root), options, &diagnostics));
+    let mode = Mode::Fill(options.substitutions);
+    let root = source::read_as(mode, text, format, options.source, &diagnostics);
+    compile_tree(root.as_ref(), version(&[text]), options, diagnostics)
+}
+
+/// Compiles what was read; `diagnostics` has what was found in that.
+pub(super) fn compile_tree(
+    root: Option<&Node>,
+    version: u64,
+    options: &Options<'_>,
+    diagnostics: Diagnostics,
+) -> Compiled {
+    let root = root.map(Place::root);
+    let program = root.as_ref().and_then(|root| lower(root, options, &diagnostics));
+    if let Some(root) = &root {
+        review(root, &diagnostics);
+    }
     let has_errors = diagnostics.has_errors();
-    let program = program.map(|mut program| {
-        program.version = version(text);
-        program
-    });
+    let program = program.map(|program| Program { version, ..program });
     let findings = diagnostics.into_vec();
     debug_assert!(program.is_some() || has_errors, "no program, and no reason why");
     (program.filter(|_| !has_errors), findings)
 }
 
-fn lower(root: &Place<'_>, options: &Options, diagnostics: &Diagnostics) -> Option<Program> {
+fn lower(root: &Place<'_>, options: &Options<'_>, diagnostics: &Diagnostics) -> Option<Program> {
     let mut fields = Fields::new(root, "The definition", diagnostics)?;
     fields.comment();
     fields.one_of(names::VERSION, &["1.0"]);
@@ -93,9 +114,9 @@ fn lower(root: &Place<'_>, options: &Options, diagnostics: &Diagnostics) -> Opti
     })
 }
 
-/// FNV-1a of the text: names a version, protects nothing.
-fn version(text: &[u8]) -> u64 {
-    text.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+/// FNV-1a of the texts: names a version, protects nothing.
+pub(super) fn version(texts: &[&[u8]]) -> u64 {
+    texts.iter().copied().flatten().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
     })
 }

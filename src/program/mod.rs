@@ -2,9 +2,11 @@
 
 mod compile;
 mod listing;
+mod open;
 
 pub use compile::{Compiled, MachineType, Options, compile, compile_file, unreadable};
 pub use listing::listing;
+pub use open::{Opened, machines_in, open, parts_of};
 
 use std::time::Duration;
 

@@ -2,7 +2,9 @@
 //! same. Numbers keep their spelling. One bad byte ends the reading; what the tree means is checked
 //! by others.
 
+mod builder;
 mod json;
+pub(crate) mod placeholders;
 mod tree;
 mod yaml;
 
@@ -10,7 +12,8 @@ use crate::asl::codes;
 use crate::asl::diagnostics::Diagnostics;
 use crate::fault::Location;
 
-use tree::Builder;
+use builder::Builder;
+pub use placeholders::Substitutions;
 pub use tree::{Member, Node, NodeKind, Place, Span, pointer_token};
 
 /// AWS's limit on a definition's size, and our default.
@@ -74,8 +77,30 @@ impl Format {
 
 const BOM: &[u8] = b"\xEF\xBB\xBF";
 
-/// Reads a text. `None` after a finding that leaves no tree.
+/// How what stands for something else is read.
+#[derive(Clone, Copy, Debug)]
+pub enum Mode<'a> {
+    /// As it stands.
+    Plain,
+    /// `${Name}` is filled, or reported.
+    Fill(&'a Substitutions),
+    /// As a CloudFormation template: `!Sub text` is `{"Fn::Sub": "text"}`.
+    Template,
+}
+
+/// Reads a text as it stands. `None` after a finding that leaves no tree.
 pub fn read(
+    text: &[u8],
+    format: Format,
+    limits: Limits,
+    diagnostics: &Diagnostics,
+) -> Option<Node> {
+    read_as(Mode::Plain, text, format, limits, diagnostics)
+}
+
+/// Reads a text. `None` after a finding that leaves no tree.
+pub fn read_as(
+    mode: Mode<'_>,
     text: &[u8],
     format: Format,
     limits: Limits,
@@ -91,13 +116,23 @@ pub fn read(
         return None;
     }
     let text = utf8(text.strip_prefix(BOM).unwrap_or(text), diagnostics)?;
-    let builder = Builder::new(limits, diagnostics);
+    let builder = Builder::new(mode, limits, diagnostics);
     let read = match format {
         Format::Json => json::read(text, builder),
         Format::Yaml => yaml::read(text, builder),
     };
     // The finding is in `diagnostics`.
     read.ok()
+}
+
+/// Fills the placeholders in the strings of a tree.
+pub fn fill_tree(
+    root: Node,
+    substitutions: &Substitutions,
+    limits: Limits,
+    diagnostics: &Diagnostics,
+) -> Option<Node> {
+    Builder::new(Mode::Fill(substitutions), limits, diagnostics).filled_tree(root).ok()
 }
 
 fn utf8<'t>(text: &'t [u8], diagnostics: &Diagnostics) -> Option<&'t str> {

@@ -1,11 +1,7 @@
-//! The tree, and what both readers build it with.
+//! The tree.
 
-use std::collections::HashMap;
 use std::fmt::Write;
 
-use crate::asl::codes;
-use crate::asl::diagnostics::Diagnostics;
-use crate::asl::source::Limits;
 use crate::fault::Location;
 
 /// Where something stands in the text.
@@ -162,6 +158,25 @@ impl Node {
         }
     }
 
+    /// The same value, all of it at one place.
+    pub(crate) fn moved_to(mut self, span: Span) -> Node {
+        self.span = span;
+        match &mut self.kind {
+            NodeKind::Array(elements) => elements.iter_mut().for_each(|it| it.relocate(span)),
+            NodeKind::Object(members) => members.iter_mut().for_each(|member| {
+                member.name_span = span;
+                member.value.relocate(span);
+            }),
+            _ => {}
+        }
+        self
+    }
+
+    fn relocate(&mut self, span: Span) {
+        let kind = std::mem::replace(&mut self.kind, NodeKind::Null);
+        *self = Node { kind, span }.moved_to(span);
+    }
+
     /// Roughly the memory it takes, in bytes.
     pub(super) fn weight(&self) -> usize {
         size_of::<Node>()
@@ -245,104 +260,5 @@ impl<'a> Place<'a> {
             }
         }
         place.location()
-    }
-}
-
-/// A finding that leaves no tree has been reported.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Broken;
-
-/// What both readers share: where they are in the tree, its limits, and the findings.
-pub(super) struct Builder<'d> {
-    limits: Limits,
-    diagnostics: &'d Diagnostics,
-    pointer: String,
-    depth: usize,
-    expanded: usize,
-}
-
-impl<'d> Builder<'d> {
-    pub(super) fn new(limits: Limits, diagnostics: &'d Diagnostics) -> Builder<'d> {
-        Builder { limits, diagnostics, pointer: String::new(), depth: 0, expanded: 0 }
-    }
-
-    /// Reports what ends the reading.
-    pub(super) fn broken(&self, code: &'static str, message: String, span: Span) -> Broken {
-        self.diagnostics.error(code, message, span.at(self.pointer.clone()));
-        Broken
-    }
-
-    /// Reports what does not.
-    pub(super) fn warning(&self, code: &'static str, message: String, span: Span) {
-        self.diagnostics.warning(code, message, span.at(self.pointer.clone()));
-    }
-
-    /// Goes into an object or array; [`Builder::leave`] comes out.
-    pub(super) fn enter(&mut self, span: Span) -> Result<(), Broken> {
-        if self.depth == self.limits.depth {
-            let message = format!("Values are nested more than {} deep here.", self.limits.depth);
-            return Err(self.broken(codes::NESTED_TOO_DEEP, message, span));
-        }
-        self.depth += 1;
-        Ok(())
-    }
-
-    pub(super) fn leave(&mut self) {
-        self.depth -= 1;
-    }
-
-    /// Goes on with a member or element; `truncate` with what it returned comes back.
-    pub(super) fn step(&mut self, token: &str) -> usize {
-        let length = self.pointer.len();
-        self.pointer.push('/');
-        self.pointer.push_str(token);
-        length
-    }
-
-    pub(super) fn step_back(&mut self, length: usize) {
-        self.pointer.truncate(length);
-    }
-
-    /// Accounts for a copy that a YAML alias makes.
-    pub(super) fn expand(&mut self, node: &Node, span: Span) -> Result<(), Broken> {
-        self.expanded = self.expanded.saturating_add(node.weight());
-        if self.expanded <= self.limits.expanded_bytes {
-            return Ok(());
-        }
-        let limit = self.limits.expanded_bytes;
-        let message = format!("Anchors and aliases expand to more than {limit} bytes here.");
-        Err(self.broken(codes::DEFINITION_TOO_LARGE, message, span))
-    }
-}
-
-/// The members of an object while it is read: the last of several with one name counts.
-#[derive(Default)]
-pub(super) struct Members {
-    list: Vec<Member>,
-    by_name: HashMap<String, usize>,
-}
-
-impl Members {
-    pub(super) fn add(&mut self, member: Member, builder: &Builder<'_>) {
-        let Some(&earlier) = self.by_name.get(&member.name) else {
-            self.by_name.insert(member.name.clone(), self.list.len());
-            return self.list.push(member);
-        };
-        let message = format!(
-            "Field {:?} stands twice in this object (first on line {}); the last one counts. \
-             Remove one of them.",
-            member.name, self.list[earlier].name_span.line
-        );
-        let pointer = format!("{}/{}", builder.pointer, pointer_token(&member.name));
-        builder.diagnostics.warning(codes::DUPLICATE_FIELD, message, member.name_span.at(pointer));
-        self.list[earlier] = member;
-    }
-
-    pub(super) fn has(&self, name: &str) -> bool {
-        self.by_name.contains_key(name)
-    }
-
-    pub(super) fn into_list(self) -> Vec<Member> {
-        self.list
     }
 }

@@ -7,9 +7,8 @@ use std::collections::HashMap;
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span as Range, StrInput, Tag};
 
 use crate::asl::codes;
-use crate::asl::source::tree::{
-    Broken, Builder, Member, Members, Node, NodeKind, Span, pointer_token,
-};
+use crate::asl::source::builder::{Broken, Builder, Members};
+use crate::asl::source::tree::{Member, Node, NodeKind, Span, pointer_token};
 
 /// Reads the only document of a text; an empty one is null.
 pub(super) fn read(text: &str, builder: Builder<'_>) -> Result<Node, Broken> {
@@ -69,18 +68,24 @@ impl<'t> Reader<'t, '_> {
     fn node_from(&mut self, event: Event<'t>, span: Span) -> Result<Node, Broken> {
         let (anchor, kind, span) = match event {
             Event::Scalar(text, style, anchor, tag) => {
-                let kind = scalar(&text, style, tag.as_deref());
+                let short = self.short_form(tag.as_deref());
+                let text = self.builder.filled(text.into_owned(), span)?;
+                let kind = scalar(&text, style, tag.as_deref().filter(|_| short.is_none()));
                 let kind = kind.map_err(|message| self.broken(&message, span))?;
                 self.warn_of_zeros(&text, &kind, span);
-                (anchor, kind, span)
+                (anchor, wrapped(short, kind, span), span)
             }
             Event::SequenceStart(anchor, tag) => {
-                self.check_tag(tag.as_deref(), "seq", span)?;
-                (anchor, self.sequence(span)?, Span { width: 1, ..span })
+                let short = self.short_form(tag.as_deref());
+                self.check_tag(tag.as_deref().filter(|_| short.is_none()), "seq", span)?;
+                let kind = self.sequence(span)?;
+                (anchor, wrapped(short, kind, span), Span { width: 1, ..span })
             }
             Event::MappingStart(anchor, tag) => {
-                self.check_tag(tag.as_deref(), "map", span)?;
-                (anchor, self.mapping(span)?, Span { width: 1, ..span })
+                let short = self.short_form(tag.as_deref());
+                self.check_tag(tag.as_deref().filter(|_| short.is_none()), "map", span)?;
+                let kind = self.mapping(span)?;
+                (anchor, wrapped(short, kind, span), Span { width: 1, ..span })
             }
             Event::Alias(anchor) => return self.alias(anchor, span),
             _ => return Err(self.broken("A value is missing here.", span)),
@@ -111,6 +116,15 @@ impl<'t> Reader<'t, '_> {
         };
         self.builder.expand(node, span)?;
         Ok(Node { kind: node.kind.clone(), span })
+    }
+
+    /// The function that a template's tag is short for: `Fn::Sub` for `!Sub`.
+    fn short_form(&self, tag: Option<&Tag>) -> Option<String> {
+        let tag = tag.filter(|tag| self.builder.is_template() && tag.handle == "!")?;
+        Some(match tag.suffix.as_str() {
+            same @ ("Ref" | "Condition") => same.to_owned(),
+            function => format!("Fn::{function}"),
+        })
     }
 
     fn check_tag(&self, tag: Option<&Tag>, core: &str, span: Span) -> Result<(), Broken> {
@@ -145,7 +159,9 @@ impl<'t> Reader<'t, '_> {
             let (event, name_span) = self.next()?;
             let (name, style) = match event {
                 Event::MappingEnd => break,
-                Event::Scalar(text, style, _, None) => (text.into_owned(), style),
+                Event::Scalar(text, style, _, None) => {
+                    (self.builder.filled(text.into_owned(), name_span)?, style)
+                }
                 Event::Alias(anchor) => (self.alias_key(anchor, name_span)?, ScalarStyle::Literal),
                 _ => return Err(self.broken("A key must be a plain or quoted string.", name_span)),
             };
@@ -185,6 +201,17 @@ impl<'t> Reader<'t, '_> {
             _ => return Err(self.broken("\"<<\" merges a mapping or a list of mappings.", span)),
         }
         Ok(())
+    }
+}
+
+/// The value as the only member of its function.
+fn wrapped(function: Option<String>, kind: NodeKind, span: Span) -> NodeKind {
+    match function {
+        None => kind,
+        Some(name) => {
+            let value = Node { kind, span };
+            NodeKind::Object(vec![Member { name, name_span: span, value }])
+        }
     }
 }
 

@@ -4,9 +4,11 @@ use std::path::Path;
 
 use super::Report;
 use crate::asl::codes;
-use crate::cli::definition::Definition;
+use crate::cli::definition::{Definition, Filled};
 use crate::config::{self, Config, Key, OutputValue, Pipeline, Place, Property};
-use crate::engine::{WINDOW_TOO_SMALL, document_limits, machine_name, plan_for, window_warnings};
+use crate::engine::{
+    WINDOW_TOO_SMALL, document_limits, machine_name, plan_for, substitutions_of, window_warnings,
+};
 use crate::expr;
 use crate::fault::Diagnostic;
 use crate::kafka;
@@ -20,7 +22,7 @@ const MOCKS: &str = "MOCKS";
 const KAFKA_PROPERTY: &str = "KAFKA_PROPERTY";
 
 /// The configuration's report, then those of the definitions that it names.
-pub(super) fn check(file: &Path) -> Vec<Report> {
+pub(super) fn check(file: &Path, filled: &Filled) -> Vec<Report> {
     let text = match std::fs::read_to_string(file) {
         Ok(text) => text,
         Err(error) => return vec![Report::unreadable(file, &error)],
@@ -28,7 +30,7 @@ pub(super) fn check(file: &Path) -> Vec<Report> {
     // Excerpts are printed, secrets never.
     let shown = config::without_secrets(&text);
     let config = match config::load(file) {
-        Ok(config) => config,
+        Ok(config) => config.with_substitutions(filled.given()),
         Err(diagnostics) => return vec![Report::new(file, shown, diagnostics)],
     };
     let mut checked = Checked { text: &text, config: Vec::new(), definitions: Vec::new() };
@@ -92,7 +94,9 @@ impl Checked<'_> {
     /// The definition must compile, and its tasks be answered.
     fn definition(&mut self, index: &str, pipeline: &Pipeline, config: &Config) {
         let file = &pipeline.definition;
-        let options = Options { documents: document_limits(config), ..Options::default() };
+        let substitutions = substitutions_of(pipeline);
+        let (documents, substitutions) = (document_limits(config), &substitutions);
+        let options = Options { documents, substitutions, ..Options::default() };
         let definition = match Definition::read(file, &options) {
             Ok(definition) => definition,
             Err(error) => {
@@ -108,22 +112,18 @@ impl Checked<'_> {
                 let location = config::locate(self.text, &keys);
                 self.config.push(Diagnostic::warning(WINDOW_TOO_SMALL, message, location));
             }
-            for message in tasks(&definition, program, pipeline, &mut findings) {
+            for message in tasks(program, pipeline, &mut findings) {
                 self.error(MOCKS, &["pipeline", index, "mocks"], message);
             }
         }
-        self.definitions.push(Report::new(file, definition.text, findings));
+        let shown = Path::new(&definition.shown);
+        self.definitions.push(Report::new(shown, definition.text, findings));
     }
 }
 
 /// Adds the tasks that nothing answers to `findings`; what is wrong with the mocks comes back.
-fn tasks(
-    definition: &Definition,
-    program: &Program,
-    pipeline: &Pipeline,
-    findings: &mut Vec<Diagnostic>,
-) -> Vec<String> {
-    let machine = machine_name(&definition.file);
+fn tasks(program: &Program, pipeline: &Pipeline, findings: &mut Vec<Diagnostic>) -> Vec<String> {
+    let machine = machine_name(&pipeline.definition);
     let load = |file: &std::path::PathBuf| Mocks::load(&file.to_string_lossy(), &machine);
     let mocks = match pipeline.mocks.as_ref().map(load).transpose() {
         Ok(mocks) => mocks,

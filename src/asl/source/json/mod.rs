@@ -7,9 +7,11 @@ use std::iter::Peekable;
 use std::str::Chars;
 
 use crate::asl::codes;
-use crate::asl::source::tree::{
-    Broken, Builder, Member, Members, Node, NodeKind, Span, pointer_token,
-};
+use crate::asl::diagnostics::Diagnostics;
+use crate::asl::source::builder::{Broken, Builder, Members};
+use crate::asl::source::placeholders::{Part, parts};
+use crate::asl::source::tree::{Member, Node, NodeKind, Span, pointer_token};
+use crate::asl::source::{Limits, Mode};
 
 /// Reads one value and nothing after it.
 pub(super) fn read(text: &str, builder: Builder<'_>) -> Result<Node, Broken> {
@@ -79,12 +81,44 @@ impl Reader<'_, '_> {
         let kind = match self.peek() {
             Some('{') => return self.object(start),
             Some('[') => return self.array(start),
-            Some('"') => NodeKind::String(self.string()?),
+            Some('"') => {
+                let text = self.string()?;
+                let span = self.since(start);
+                NodeKind::String(self.builder.filled(text, span)?)
+            }
+            Some('$') if self.builder.fills() => return self.placeholder(start),
             Some('-' | '0'..='9') => NodeKind::Number(self.number()?),
             Some('a'..='z' | 'A'..='Z') => self.word(start)?,
             other => return Err(self.unexpected(other, "a value")),
         };
         Ok(Node { kind, span: self.since(start) })
+    }
+
+    /// `${Seconds}`, where no quotes are: its value as JSON, or as text where it is none.
+    fn placeholder(&mut self, start: Span) -> Result<Node, Broken> {
+        let mut text = String::new();
+        while let Some(next) = self.peek().filter(|c| !matches!(c, ',' | '\n' | ']' | ' ')) {
+            text.push(next);
+            self.next();
+            if next == '}' {
+                break;
+            }
+        }
+        let span = self.since(start);
+        let [Part::Placeholder(name)] = parts(&text)[..] else {
+            return Err(self.unexpected(Some('$'), "a value, or a placeholder ${Name}"));
+        };
+        let Some(value) = self.builder.value_of(name, span) else {
+            return Ok(Node { kind: NodeKind::Null, span });
+        };
+        let unwanted = Diagnostics::new();
+        let builder = Builder::new(Mode::Plain, Limits::default(), &unwanted);
+        let read = read(value, builder).unwrap_or_else(|_| {
+            let kind = NodeKind::String(value.to_owned());
+            Node { kind, span }
+        });
+        self.builder.expand(&read, span)?;
+        Ok(read.moved_to(span))
     }
 
     fn word(&mut self, start: Span) -> Result<NodeKind, Broken> {
@@ -132,6 +166,7 @@ impl Reader<'_, '_> {
         }
         let name = self.string()?;
         let name_span = self.since(start);
+        let name = self.builder.filled(name, name_span)?;
         self.skip_space();
         match self.peek() {
             Some(':') => self.next(),

@@ -1,7 +1,7 @@
 //! JSON's numbers and strings.
 
+use crate::asl::source::builder::Broken;
 use crate::asl::source::json::Reader;
-use crate::asl::source::tree::Broken;
 
 impl Reader<'_, '_> {
     pub(super) fn number(&mut self) -> Result<String, Broken> {
