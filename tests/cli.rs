@@ -1,41 +1,9 @@
 //! Commands as a shell sees them: what is printed where, and exit codes.
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+mod shell;
 
 use serde_json::{Value as Json, json};
-
-/// Exit code, standard output, standard error.
-type Said = (i32, String, String);
-
-fn says(arguments: &[&str], input: &str) -> Said {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_expressway"))
-        .args(arguments)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the binary starts");
-    let mut stdin = child.stdin.take().expect("it is piped");
-    // A command that reads nothing may have ended by now.
-    let _ = stdin.write_all(input.as_bytes());
-    drop(stdin);
-    let ended = child.wait_with_output().expect("it ends");
-    let text = |bytes| String::from_utf8(bytes).expect("it is UTF-8");
-    (ended.status.code().unwrap_or(-1), text(ended.stdout), text(ended.stderr))
-}
-
-fn written(folder: &Path, name: &str, text: &str) -> String {
-    let file: PathBuf = folder.join(name);
-    std::fs::write(&file, text).expect("the folder can be written");
-    file.to_string_lossy().into_owned()
-}
-
-fn folder() -> tempfile::TempDir {
-    tempfile::tempdir().expect("a folder can be made")
-}
+use shell::{folder, says, written};
 
 const IOT: &str = "config/examples/iot-ingestion/definition.asl.json";
 const FAN_OUT: &str = "config/examples/event-fan-out/definition.asl.json";
@@ -78,8 +46,28 @@ fn exec_answers_from_mocks_and_traces() {
     let (code, out, err) =
         says(&["exec", FAN_OUT, "--input", input, "--mocks", mocks, "--trace"], "");
     assert!(code == 0 && out.contains(r#""Offset":42"#), "{code} {out} {err}");
-    let told: Vec<_> = err.lines().map(|line| line.split_whitespace().nth(2)).collect();
-    assert_eq!(told, [Some("enter"), Some("enter"), Some("call"), Some("enter")], "{err}");
+    let told = err.lines().filter(|line| line.contains(" ms  "));
+    let told: Vec<_> = told.filter_map(|line| line.split_whitespace().nth(2)).collect();
+    let expected =
+        ["enter", "next", "enter", "call", "answer", "next", "enter", "end", "succeeded"];
+    assert_eq!(told, expected, "{err}");
+    assert!(
+        err.contains("\n             Parameters     {\"Topic\":\"fulfilment.orders\","),
+        "{err}"
+    );
+    let arguments =
+        ["exec", FAN_OUT, "--input", input, "--mocks", mocks, "--trace", "--format", "json"];
+    let (_, _, err) = says(&arguments, "");
+    let told: Vec<Json> =
+        err.lines().map(|line| serde_json::from_str(line).expect("it is JSON")).collect();
+    assert_eq!(told[0]["input"]["id"], "evt-7c1f2a");
+    let stage = told.iter().find(|it| it["stage"] == "ResultPath").expect("a stage is told");
+    assert_eq!(stage["value"]["delivery"]["Offset"], 42);
+    let call = told.iter().find(|it| it["event"] == "call").expect("a call is told");
+    assert_eq!(
+        (&call["state"], &call["arguments"]["Key"]),
+        (&json!("ToFulfilment"), &json!("order-1001"))
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `expressway demo`: a broker, a stream and a pipeline in one process, for a look without a setup.
 
-mod paint;
+pub(super) mod paint;
 mod screen;
 mod stage;
 mod summary;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use tokio::task::LocalSet;
 
-use super::definition::Definition;
+use super::definition::{Definition, Named};
 use super::{FAILED, INTERRUPTED, REFUSED, Run, SUCCEEDED, complain, print};
 use crate::engine::{machine_name, plan_for};
 use crate::machine::{Limits, Outcome};
@@ -19,6 +19,7 @@ use crate::program::{Options, Program};
 use crate::tasks::{Mocks, Plan, Settings};
 use crate::value::Scratch;
 use driver::{Clock, Driver, Ended};
+use trace::Form;
 
 /// Characters an execution's name may have, as in Step Functions.
 const NAME_CHARS_MAX: usize = 80;
@@ -40,8 +41,8 @@ const NAME_CHARS_MAX: usize = 80;
 #[derive(clap::Parser)]
 #[command(name = "exec", verbatim_doc_comment)]
 pub(super) struct Exec {
-    /// A definition in Amazon States Language, JSON or YAML
-    definition: PathBuf,
+    #[command(flatten)]
+    named: Named,
     /// The input, a JSON document: a file, or - for standard input [default: {}]
     #[arg(long, short, value_name = "FILE|-")]
     input: Option<PathBuf>,
@@ -51,9 +52,13 @@ pub(super) struct Exec {
     /// The execution's name, from which its random numbers derive [default: by the time]
     #[arg(long, value_parser = execution_name)]
     name: Option<String>,
-    /// Tell on standard error what happens: states entered, calls, waits, errors, retries, catches
+    /// Tell on standard error what happens, state by state: input, each stage of its processing,
+    /// calls and answers, waits, errors, retries, catches, what comes next
     #[arg(long, short)]
     trace: bool,
+    /// Whom the trace is for
+    #[arg(long, value_enum, default_value_t = Form::Human)]
+    format: Form,
 }
 
 fn execution_name(name: &str) -> Result<String, String> {
@@ -67,8 +72,11 @@ fn execution_name(name: &str) -> Result<String, String> {
 
 impl Run for Exec {
     fn run(self) -> anyhow::Result<u8> {
-        let definition = Definition::read(&self.definition, &Options::default())
-            .with_context(|| format!("could not read {}", self.definition.display()))?;
+        let place = self.named.place();
+        let substitutions = self.named.filled.substitutions();
+        let options = Options { substitutions: &substitutions, ..Options::default() };
+        let definition = Definition::read(place, &options)
+            .with_context(|| format!("could not read {}", place.display()))?;
         if !definition.compiled.1.is_empty() {
             complain(&definition.findings());
         }
@@ -84,10 +92,10 @@ impl Run for Exec {
         let driver = Driver {
             program,
             limits: Limits::default(),
-            machine: machine_name(&self.definition),
+            machine: machine_name(place),
             name,
             clock,
-            is_traced: self.trace,
+            trace: self.trace.then_some(self.format),
         };
         let ended = block_on(&driver, plan, &mut scratch, value)?;
         report(ended, &scratch, &driver)
@@ -97,7 +105,7 @@ impl Run for Exec {
 impl Exec {
     /// Who answers the tasks; `None` where that was complained about.
     fn plan(&self, definition: &Definition, program: &Program) -> anyhow::Result<Option<Plan>> {
-        let machine = machine_name(&self.definition);
+        let machine = machine_name(self.named.place());
         let mocks = self.mocks.as_ref().map(|place| Mocks::load(place, &machine)).transpose()?;
         Ok(match plan_for(program, Settings::default(), mocks) {
             Ok(plan) => Some(plan),

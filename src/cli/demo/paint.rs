@@ -13,6 +13,11 @@ impl Paint {
         Paint(stream.is_terminal() && !unwanted)
     }
 
+    /// No colours.
+    pub const fn none() -> Paint {
+        Paint(false)
+    }
+
     /// What matters most.
     pub fn bold(self, text: &str) -> String {
         self.code("1", text)

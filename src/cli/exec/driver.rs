@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::Notify;
 use tokio::task::LocalSet;
 
-use super::trace::Trace;
+use super::trace::{Form, Trace};
 use crate::fault::StateError;
 use crate::machine::{Execution, Identity, Limits, Machine, Outcome, Suspension};
 use crate::program::Program;
@@ -64,7 +64,8 @@ pub(super) struct Driver<'a> {
     pub(super) machine: String,
     pub(super) name: String,
     pub(super) clock: Clock,
-    pub(super) is_traced: bool,
+    /// Whom it tells what happens.
+    pub(super) trace: Option<Form>,
 }
 
 impl Driver<'_> {
@@ -81,7 +82,7 @@ impl Driver<'_> {
         scratch: &mut Scratch,
         input: Value,
     ) -> anyhow::Result<Ended> {
-        let mut trace = Trace::new(self.program, self.clock, self.is_traced);
+        let mut trace = Trace::new(self.program, self.clock, self.trace);
         let mut calls = Calls::open(plan, local, self.clock)?;
         let mut execution = Execution::default();
         self.machine().start(&mut execution, input, seed(&self.name));
@@ -92,7 +93,10 @@ impl Driver<'_> {
             let suspension = self.machine().run(&mut execution, scratch, resume, &mut trace);
             execution.cancelled().for_each(|call| calls.cancel(call));
             resume = match suspension {
-                Suspension::Done(outcome) => return Ok(Ended::By(outcome)),
+                Suspension::Done(outcome) => {
+                    trace.ends(&outcome, scratch);
+                    return Ok(Ended::By(outcome));
+                }
                 Suspension::Yield => {
                     tokio::task::yield_now().await;
                     Resume::Continue
@@ -101,7 +105,11 @@ impl Driver<'_> {
                     if calls.tasks.in_flight() == 0 {
                         trace.waits(until_ms);
                     }
-                    match calls.answer(until_ms).await {
+                    let answer = calls.answer(until_ms).await;
+                    if let Some((call, reply)) = &answer {
+                        trace.answers(call.thread, reply);
+                    }
+                    match answer {
                         None => Resume::Timer,
                         Some((call, Err(error))) => Resume::Reply(call, Err(error)),
                         Some((call, Ok(text))) => {
@@ -112,9 +120,9 @@ impl Driver<'_> {
                 }
                 Suspension::Call { request, wake_ms } => {
                     let arn = &self.program.resource(request.resource).arn;
-                    trace.calls(arn, execution.attempt());
                     let mut arguments = Vec::new();
                     scratch.write(request.arguments, &mut arguments);
+                    trace.calls(arn, execution.attempt(), &arguments);
                     calls.tasks.call(&self.call(&execution, &request, &arguments, wake_ms));
                     Resume::Continue
                 }
