@@ -5,10 +5,12 @@ mod check;
 mod definition;
 mod demo;
 mod exec;
+mod graph;
 mod listing;
 mod load;
 mod log;
 mod run;
+mod test;
 
 use std::ffi::OsString;
 use std::io::{ErrorKind, Write};
@@ -46,6 +48,8 @@ pub static COMMANDS: &[Command] = &[
     row::<exec::Exec>(),
     row::<check::Check>(),
     row::<listing::Listing>(),
+    row::<graph::Graph>(),
+    row::<test::Tests>(),
     row::<load::Load>(),
 ];
 

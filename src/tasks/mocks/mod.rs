@@ -76,6 +76,26 @@ impl Mocks {
         self.states.keys().map(AsRef::as_ref)
     }
 
+    /// The answer to a call of a state, by its attempt, and how long it takes; `None` where there is
+    /// none.
+    pub fn answer(
+        &self,
+        state: &str,
+        attempt: u32,
+    ) -> Option<(Duration, Result<&[u8], StateError>)> {
+        let list = self.of_state(state)?;
+        let response = &self.lists[list][self.find(list, attempt)?];
+        let answer = response.answer.as_ref().map(|json| &**json).map_err(Clone::clone);
+        Some((response.latency, answer))
+    }
+
+    /// Takes the answers of `other` for the states that it has.
+    pub fn overlay(&mut self, other: Mocks) {
+        let first = self.lists.len();
+        self.lists.extend(other.lists);
+        self.states.extend(other.states.into_iter().map(|(state, list)| (state, first + list)));
+    }
+
     /// The list of a state's responses, where it is mocked.
     pub(super) fn of_state(&self, state: &str) -> Option<usize> {
         self.states.get(state).copied()

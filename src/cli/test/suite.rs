@@ -1,0 +1,339 @@
+//! A file of tests, read: every problem located.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value as Json;
+
+use crate::asl::codes;
+use crate::asl::diagnostics::Diagnostics;
+use crate::asl::fields::Fields;
+use crate::asl::source::{self, Format, Node, Place, Substitutions};
+use crate::engine::machine_name;
+use crate::expr::Timestamp;
+use crate::fault::Location;
+use crate::tasks::Mocks;
+
+/// The tests of one definition.
+#[derive(Debug)]
+pub(super) struct Suite {
+    /// A file, or a state machine in a template.
+    pub(super) definition: PathBuf,
+    /// What the file says that placeholders stand for.
+    pub(super) substitutions: Substitutions,
+    pub(super) tests: Vec<Test>,
+}
+
+/// One execution, and what is expected of it.
+#[derive(Debug)]
+pub(super) struct Test {
+    pub(super) name: String,
+    pub(super) input: Json,
+    pub(super) mocks: Mocks,
+    /// States whose mocks go by call of the execution, not by attempt of the visit.
+    pub(super) by_call: BTreeSet<String>,
+    /// When it starts, in milliseconds since 1970.
+    pub(super) start_ms: i64,
+    pub(super) expect: Expect,
+}
+
+/// What is expected; what is not given is not looked at.
+#[derive(Debug, Default)]
+pub(super) struct Expect {
+    pub(super) status: Option<&'static str>,
+    pub(super) output: Option<Json>,
+    /// Pointers into the output that are not compared.
+    pub(super) ignore: Vec<String>,
+    pub(super) error: Option<String>,
+    pub(super) cause: Option<String>,
+    /// The states entered.
+    pub(super) path: Option<Vec<String>>,
+    pub(super) calls: Option<Vec<Call>>,
+}
+
+/// A call of a task.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Call {
+    pub(super) state: String,
+    /// What it was sent, where that is looked at.
+    pub(super) arguments: Option<Json>,
+}
+
+/// How executions end.
+pub(super) const SUCCEEDED: &str = "SUCCEEDED";
+pub(super) const FAILED: &str = "FAILED";
+pub(super) const TIMED_OUT: &str = "TIMED_OUT";
+
+/// When executions start where the test does not say: 2026-01-01T00:00:00Z.
+const START_MS: i64 = 1_767_225_600_000;
+/// What comes before the format in the name of a test file.
+const MARK: &str = ".test";
+/// The formats a definition beside a test file may have.
+const BESIDE: [&str; 6] = [".asl.json", ".asl.yaml", ".asl.yml", ".json", ".yaml", ".yml"];
+
+impl Suite {
+    /// Reads a file's text. `None` where something is wrong, which is reported.
+    pub(super) fn parse(file: &Path, text: &[u8], diagnostics: &Diagnostics) -> Option<Suite> {
+        let format = Format::of(&file.to_string_lossy(), text);
+        let root = source::read(text, format, source::Limits::default(), diagnostics)?;
+        let place = Place::root(&root);
+        let reader = Reader { folder: file.parent().unwrap_or(Path::new("")), diagnostics };
+        let suite = match root.get("StateMachines") {
+            Some(_) => reader.mock_config(file, &place),
+            None => reader.suite(file, &place),
+        };
+        suite.filter(|_| !diagnostics.has_errors())
+    }
+}
+
+struct Reader<'a> {
+    folder: &'a Path,
+    diagnostics: &'a Diagnostics,
+}
+
+impl<'a> Reader<'a> {
+    fn suite(&self, file: &Path, root: &Place<'a>) -> Option<Suite> {
+        let mut fields = Fields::new(root, "The test file", self.diagnostics)?;
+        let definition = fields.string("definition").map(|name| self.folder.join(name));
+        let definition = definition.or_else(|| beside(file, MARK));
+        if definition.is_none() {
+            let why = "names no \"definition\", and there is none of its name beside it.";
+            fields.error(codes::MISSING_FIELD, why);
+        }
+        let mut substitutions = Substitutions::none();
+        if let Some(mut given) = fields.object("substitutions") {
+            for (member, place) in given.take_rest() {
+                let text = place.node.as_str().map(str::to_owned);
+                let value = text.unwrap_or_else(|| place.node.to_json_text());
+                substitutions.set(member.name.as_str(), value);
+            }
+        }
+        let mocks = fields.string("mocks").map(|file| self.folder.join(file));
+        fields.required("tests");
+        let listed = fields.objects("tests").unwrap_or_default();
+        if listed.is_empty() && fields.has("tests") {
+            fields.invalid("tests", codes::INVALID_VALUE, "must hold at least one test.");
+        }
+        let place = definition.clone().unwrap_or_default();
+        let tests: Vec<_> =
+            listed.into_iter().map(|test| self.test(test, mocks.as_deref(), &place)).collect();
+        fields.finish();
+        Some(Suite {
+            definition: definition?,
+            substitutions,
+            tests: tests.into_iter().collect::<Option<_>>()?,
+        })
+    }
+
+    /// Step Functions Local's own file: each of its test cases is to succeed with the input beside it.
+    fn mock_config(&self, file: &Path, root: &Place<'a>) -> Option<Suite> {
+        let machines = root.member("StateMachines")?;
+        let beside = self.definition_beside(file, &machines);
+        let Some((definition, machine)) = beside else {
+            let message = "No definition of a state machine that this file names stands beside it; \
+                           write a test file with \"definition\", \"mocks\" and \"tests\".";
+            self.error(message, machines.location());
+            return None;
+        };
+        let input = self.folder.join("input.json");
+        let input = match std::fs::read(&input) {
+            Ok(text) => self.json(&text, &input, machines.location())?,
+            Err(_) => Json::Object(Default::default()),
+        };
+        let cases = machine.member("TestCases")?;
+        let test = |name: &str| {
+            let mocks = self.mocks(file, Some(name), &definition, cases.location())?;
+            let expect = Expect { status: Some(SUCCEEDED), ..Expect::default() };
+            let (name, input) = (name.to_owned(), input.clone());
+            Some(Test { name, input, mocks, by_call: BTreeSet::new(), start_ms: START_MS, expect })
+        };
+        let names = cases.node.as_object().unwrap_or_default().iter();
+        let tests: Option<Vec<_>> = names.map(|member| test(&member.name)).collect();
+        Some(Suite { definition, substitutions: Substitutions::none(), tests: tests? })
+    }
+
+    fn definition_beside(&self, file: &Path, machines: &Place<'a>) -> Option<(PathBuf, Place<'a>)> {
+        let members = machines.node.as_object().unwrap_or_default();
+        let named = members.iter().find_map(|member| {
+            let found = BESIDE.iter().map(|end| self.folder.join(format!("{}{end}", member.name)));
+            let found = found.into_iter().find(|place| place.is_file() && place != file)?;
+            Some((found, machines.member(&member.name)?))
+        });
+        named.or_else(|| {
+            let found = BESIDE.iter().map(|end| self.folder.join(format!("definition{end}")));
+            let found = found.into_iter().find(|place| place.is_file())?;
+            let [only] = members else { return None };
+            Some((found, machines.member(&only.name)?))
+        })
+    }
+
+    fn test(
+        &self,
+        mut fields: Fields<'a>,
+        mocks: Option<&Path>,
+        definition: &Path,
+    ) -> Option<Test> {
+        let name = fields.required_string("name").map(str::to_owned);
+        fields.at_most_one(&["input", "input_file"]);
+        let input = match (fields.node("input"), fields.string("input_file")) {
+            (Some(node), _) => json(node),
+            (None, Some(file)) => {
+                let file = self.folder.join(file);
+                let at = fields.location("input_file");
+                match std::fs::read(&file) {
+                    Ok(text) => self.json(&text, &file, at),
+                    Err(error) => {
+                        self.error(&format!("{} can't be read: {error}.", file.display()), at);
+                        None
+                    }
+                }
+            }
+            (None, None) => Some(Json::Object(Default::default())),
+        };
+        let case = fields.string("case");
+        let at = fields.location("case");
+        let mut answers = match mocks {
+            Some(file) => self.mocks(file, case, definition, at),
+            None => {
+                if case.is_some() {
+                    let why = "needs the file's \"mocks\", whose test case it names.";
+                    fields.invalid("case", codes::INVALID_VALUE, why);
+                }
+                Some(Mocks::default())
+            }
+        };
+        let mut by_call = BTreeSet::new();
+        if let Some(place) = fields.place("mocks")
+            && let (Some(own), Some(answers)) = (self.own_mocks(&place, &mut by_call), &mut answers)
+        {
+            answers.overlay(own);
+        }
+        let start_ms = match fields.string("now").map(Timestamp::parse) {
+            Some(Some(now)) => now.to_ms(),
+            Some(None) => {
+                fields.invalid("now", codes::INVALID_TIMESTAMP, "is no RFC 3339 timestamp.");
+                START_MS
+            }
+            None => START_MS,
+        };
+        fields.required("expect");
+        let expect = fields.object("expect").map(|expect| self.expect(expect));
+        fields.finish();
+        let (name, input, mocks, expect) = (name?, input?, answers?, expect?);
+        Some(Test { name, input, mocks, by_call, start_ms, expect })
+    }
+
+    fn expect(&self, mut fields: Fields<'a>) -> Expect {
+        let error = fields.string("error").map(str::to_owned);
+        let status = fields.one_of("status", &[SUCCEEDED, FAILED, TIMED_OUT]);
+        let expect = Expect {
+            status: status.or(error.as_ref().map(|_| FAILED)),
+            output: fields.node("output").and_then(json),
+            ignore: owned(fields.strings("ignore")).unwrap_or_default(),
+            error,
+            cause: fields.string("cause").map(str::to_owned),
+            path: owned(fields.strings("path")),
+            calls: fields
+                .objects("calls")
+                .map(|calls| calls.into_iter().filter_map(|call| self.call(call)).collect()),
+        };
+        if expect.status.is_none() && expect.output.is_none() && expect.path.is_none() {
+            let why =
+                "says nothing of how it ends; give \"status\", \"output\", \"error\" or \"path\".";
+            fields.error(codes::MISSING_FIELD, why);
+        }
+        fields.finish();
+        expect
+    }
+
+    fn call(&self, mut fields: Fields<'a>) -> Option<Call> {
+        let state = fields.required_string("state").map(str::to_owned);
+        let arguments = fields.node("arguments").and_then(json);
+        fields.finish();
+        Some(Call { state: state?, arguments })
+    }
+
+    /// `{"State": {"0": {"Return": ..}}}`, or a list for the first, second ... call: as a
+    /// MockConfigFile has it.
+    fn own_mocks(&self, place: &Place<'a>, by_call: &mut BTreeSet<String>) -> Option<Mocks> {
+        let mut fields = Fields::new(place, "The test's \"mocks\"", self.diagnostics)?;
+        let mut responses = serde_json::Map::new();
+        for (member, place) in fields.take_rest() {
+            let list = match place.node.as_array() {
+                None => json(place.node)?,
+                Some(list) => {
+                    by_call.insert(member.name.clone());
+                    let calls = list.iter().enumerate();
+                    Json::Object(
+                        calls.filter_map(|(at, it)| Some((at.to_string(), json(it)?))).collect(),
+                    )
+                }
+            };
+            responses.insert(member.name.clone(), list);
+        }
+        let case: serde_json::Map<String, Json> =
+            responses.keys().map(|state| (state.clone(), Json::String(state.clone()))).collect();
+        let config = serde_json::json!({
+            "StateMachines": { "machine": { "TestCases": { "test": case } } },
+            "MockedResponses": responses,
+        });
+        self.known(Mocks::parse(config.to_string().as_bytes(), "machine", None), place.location())
+    }
+
+    fn mocks(
+        &self,
+        file: &Path,
+        case: Option<&str>,
+        definition: &Path,
+        at: Location,
+    ) -> Option<Mocks> {
+        let place = match case {
+            Some(case) => format!("{}#{case}", file.display()),
+            None => file.display().to_string(),
+        };
+        let loaded = Mocks::load(&place, &machine_name(definition));
+        self.known(loaded.map_err(|error| vec![error.to_string()]), at)
+    }
+
+    fn known(&self, mocks: Result<Mocks, Vec<String>>, at: Location) -> Option<Mocks> {
+        mocks.map_err(|problems| self.error(&problems.join(" "), at)).ok()
+    }
+
+    fn json(&self, text: &[u8], file: &Path, at: Location) -> Option<Json> {
+        let parsed = serde_json::from_slice(text);
+        let wrong = |error| self.error(&format!("{} is no JSON: {error}.", file.display()), at);
+        parsed.map_err(wrong).ok()
+    }
+
+    fn error(&self, message: &str, at: Location) {
+        self.diagnostics.error(codes::INVALID_VALUE, message, at);
+    }
+}
+
+/// A value that was read without a finding is JSON.
+fn json(node: &Node) -> Option<Json> {
+    serde_json::from_str(&node.to_json_text()).ok()
+}
+
+fn owned(texts: Option<Vec<&str>>) -> Option<Vec<String>> {
+    texts.map(|texts| texts.into_iter().map(str::to_owned).collect())
+}
+
+/// The definition of the same name: `orders.test.yaml` and `orders.asl.json`.
+fn beside(file: &Path, mark: &str) -> Option<PathBuf> {
+    let name = file.file_name()?.to_string_lossy().into_owned();
+    let stem = &name[..name.find(mark)?];
+    let places = BESIDE.iter().map(|end| file.with_file_name(format!("{stem}{end}")));
+    places.into_iter().find(|place| place.is_file())
+}
+
+/// The states that a definition has not, of those that tests name.
+pub(super) fn strays<'t>(test: &'t Test, known: &BTreeSet<&str>) -> Vec<&'t str> {
+    let expected = test.expect.path.iter().flatten().map(String::as_str);
+    let called = test.expect.calls.iter().flatten().map(|call| call.state.as_str());
+    let mut named: Vec<&str> = test.mocks.states().chain(expected).chain(called).collect();
+    named.retain(|name| !known.contains(name));
+    named.sort_unstable();
+    named.dedup();
+    named
+}

@@ -1,0 +1,238 @@
+//! What an execution was and what was expected of it, compared: every difference in words that a
+//! person can read.
+
+use serde_json::Value as Json;
+use similar::{ChangeTag, TextDiff};
+
+use super::run::Ran;
+use super::suite::{Call, Expect};
+use crate::cli::demo::paint::Paint;
+
+/// Lines of agreement shown around a difference.
+const AROUND: usize = 3;
+
+/// The differences, a text of one or more lines each; none where it is as expected.
+pub(super) fn differences(expect: &Expect, ran: &Ran, paint: Paint) -> Vec<String> {
+    if let Some(trouble) = &ran.trouble {
+        return vec![format!(
+            "{trouble}\n{}",
+            indented(&format!("it had entered: {}", ran.path.join(" -> ")))
+        )];
+    }
+    let mut found = Vec::new();
+    if let Some(status) = expect.status.filter(|status| *status != ran.status) {
+        let (name, cause) = (ran.error.as_deref(), ran.cause.as_deref());
+        let why = match (name, cause) {
+            (None, None) => String::new(),
+            _ => {
+                format!("\n    {}: {}", name.unwrap_or("(no name)"), cause.unwrap_or("(no cause)"))
+            }
+        };
+        found.push(format!("status: expected {status}, but it was {}{why}", ran.status));
+    }
+    for (what, wanted, got) in
+        [("error", &expect.error, &ran.error), ("cause", &expect.cause, &ran.cause)]
+    {
+        let Some(wanted) = wanted.as_ref().filter(|wanted| Some(*wanted) != got.as_ref()) else {
+            continue;
+        };
+        let got = got.as_deref().unwrap_or("(none)");
+        found.push(format!("{what}:{}", diff(wanted, got, paint)));
+    }
+    if let Some(wanted) = &expect.output
+        && let Some(got) = &ran.output
+    {
+        let (wanted, got) = (without(wanted, &expect.ignore), without(got, &expect.ignore));
+        if !same(&wanted, &got) {
+            found.push(format!("output:{}", diff(&pretty(&wanted), &pretty(&got), paint)));
+        }
+    }
+    if let Some(wanted) = expect.path.as_ref().filter(|wanted| **wanted != ran.path) {
+        found.push(format!("path:{}", diff(&wanted.join("\n"), &ran.path.join("\n"), paint)));
+    }
+    if let Some(wanted) = expect.calls.as_ref().filter(|wanted| !as_called(wanted, &ran.calls)) {
+        let got = ran.calls.iter().enumerate().map(|(at, call)| Call {
+            // What is not looked at is no difference.
+            arguments: call
+                .arguments
+                .clone()
+                .filter(|_| wanted.get(at).is_none_or(|wanted| wanted.arguments.is_some())),
+            ..call.clone()
+        });
+        let got: Vec<Call> = got.collect();
+        found.push(format!("calls:{}", diff(&listed(wanted), &listed(&got), paint)));
+    }
+    found
+}
+
+fn as_called(wanted: &[Call], got: &[Call]) -> bool {
+    let is_same = |(wanted, got): (&Call, &Call)| {
+        wanted.state == got.state
+            && match (&wanted.arguments, &got.arguments) {
+                (None, _) => true,
+                (Some(wanted), Some(got)) => same(wanted, got),
+                (Some(_), None) => false,
+            }
+    };
+    wanted.len() == got.len() && wanted.iter().zip(got).all(is_same)
+}
+
+fn listed(calls: &[Call]) -> String {
+    let shown = calls.iter().map(|call| match &call.arguments {
+        Some(arguments) => format!("{}: {}", call.state, pretty(arguments)),
+        None => call.state.clone(),
+    });
+    shown.collect::<Vec<_>>().join("\n")
+}
+
+/// Are they the same value? Numbers by what they are, not by how they are spelled.
+fn same(one: &Json, two: &Json) -> bool {
+    match (one, two) {
+        (Json::Number(one), Json::Number(two)) => one == two || one.as_f64() == two.as_f64(),
+        (Json::Array(one), Json::Array(two)) => {
+            one.len() == two.len() && one.iter().zip(two).all(|(one, two)| same(one, two))
+        }
+        (Json::Object(one), Json::Object(two)) => {
+            one.len() == two.len()
+                && one.iter().all(|(key, one)| two.get(key).is_some_and(|two| same(one, two)))
+        }
+        _ => one == two,
+    }
+}
+
+/// The value without what stands at these pointers.
+fn without(value: &Json, pointers: &[String]) -> Json {
+    let mut value = value.clone();
+    for pointer in pointers {
+        let Some((parent, last)) = pointer.rsplit_once('/') else { continue };
+        let last = last.replace("~1", "/").replace("~0", "~");
+        match value.pointer_mut(parent) {
+            Some(Json::Object(members)) => drop(members.shift_remove(&last)),
+            Some(Json::Array(items)) => {
+                if let Some(item) = last.parse::<usize>().ok().and_then(|at| items.get_mut(at)) {
+                    *item = Json::Null;
+                }
+            }
+            _ => {}
+        }
+    }
+    value
+}
+
+/// The value with its members in the order of their names, so that order makes no difference.
+fn pretty(value: &Json) -> String {
+    serde_json::to_string_pretty(&sorted(value)).unwrap_or_default()
+}
+
+fn sorted(value: &Json) -> Json {
+    match value {
+        Json::Object(members) => {
+            let mut names: Vec<&String> = members.keys().collect();
+            names.sort();
+            Json::Object(
+                names.into_iter().map(|name| (name.clone(), sorted(&members[name]))).collect(),
+            )
+        }
+        Json::Array(items) => Json::Array(items.iter().map(sorted).collect()),
+        other => other.clone(),
+    }
+}
+
+/// The lines that differ, `-` what was expected and `+` what came, with a few lines around.
+fn diff(wanted: &str, got: &str, paint: Paint) -> String {
+    let diff = TextDiff::from_lines(wanted, got);
+    let mut text = format!("   {} {}", paint.bad("- expected"), paint.good("+ got"));
+    for (at, group) in diff.grouped_ops(AROUND).iter().enumerate() {
+        if at > 0 {
+            text += &format!("\n{}", paint.dim("      ⋮"));
+        }
+        for change in group.iter().flat_map(|op| diff.iter_changes(op)) {
+            let line = change.value().trim_end_matches('\n');
+            text += "\n    ";
+            text += &match change.tag() {
+                ChangeTag::Delete => paint.bad(&format!("- {line}")),
+                ChangeTag::Insert => paint.good(&format!("+ {line}")),
+                ChangeTag::Equal => format!("  {line}"),
+            };
+        }
+    }
+    text
+}
+
+/// The text with every line moved in.
+pub(super) fn indented(text: &str) -> String {
+    let lines = text.lines().map(|line| format!("    {line}"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const PLAIN: Paint = Paint::none();
+
+    #[test]
+    fn values_are_compared_by_what_they_are() {
+        assert!(same(&json!({"a": 1, "b": [2.0]}), &json!({"b": [2], "a": 1.0})));
+        assert!(!same(&json!({"a": 1}), &json!({"a": 1, "b": null})));
+        assert!(!same(&json!([1, 2]), &json!([2, 1])));
+        let value = json!({"a": {"b/c": 1, "d": 2}, "e": [1, 2]});
+        let ignored = ["/a/b~1c".to_owned(), "/e/0".to_owned(), "/gone/x".to_owned()];
+        assert_eq!(without(&value, &ignored), json!({"a": {"d": 2}, "e": [null, 2]}));
+    }
+
+    #[test]
+    fn only_what_differs_is_shown() {
+        let wanted = json!({"a": 1, "b": 2, "c": 3, "d": 4, "e": 5, "f": 6, "g": 7, "h": 8});
+        let mut got = wanted.clone();
+        got["h"] = json!(9);
+        let expect = Expect { output: Some(wanted), ..Expect::default() };
+        let ran = Ran { output: Some(got), ..Ran::default() };
+        let told = differences(&expect, &ran, PLAIN).join("\n");
+        assert!(
+            told.contains("\n    -   \"h\": 8\n    +   \"h\": 9\n") && !told.contains("\"a\""),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn everything_expected_is_looked_at() {
+        let call = |state: &str, arguments| Call { state: state.to_owned(), arguments };
+        let ran = Ran {
+            status: "FAILED",
+            error: Some("E".to_owned()),
+            cause: Some("why".to_owned()),
+            path: vec!["A".to_owned(), "B".to_owned()],
+            calls: vec![call("A", Some(json!({"x": 1})))],
+            ..Ran::default()
+        };
+        let right = Expect {
+            status: Some("FAILED"),
+            error: Some("E".to_owned()),
+            path: Some(vec!["A".to_owned(), "B".to_owned()]),
+            calls: Some(vec![call("A", None)]),
+            ..Expect::default()
+        };
+        assert!(differences(&right, &ran, PLAIN).is_empty());
+        let wrong = Expect {
+            status: Some("SUCCEEDED"),
+            error: Some("F".to_owned()),
+            cause: Some("other".to_owned()),
+            path: Some(vec!["A".to_owned()]),
+            calls: Some(vec![call("A", Some(json!({"x": 2})))]),
+            ..Expect::default()
+        };
+        let told = differences(&wrong, &ran, PLAIN);
+        let starts = [
+            "status: expected SUCCEEDED, but it was FAILED\n    E: why",
+            "error:",
+            "cause:",
+            "path:",
+            "calls:",
+        ];
+        assert_eq!(told.len(), starts.len(), "{told:?}");
+        assert!(told.iter().zip(starts).all(|(told, start)| told.starts_with(start)), "{told:?}");
+    }
+}
