@@ -105,3 +105,16 @@ fn metrics_are_named_once_and_alike() {
         assert!(name.starts_with("expressway_"), "{name}");
     }
 }
+
+#[test]
+fn commands_and_their_options_are_in_the_readme() {
+    let readme = read(&folder().join("../README.md"));
+    for command in expressway::cli::COMMANDS {
+        let arguments = (command.arguments)();
+        let name = arguments.get_name();
+        assert!(readme.contains(&format!("`expressway {name}")), "README lacks {name}");
+        for option in arguments.get_arguments().filter_map(|option| option.get_long()) {
+            assert!(readme.contains(&format!("`--{option}")), "README lacks {name}'s --{option}");
+        }
+    }
+}
