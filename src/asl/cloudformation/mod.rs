@@ -1,5 +1,5 @@
 //! State machines inside CloudFormation and SAM templates: where they stand, and their definitions
-//! with the template's functions resolved ([`values`]) as far as can be told before deployment.
+//! with the template's functions resolved as far as can be told before deployment.
 
 mod arn;
 mod values;
