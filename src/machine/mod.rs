@@ -489,7 +489,6 @@ impl Machine<'_> {
         };
         let input = thread.state_input;
         let scope = crate::expr::Scope { scratch, input, context: &mut context, random };
-        let stages = observer.stages();
         let states = States::of(input);
         let (now_ms, stages) = (self.now_ms, observer.stages());
         run(&mut Frame { scope, now_ms, states, queries, assigned, stages })

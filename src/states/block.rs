@@ -6,7 +6,6 @@ use super::{Language, Lowering, Step, StepId};
 use crate::asl::fields::Fields;
 use crate::asl::source::Place;
 use crate::asl::{codes, names, suggest};
-use crate::step::Exit;
 
 /// Characters that a state's name may have (Step Functions quotas).
 pub const NAME_CHARS_MAX: usize = 80;
@@ -30,10 +29,6 @@ impl Rows {
         let first = self.0.len() as u32;
         self.0.resize_with(self.0.len() + count, || None);
         first
-    }
-
-    fn step(&self, id: StepId) -> Option<&Step> {
-        self.0[id.0 as usize].as_ref().map(|row| &row.step)
     }
 
     /// The whole table, if no row is missing.
@@ -80,44 +75,7 @@ impl Block {
         }
         lowering.targets = around;
         let block = Block { start: start? };
-        if is_whole && !lowering.diagnostics.has_errors() {
-            let names: Vec<_> = members.iter().map(|member| member.name.as_str()).collect();
-            block.check_flow(first, &names, &states, lowering);
-        }
         is_whole.then_some(block)
-    }
-
-    /// Every state must be reachable, and an end too.
-    fn check_flow(&self, first: u32, names: &[&str], states: &Place<'_>, lowering: &Lowering<'_>) {
-        let mut reached = vec![false; names.len()];
-        let mut waiting = vec![self.start];
-        let mut ends = false;
-        let mut exits = Vec::new();
-        while let Some(id) = waiting.pop() {
-            if std::mem::replace(&mut reached[(id.0 - first) as usize], true) {
-                continue;
-            }
-            let Some(step) = lowering.rows.step(id) else { continue };
-            waiting.extend(step.catchers().iter().map(|catch| catch.next));
-            exits.clear();
-            step.exits(&mut exits);
-            for exit in &exits {
-                match exit {
-                    Exit::Next(next) => waiting.push(*next),
-                    Exit::End => ends = true,
-                }
-            }
-        }
-        for (name, _) in names.iter().zip(&reached).filter(|(_, reached)| !**reached) {
-            let place = states.member(name).unwrap_or_else(|| states.clone());
-            let message = format!("State {name:?} is never reached; no transition leads to it.");
-            lowering.diagnostics.error(codes::UNREACHABLE_STATE, message, place.location());
-        }
-        if !ends {
-            let message = "No state ends the machine: one that can be reached needs \"End\": true, \
-                           or the type Succeed or Fail.";
-            lowering.diagnostics.error(codes::NO_TERMINAL_STATE, message, states.location());
-        }
     }
 }
 

@@ -1,12 +1,11 @@
-//! What is probably not meant, and what only the whole machine can tell: names that stand twice,
+//! What only the whole machine can tell, and what is probably not meant: states that nothing reaches,
 //! handlers that are never asked, texts that look like expressions, variables read before they are
 //! assigned. Looks at the machine as written; what a state's own fields say is checked where they are
 //! read.
 
+mod flow;
 mod texts;
 mod variables;
-
-use std::collections::HashMap;
 
 use crate::asl::diagnostics::Diagnostics;
 use crate::asl::outline::{Outline, State, elements};
@@ -18,7 +17,7 @@ use crate::fault::names as errors;
 pub fn review(root: &Place<'_>, diagnostics: &Diagnostics) {
     let outline = Outline::of(root);
     let states = outline.all_states();
-    unique_names(&states, diagnostics);
+    flow::review(&outline, diagnostics);
     for state in &states {
         for list in [names::RETRY, names::CATCH] {
             never_asked(state, list, diagnostics);
@@ -28,21 +27,6 @@ pub fn review(root: &Place<'_>, diagnostics: &Diagnostics) {
     // Flow that is broken would be reported again as variables without a value.
     if !diagnostics.has_errors() {
         variables::review(&outline, diagnostics);
-    }
-}
-
-/// A state's name is its own in the whole machine (specification, "State names").
-fn unique_names(states: &[&State<'_>], diagnostics: &Diagnostics) {
-    let mut first: HashMap<&str, &State<'_>> = HashMap::new();
-    for state in states {
-        let Some(other) = first.insert(state.name, state) else { continue };
-        let message = format!(
-            "State {:?} has the name of the state at {}; a name may stand only once in the whole \
-             machine, branches and items included. Rename one of them.",
-            state.name, other.place.pointer
-        );
-        diagnostics.error(codes::DUPLICATE_STATE_NAME, message, state.place.location());
-        first.insert(other.name, other);
     }
 }
 
@@ -90,24 +74,6 @@ mod tests {
         review(&Place::root(&root.expect("valid JSON")), &diagnostics);
         let found = diagnostics.into_vec().into_iter();
         found.map(|finding| format!("{} {}", finding.code, finding.location.pointer)).collect()
-    }
-
-    #[test]
-    fn names_stand_once() {
-        let found = finds(
-            "P",
-            r#""P": {"Type": "Parallel", "End": true, "Branches": [
-                {"StartAt": "A", "States": {"A": {"Type": "Succeed"}}},
-                {"StartAt": "A", "States": {"A": {"Type": "Succeed"}}},
-                {"StartAt": "P", "States": {"P": {"Type": "Succeed"}}}]}"#,
-        );
-        assert_eq!(
-            found,
-            [
-                "DUPLICATE_STATE_NAME /States/P/Branches/1/States/A",
-                "DUPLICATE_STATE_NAME /States/P/Branches/2/States/P"
-            ]
-        );
     }
 
     #[test]

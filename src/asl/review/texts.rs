@@ -86,7 +86,7 @@ fn looks_like_a_path(key: &str, text: &str) -> bool {
         let name = call.find(|c: char| !c.is_ascii_alphanumeric()).map(|end| call.split_at(end));
         name.is_some_and(|(name, rest)| !name.is_empty() && rest.starts_with('('))
     });
-    !key.ends_with(MARK) && (is_path || is_call && text.ends_with(')'))
+    !key.ends_with(MARK) && (is_path || (is_call && text.ends_with(')')))
 }
 
 fn spaced(text: &str) -> bool {

@@ -130,7 +130,7 @@ fn each_expression(state: &State<'_>, visit: &mut dyn FnMut(&Place<'_>, &str)) {
         let is_jsonata = state.is_jsonata;
         each_text(&place, &member.name, &mut |place, key, text| {
             let is_path = key.ends_with(".$") || key == names::VARIABLE;
-            let is_path = is_path || key.ends_with("Path") && key != names::RESULT_PATH;
+            let is_path = is_path || (key.ends_with("Path") && key != names::RESULT_PATH);
             match is_jsonata {
                 true if place.node.as_expression().is_some() => visit(place, text),
                 false if is_path => visit(place, text),
@@ -245,7 +245,9 @@ mod tests {
             "A",
             r#""A": {"Type": "Pass", "Assign": {"v": 1}, "Next": "B"},
                "B": {"Type": "Choice", "Default": "A", "Choices": [
-                 {"Variable": "$v", "IsNull": true, "Next": "B"}]}"#,
+                 {"Variable": "$v", "IsNull": true, "Next": "B"},
+                 {"Variable": "$v", "IsString": true, "Next": "E"}]},
+               "E": {"Type": "Succeed"}"#,
         );
         assert!(found.is_empty(), "{found:?}");
     }

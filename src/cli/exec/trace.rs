@@ -160,9 +160,11 @@ fn unquoted(json: &str) -> String {
 
 /// `{"ms": 3, "thread": 0, "event": "enter", "state": "Charge", "input": {}}`
 fn json_line(since_ms: i64, thread: u32, what: &str, state: &str, fields: &[Field<'_>]) -> String {
-    let mut line =
-        format!(
-        "{{\"ms\":{since_ms},\"thread\":{thread},\"event\":{},\"state\":{}", quoted(what), quoted(state));
+    let mut line = format!(
+        "{{\"ms\":{since_ms},\"thread\":{thread},\"event\":{},\"state\":{}",
+        quoted(what),
+        quoted(state)
+    );
     for (name, value) in fields {
         line += &format!(",{}:{value}", quoted(name));
     }

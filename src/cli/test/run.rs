@@ -9,7 +9,7 @@ use super::suite::{Call, FAILED, SUCCEEDED, TIMED_OUT, Test};
 use crate::fault::StateError;
 use crate::machine::{Execution, Identity, Limits, Machine, Observer, Outcome, Suspension};
 use crate::program::Program;
-use crate::step::{Resume, StepId};
+use crate::step::{CallNumber, Resume, StepId};
 use crate::value::Scratch;
 
 /// Suspensions after which an execution is given up: a loop that never ends must not hang a test.
@@ -42,44 +42,36 @@ pub(super) fn run(program: &Program, machine: &str, test: &Test) -> Ran {
         }
     };
     let names = Names { machine, test: &test.name };
-    let mut runner = Runner { test, ran, calls: BTreeMap::new(), now_ms: test.start_ms };
     let limits = Limits::default();
+    let mut runner = Runner::new(test, ran);
     let mut execution = Execution::default();
     let at = |now_ms| Machine { program, limits: &limits, identity: &names, now_ms };
     at(runner.now_ms).start(&mut execution, input, seed(&test.name));
     let mut result: Vec<u8>;
     let mut resume = Resume::Continue;
     for _ in 0..SUSPENSIONS_MAX {
-        let machine = at(runner.now_ms);
         let mut path = Path { program, entered: &mut runner.ran.path };
-        resume = match machine.run(&mut execution, &mut scratch, resume, &mut path) {
+        let suspension = at(runner.now_ms).run(&mut execution, &mut scratch, resume, &mut path);
+        execution.cancelled().for_each(|call| runner.pending.retain(|it| it.call != call));
+        resume = match suspension {
             Suspension::Done(outcome) => return runner.ended(outcome, &scratch),
             Suspension::Yield => Resume::Continue,
-            Suspension::Wait { until_ms } => {
-                runner.now_ms = until_ms;
-                Resume::Timer
-            }
-            Suspension::Call { request, wake_ms } => {
+            Suspension::Wait { until_ms } => match runner.next_answer(until_ms) {
+                None => Resume::Timer,
+                Some((call, Err(error))) => Resume::Reply(call, Err(error)),
+                Some((call, Ok(text))) => {
+                    result = text;
+                    Resume::Reply(call, Ok(&result))
+                }
+            },
+            Suspension::Call { request, .. } => {
                 let state = program.state_name(execution.step());
                 let mut arguments = Vec::new();
                 scratch.write(request.arguments, &mut arguments);
-                match runner.answer(state, execution.attempt(), &arguments) {
-                    None => return runner.ran,
-                    Some((at_ms, _)) if at_ms >= wake_ms => {
-                        runner.now_ms = wake_ms;
-                        Resume::Timer
-                    }
-                    Some((at_ms, answer)) => {
-                        runner.now_ms = at_ms;
-                        match answer {
-                            Ok(text) => {
-                                result = text;
-                                Resume::Reply(Ok(&result))
-                            }
-                            Err(error) => Resume::Reply(Err(error)),
-                        }
-                    }
+                if !runner.call(execution.call(), state, execution.attempt(), &arguments) {
+                    return runner.ran;
                 }
+                Resume::Continue
             }
         };
     }
@@ -87,46 +79,69 @@ pub(super) fn run(program: &Program, machine: &str, test: &Test) -> Ran {
     runner.ran
 }
 
-/// When an answer comes, and what it is.
-type Answer = (i64, Result<Vec<u8>, StateError>);
+/// An answer on its way.
+struct Pending {
+    at_ms: i64,
+    call: CallNumber,
+    answer: Result<Vec<u8>, StateError>,
+}
 
 struct Runner<'a> {
     test: &'a Test,
     ran: Ran,
     /// Calls of each state so far.
     calls: BTreeMap<String, u32>,
+    /// In the order of the calls.
+    pending: Vec<Pending>,
     now_ms: i64,
 }
 
-impl Runner<'_> {
-    /// The mock's answer; `None` after noting that there is none.
-    fn answer(&mut self, state: &str, attempt: u32, arguments: &[u8]) -> Option<Answer> {
+impl<'a> Runner<'a> {
+    fn new(test: &'a Test, ran: Ran) -> Runner<'a> {
+        let (calls, pending) = (BTreeMap::new(), Vec::new());
+        Runner { test, ran, calls, pending, now_ms: test.start_ms }
+    }
+
+    /// Takes a call for its mock to answer; `false` after noting that there is none.
+    fn call(&mut self, call: CallNumber, state: &str, attempt: u32, arguments: &[u8]) -> bool {
         let sent = serde_json::from_slice(arguments).ok();
         self.ran.calls.push(Call { state: state.to_owned(), arguments: sent });
         let counter = self.calls.entry(state.to_owned()).or_default();
-        let (call, what) = match self.test.by_call.contains(state) {
+        let (number, what) = match self.test.by_call.contains(state) {
             true => (*counter, "call"),
             false => (attempt, "attempt"),
         };
         *counter += 1;
-        match self.test.mocks.answer(state, call) {
-            Some((latency, answer)) => {
-                let latency_ms = i64::try_from(latency.as_millis()).unwrap_or(i64::MAX);
-                Some((self.now_ms.saturating_add(latency_ms), answer.map(<[u8]>::to_vec)))
-            }
-            None => {
-                self.ran.trouble = Some(match self.test.mocks.states().any(|it| it == state) {
-                    true => format!(
-                        "The mocks of state {state:?} have no answer for {what} {call} (counted from 0)."
-                    ),
-                    false => format!(
-                        "State {state:?} called its task, and no mock answers it; tests call nothing \
-                         real. Add it to \"mocks\"."
-                    ),
-                });
-                None
-            }
-        }
+        let Some((latency, answer)) = self.test.mocks.answer(state, number) else {
+            self.ran.trouble = Some(match self.test.mocks.states().any(|it| it == state) {
+                true => format!(
+                    "The mocks of state {state:?} have no answer for {what} {number} (counted from \
+                     0)."
+                ),
+                false => format!(
+                    "State {state:?} called its task, and no mock answers it; tests call nothing \
+                     real. Add it to \"mocks\"."
+                ),
+            });
+            return false;
+        };
+        let latency_ms = i64::try_from(latency.as_millis()).unwrap_or(i64::MAX);
+        let at_ms = self.now_ms.saturating_add(latency_ms);
+        self.pending.push(Pending { at_ms, call, answer: answer.map(<[u8]>::to_vec) });
+        true
+    }
+
+    /// The answer that comes first, if it comes by then; the time is its own, or that one.
+    fn next_answer(&mut self, until_ms: i64) -> Option<(CallNumber, Result<Vec<u8>, StateError>)> {
+        let waiting = self.pending.iter().enumerate();
+        let first = waiting.min_by_key(|(_, it)| it.at_ms).filter(|(_, it)| it.at_ms <= until_ms);
+        let Some((at, _)) = first else {
+            self.now_ms = until_ms;
+            return None;
+        };
+        let Pending { at_ms, call, answer } = self.pending.remove(at);
+        self.now_ms = self.now_ms.max(at_ms);
+        Some((call, answer))
     }
 
     fn ended(mut self, outcome: Outcome, scratch: &Scratch) -> Ran {
