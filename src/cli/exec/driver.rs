@@ -102,7 +102,7 @@ impl Driver<'_> {
                     Resume::Continue
                 }
                 Suspension::Wait { until_ms } => {
-                    if calls.tasks.in_flight() == 0 {
+                    if calls.tasks.in_flight() == 0 && calls.answers.is_empty() {
                         trace.waits(until_ms);
                     }
                     let answer = calls.answer(until_ms).await;

@@ -1,5 +1,6 @@
 //! What happens in an execution, told as it happens: for people, or a JSON object a line for tools.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
@@ -38,7 +39,9 @@ pub(super) struct Trace<'a> {
     thread: u32,
     /// The state that it is in.
     step: StepId,
-    /// The same of all.
+    /// Whose turn was told of last.
+    told: Cell<u32>,
+    /// The states of all.
     steps: BTreeMap<u32, StepId>,
 }
 
@@ -49,7 +52,17 @@ impl<'a> Trace<'a> {
     pub(super) fn new(program: &'a Program, clock: Clock, form: Option<Form>) -> Trace<'a> {
         let (started_ms, paint) = (clock.now_ms(), Paint::on(&std::io::stderr()));
         let steps = BTreeMap::new();
-        Trace { program, clock, started_ms, form, paint, thread: 0, step: program.start, steps }
+        Trace {
+            program,
+            clock,
+            started_ms,
+            form,
+            paint,
+            thread: 0,
+            step: program.start,
+            told: Cell::new(0),
+            steps,
+        }
     }
 
     /// A task is called.
@@ -112,8 +125,13 @@ impl<'a> Trace<'a> {
     /// out.
     fn lines(&self, since_ms: i64, what: &str, state: &str, fields: &[Field<'_>]) -> String {
         let paint = self.paint;
+        let thread = if self.thread > 0 { format!(" #{}", self.thread) } else { String::new() };
+        let time = paint.dim(&format!("{since_ms:>6} ms{thread}"));
+        let is_other = self.told.replace(self.thread) != self.thread;
         if let ("stage", [(_, name), (_, value)]) = (what, fields) {
-            return self.value(&unquoted(name), value);
+            let value = self.value(&unquoted(name), value);
+            let heading = format!("{time}  {}\n", paint.bold(&format!("in        {state}")));
+            return if is_other { heading + &value } else { value };
         }
         let is_last = fields.first().is_some_and(|(name, text)| *name == "next" && text == "null");
         let (word, of) = match what {
@@ -122,7 +140,6 @@ impl<'a> Trace<'a> {
             "enter" => (what, state),
             _ => (what, ""),
         };
-        let thread = if self.thread > 0 { format!(" #{}", self.thread) } else { String::new() };
         let word = format!("{word:<9}");
         let painted = match what {
             "enter" => paint.bold(&format!("{word} {of}")),
@@ -130,7 +147,6 @@ impl<'a> Trace<'a> {
             "answer" | "succeeded" => paint.good(&word),
             _ => paint.lively(&word),
         };
-        let time = paint.dim(&format!("{since_ms:>6} ms{thread}"));
         let mut text = format!("{time}  {painted}");
         let mut values = String::new();
         for (name, value) in fields {
