@@ -2,7 +2,7 @@
 .PHONY: test demo
 
 test:
-	load-tests/services/kafka provision
+	load-tests/servers/kafka provision
 	cargo test --no-fail-fast
 	.ci/asan
 

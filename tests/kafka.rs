@@ -1,5 +1,5 @@
 //! `expressway run` against real Apache Kafka: one broker for all tests, started and stopped by
-//! `load-tests/services/kafka`; the engine runs as a child process, so it can be killed.
+//! `load-tests/servers/kafka`; the engine runs as a child process, so it can be killed.
 //!
 //! A harness of its own, because the broker must end with the tests however they end, and because
 //! one test stops the broker under the others. `cargo test --test kafka -- NAME...` runs those whose

@@ -81,7 +81,7 @@ impl fmt::Display for ClientError {
                 | RDKafkaErrorCode::OperationTimedOut
                 | RDKafkaErrorCode::Resolve,
             ) => f.write_str(
-                "; is Kafka running there? `load-tests/services/kafka start` starts one",
+                "; is Kafka running there? `load-tests/services up kafka` starts one",
             ),
             Some(
                 RDKafkaErrorCode::UnknownTopic

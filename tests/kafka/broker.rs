@@ -35,7 +35,7 @@ pub struct Broker {
 }
 
 fn script() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("load-tests/services/kafka")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("load-tests/servers/kafka")
 }
 
 impl Broker {
