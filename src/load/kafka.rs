@@ -80,9 +80,7 @@ impl fmt::Display for ClientError {
                 | RDKafkaErrorCode::AllBrokersDown
                 | RDKafkaErrorCode::OperationTimedOut
                 | RDKafkaErrorCode::Resolve,
-            ) => f.write_str(
-                "; is Kafka running there? `load-tests/services up kafka` starts one",
-            ),
+            ) => f.write_str("; is Kafka running there? `load-tests/services up kafka` starts one"),
             Some(
                 RDKafkaErrorCode::UnknownTopic
                 | RDKafkaErrorCode::UnknownTopicOrPartition
