@@ -14,9 +14,11 @@ use std::time::Duration;
 use expressway::asl::source::Format;
 use expressway::asl::verdict::{Verdict, verdicts};
 use expressway::fault::{Diagnostic, StateError};
-use expressway::machine::{Execution, Identity, Limits, Machine, Observer, Outcome, Suspension};
+use expressway::machine::{
+    Answer, Ask, Asked, Ended, GivenUp, Identity, Limits, Observer, Outcome, Rehearsal,
+};
 use expressway::program::{MachineType, Options, Program, compile};
-use expressway::step::{CallNumber, Resume, StepId, TaskRequest};
+use expressway::step::StepId;
 use expressway::value::{Scratch, Value};
 use serde_json::{Value as Json, json};
 
@@ -75,7 +77,8 @@ fn skipped(why: impl Into<String>) -> Json {
 
 /// What came of a case.
 pub fn answer(case: &Json) -> Json {
-    let mut result = match case["kind"].as_str().unwrap_or_default() {
+    // Cases of other engines say no kind: all of them are executions.
+    let mut result = match case["kind"].as_str().unwrap_or("execution") {
         "execution" => execution(case),
         "create_error" => creation(case),
         "validate" => validation(case),
@@ -204,58 +207,13 @@ impl Identity for Names {
         self.machine.clone()
     }
 
+    fn seed(&self) -> u64 {
+        1
+    }
+
     fn redrive_count(&self) -> Option<i64> {
         (!self.is_express).then_some(0)
     }
-}
-
-/// A task that an execution calls.
-pub struct Asked<'a> {
-    /// The state that calls it.
-    pub state: &'a str,
-    /// Which try of this visit of the state, 0 first.
-    pub attempt: u32,
-    /// The call's number in its execution.
-    pub call: CallNumber,
-    /// The iterations it is in: `MapState[2]`.
-    pub scope: &'a [String],
-    /// Whom.
-    pub resource: &'a str,
-    /// The call.
-    pub request: &'a TaskRequest,
-    /// Its arguments as JSON text.
-    pub arguments: &'a [u8],
-    /// Milliseconds since 1970.
-    pub now_ms: i64,
-}
-
-/// A task's answer and when it came.
-pub struct Answer {
-    /// Milliseconds since 1970.
-    pub at_ms: i64,
-    /// JSON text, or an error.
-    pub result: Result<Vec<u8>, StateError>,
-}
-
-/// What comes of asking: an answer, or none ever; an error gives the execution up.
-pub type Asking<'a> = dyn FnMut(&Asked<'_>) -> Result<Option<Answer>, String> + 'a;
-
-/// Why an execution has no outcome.
-pub enum GivenUp {
-    /// A task's answer is not known.
-    Unanswered(String),
-    /// It goes on and on.
-    Endless,
-}
-
-/// How an execution ended on a clock of its own.
-pub struct Ended {
-    /// The outcome.
-    pub outcome: Outcome,
-    /// The states entered.
-    pub states: Vec<StepId>,
-    /// When, in milliseconds since 1970.
-    pub now_ms: i64,
 }
 
 #[derive(Default)]
@@ -267,66 +225,28 @@ impl Observer for Entered {
     }
 }
 
-/// Runs an execution; where it waits, the clock is put forward.
-pub fn drive(
-    mut machine: Machine<'_>,
+/// Runs an execution on a clock of its own; the states that it entered come back too.
+pub fn rehearse(
+    program: &Program,
+    names: &Names,
     scratch: &mut Scratch,
     input: Value,
-    ask: &mut Asking<'_>,
-) -> Result<Ended, GivenUp> {
-    let mut execution = Execution::default();
-    let mut entered = Entered::default();
-    let mut pending: Vec<(CallNumber, Answer)> = Vec::new();
-    let mut text;
-    let mut resume = Resume::Continue;
-    machine.start(&mut execution, input, 1);
-    for _ in 0..SUSPENSIONS_MAX {
-        let suspension = machine.run(&mut execution, scratch, resume, &mut entered);
-        for call in execution.cancelled() {
-            pending.retain(|(pending, _)| *pending != call);
-        }
-        resume = match suspension {
-            Suspension::Done(outcome) => {
-                return Ok(Ended { outcome, states: entered.0, now_ms: machine.now_ms });
-            }
-            Suspension::Yield => Resume::Continue,
-            Suspension::Wait { until_ms } => {
-                let first = (0..pending.len()).min_by_key(|at| pending[*at].1.at_ms);
-                match first.filter(|at| pending[*at].1.at_ms < until_ms) {
-                    None => {
-                        machine.now_ms = until_ms;
-                        Resume::Timer
-                    }
-                    Some(first) => {
-                        let (call, answer) = pending.remove(first);
-                        machine.now_ms = answer.at_ms.max(machine.now_ms);
-                        text = answer.result;
-                        Resume::Reply(call, text.as_deref().map_err(StateError::clone))
-                    }
-                }
-            }
-            Suspension::Call { request, wake_ms: _ } => {
-                let mut arguments = Vec::new();
-                scratch.write(request.arguments, &mut arguments);
-                let scope = |(step, at)| format!("{}[{at}]", machine.program.state_name(step));
-                let scope: Vec<_> = execution.iterations().into_iter().map(scope).collect();
-                let asked = Asked {
-                    state: machine.program.state_name(execution.step()),
-                    attempt: execution.attempt(),
-                    call: execution.call(),
-                    scope: &scope,
-                    resource: &machine.program.resource(request.resource).arn,
-                    request: &request,
-                    arguments: &arguments,
-                    now_ms: machine.now_ms,
-                };
-                let answer = ask(&asked).map_err(GivenUp::Unanswered)?;
-                pending.extend(answer.map(|answer| (execution.call(), answer)));
-                Resume::Continue
-            }
-        };
+    ask: &mut Ask<'_>,
+) -> (Result<Ended, GivenUp>, Vec<StepId>) {
+    let mut limits = Limits::default();
+    if !names.is_express {
+        limits.duration_max = Duration::from_secs(STANDARD_SECONDS_MAX);
     }
-    Err(GivenUp::Endless)
+    let rehearsal = Rehearsal {
+        program,
+        limits: &limits,
+        identity: names,
+        started_ms: START_MS,
+        suspensions_max: SUSPENSIONS_MAX,
+    };
+    let mut entered = Entered::default();
+    let ended = rehearsal.run(scratch, input, &mut entered, ask);
+    (ended, entered.0)
 }
 
 fn run(case: &Json, program: &Program) -> Json {
@@ -334,22 +254,18 @@ fn run(case: &Json, program: &Program) -> Json {
         machine: case["context"]["stateMachineName"].as_str().unwrap_or("machine").to_owned(),
         is_express: case["type"] == "EXPRESS",
     };
-    let mut limits = Limits::default();
-    if !names.is_express {
-        limits.duration_max = Duration::from_secs(STANDARD_SECONDS_MAX);
-    }
     let mut scratch = program.scratch();
     let input = match scratch.parse(case["input"].to_string().as_bytes()) {
         Ok(input) => input,
         Err(e) => return skipped(format!("the input is {e}")),
     };
     let mut script = Script::of(case);
-    let machine = Machine { program, limits: &limits, identity: &names, now_ms: START_MS };
-    let ended = drive(machine, &mut scratch, input, &mut |asked| script.reply(asked));
+    let (ended, states) =
+        rehearse(program, &names, &mut scratch, input, &mut |asked| script.reply(asked));
     match ended {
         Ok(ended) => {
             let mut result = outcome(&scratch, ended.outcome);
-            let names = ended.states.iter().map(|step| json!(program.state_name(*step)));
+            let names = states.iter().map(|step| json!(program.state_name(*step)));
             result["states"] = names.collect();
             result["requests"] = Json::Array(script.requests);
             result

@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use conformance::{Answer, Asked, Ended, Names, START_MS, answer, drive, outcome};
+use conformance::{Names, START_MS, answer, outcome, rehearse};
 use conformance_matcher::compare;
-use expressway::machine::{Limits, Machine};
+use expressway::machine::{Answer, Asked, Ended};
 use expressway::program::{Options, Program, compile_file};
 use expressway::record::Wake;
 use expressway::tasks::{Call, CallId, Mocks, Plan, Settings, TaskState, Tasks};
@@ -139,11 +139,9 @@ fn run(case: &Path) -> Json {
     let input = json_file(&case.join("input.json")).to_string();
     let input = scratch.parse(input.as_bytes()).expect("it is JSON");
     let names = Names { machine: "machine".to_owned(), is_express: true };
-    let limits = Limits::default();
-    let machine =
-        Machine { program: &program, limits: &limits, identity: &names, now_ms: START_MS };
-    let ended = drive(machine, &mut scratch, input, &mut |asked| mocked.reply(asked));
-    let Ok(Ended { outcome: ending, states, now_ms }) = ended else {
+    let mut ask = |asked: &Asked<'_>| mocked.reply(asked);
+    let (ended, states) = rehearse(&program, &names, &mut scratch, input, &mut ask);
+    let Ok(Ended { outcome: ending, now_ms }) = ended else {
         return json!({ "status": "no end" });
     };
     let mut result = outcome(&scratch, ending);

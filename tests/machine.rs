@@ -13,20 +13,14 @@ use expressway::value::Scratch;
 struct Nobody;
 
 impl Identity for Nobody {
-    fn id(&self) -> String {
-        "id".to_owned()
-    }
     fn name(&self) -> String {
         "name".to_owned()
     }
-    fn role_arn(&self) -> String {
-        "role".to_owned()
-    }
-    fn machine_id(&self) -> String {
-        "machine-id".to_owned()
-    }
     fn machine_name(&self) -> String {
         "machine".to_owned()
+    }
+    fn seed(&self) -> u64 {
+        7
     }
 }
 

@@ -111,24 +111,16 @@ pub fn program(text: &str) -> Program {
 pub struct Nobody;
 
 impl Identity for Nobody {
-    fn id(&self) -> String {
-        String::new()
-    }
-
     fn name(&self) -> String {
-        String::new()
-    }
-
-    fn role_arn(&self) -> String {
-        String::new()
-    }
-
-    fn machine_id(&self) -> String {
         String::new()
     }
 
     fn machine_name(&self) -> String {
         String::new()
+    }
+
+    fn seed(&self) -> u64 {
+        0
     }
 }
 

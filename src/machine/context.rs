@@ -11,16 +11,25 @@ use crate::value::{Scratch, Value};
 /// Who an execution is. Asked only by expressions that read `$$`, so that names cost nothing
 /// otherwise.
 pub trait Identity {
-    /// `$$.Execution.Id`
-    fn id(&self) -> String;
     /// `$$.Execution.Name`
     fn name(&self) -> String;
-    /// `$$.Execution.RoleArn`
-    fn role_arn(&self) -> String;
-    /// `$$.StateMachine.Id`
-    fn machine_id(&self) -> String;
     /// `$$.StateMachine.Name`
     fn machine_name(&self) -> String;
+    /// What all randomness of the execution derives from.
+    fn seed(&self) -> u64;
+    /// `$$.Execution.Id`: an ARN in an account of no meaning.
+    fn id(&self) -> String {
+        let (machine, name, seed) = (self.machine_name(), self.name(), self.seed());
+        format!("arn:aws:states:local:000000000000:express:{machine}:{name}:{seed:016x}")
+    }
+    /// `$$.Execution.RoleArn`
+    fn role_arn(&self) -> String {
+        "arn:aws:iam::000000000000:role/expressway".to_owned()
+    }
+    /// `$$.StateMachine.Id`
+    fn machine_id(&self) -> String {
+        format!("arn:aws:states:local:000000000000:stateMachine:{}", self.machine_name())
+    }
     /// `$$.Execution.RedriveCount`, which Standard executions have.
     fn redrive_count(&self) -> Option<i64> {
         None

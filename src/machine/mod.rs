@@ -17,11 +17,13 @@ mod join;
 mod map_run;
 mod memory;
 mod observer;
+mod rehearsal;
 mod thread;
 
 pub use context::Identity;
 pub use execution::Execution;
 pub use observer::Observer;
+pub use rehearsal::{Answer, Ask, Asked, Ended, GivenUp, Rehearsal};
 
 use std::time::Duration;
 

@@ -11,7 +11,7 @@ use crate::asl::source::{self, Format, Mode, Node, Place, Substitutions};
 use crate::asl::{codes, names};
 use crate::fault::{Diagnostic, Location};
 use crate::states::{Block, Language, Lowering, TIMEOUT_SECONDS_MAX};
-use crate::value::{Limits, Scratch};
+use crate::value::{Limits, Scratch, hash};
 
 /// What compiling depends on beside the definition.
 #[derive(Clone, Copy, Debug)]
@@ -114,11 +114,9 @@ fn lower(root: &Place<'_>, options: &Options<'_>, diagnostics: &Diagnostics) -> 
     })
 }
 
-/// FNV-1a of the texts: names a version, protects nothing.
+/// What names the version of a definition that was made of these texts.
 pub(super) fn version(texts: &[&[u8]]) -> u64 {
-    texts.iter().copied().flatten().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
-    })
+    hash(texts.iter().copied().flatten().copied())
 }
 
 /// A finding that a file can't be read.

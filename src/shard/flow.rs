@@ -17,7 +17,7 @@ use super::slots::{Slot, SlotId};
 use super::window::{Claim, Windows};
 use crate::ack::Settlement;
 use crate::fault::{StateError, names};
-use crate::machine::{Execution, Machine, Outcome, Suspension};
+use crate::machine::{Execution, Identity, Machine, Outcome, Suspension};
 use crate::record::{AssignmentId, Record};
 use crate::sinks::TopicId;
 use crate::sources::Arrival;

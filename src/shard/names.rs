@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::machine::Identity;
 use crate::record::{Header, Record};
-use crate::value::{Scratch, Value};
+use crate::value::{Scratch, Value, hash, hash_on};
 
 use super::plan::Plan;
 
@@ -24,14 +24,6 @@ pub struct Origin<'a> {
 }
 
 impl Origin<'_> {
-    /// What all randomness of the execution derives from: where the record stood, and the version.
-    pub fn seed(&self) -> u64 {
-        let position = (self.partition as u64) << 48 ^ self.record.position.offset as u64;
-        fnv(self.topic.bytes(), self.plan.program.version ^ position.rotate_left(17))
-    }
-}
-
-impl Origin<'_> {
     /// Writes the execution's name to `out`, which is emptied first.
     pub fn write_name(&self, out: &mut String) {
         let (pipeline, topic, partition) = (&self.plan.name, self.topic, self.partition);
@@ -44,34 +36,28 @@ impl Origin<'_> {
         let _ = write!(out, "-{partition}-{offset}");
         if out.len() > NAME_CHARS_MAX {
             out.clear();
-            let hash = fnv(topic.bytes(), partition as u64);
+            let hash = hash_on(hash([]) ^ partition as u64, topic.bytes());
             let _ = write!(out, "{pipeline}-{hash:016x}-{offset}");
         }
     }
 }
 
 impl Identity for Origin<'_> {
-    fn id(&self) -> String {
-        let (machine, name) = (&self.plan.machine, self.name());
-        format!("arn:aws:states:local:000000000000:express:{machine}:{name}:{:016x}", self.seed())
-    }
-
     fn name(&self) -> String {
         let mut name = String::new();
         self.write_name(&mut name);
         name
     }
 
-    fn role_arn(&self) -> String {
-        "arn:aws:iam::000000000000:role/expressway".to_owned()
-    }
-
-    fn machine_id(&self) -> String {
-        format!("arn:aws:states:local:000000000000:stateMachine:{}", self.plan.machine)
-    }
-
     fn machine_name(&self) -> String {
         self.plan.machine.to_string()
+    }
+
+    /// Where the record stood, and the version.
+    fn seed(&self) -> u64 {
+        let position = (self.partition as u64) << 48 ^ self.record.position.offset as u64;
+        let start = self.plan.program.version ^ position.rotate_left(17);
+        hash_on(hash([]) ^ start, self.topic.bytes())
     }
 
     fn source(&self, scratch: &mut Scratch) -> Option<Value> {
@@ -131,11 +117,4 @@ pub fn text_of(bytes: &[u8], scratch: &mut Scratch) -> Value {
 pub fn base64_of(bytes: &[u8]) -> String {
     use base64::Engine;
     base64::engine::general_purpose::STANDARD.encode(bytes)
-}
-
-/// FNV-1a.
-fn fnv(bytes: impl Iterator<Item = u8>, start: u64) -> u64 {
-    bytes.fold(0xcbf2_9ce4_8422_2325 ^ start, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
-    })
 }

@@ -19,6 +19,7 @@
 mod block;
 mod compose;
 mod equal;
+mod hash;
 mod index;
 mod merge;
 mod number;
@@ -31,6 +32,7 @@ mod value;
 mod write;
 
 pub use block::Block;
+pub use hash::{hash, hash_on};
 pub use index::{Implementation, ParseError, ParseReason};
 pub use number::{f64_of, i64_of};
 pub use put::{PutError, Segment};

@@ -15,7 +15,7 @@ use crate::program::Program;
 use crate::record::Wake;
 use crate::step::{CallNumber, Resume, TaskRequest};
 use crate::tasks::{Call, CallId, Plan, Tasks};
-use crate::value::{Scratch, Value};
+use crate::value::{Scratch, Value, hash};
 
 /// How often a driver that only a poll brings forward is polled.
 const POLL_INTERVAL: Duration = Duration::from_millis(1);
@@ -85,7 +85,7 @@ impl Driver<'_> {
         let mut trace = Trace::new(self.program, self.clock, self.trace);
         let mut calls = Calls::open(plan, local, self.clock)?;
         let mut execution = Execution::default();
-        self.machine().start(&mut execution, input, seed(&self.name));
+        self.machine().start(&mut execution, input, self.seed());
         // The last task's result.
         let mut result;
         let mut resume = Resume::Continue;
@@ -158,34 +158,17 @@ impl Driver<'_> {
     }
 }
 
-/// All randomness of an execution derives from its name: FNV-1a.
-fn seed(name: &str) -> u64 {
-    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
-    })
-}
-
 impl Identity for Driver<'_> {
-    fn id(&self) -> String {
-        let Driver { machine, name, .. } = self;
-        let seed = seed(name);
-        format!("arn:aws:states:local:000000000000:express:{machine}:{name}:{seed:016x}")
-    }
-
     fn name(&self) -> String {
         self.name.clone()
     }
 
-    fn role_arn(&self) -> String {
-        "arn:aws:iam::000000000000:role/expressway".to_owned()
-    }
-
-    fn machine_id(&self) -> String {
-        format!("arn:aws:states:local:000000000000:stateMachine:{}", self.machine)
-    }
-
     fn machine_name(&self) -> String {
         self.machine.clone()
+    }
+
+    fn seed(&self) -> u64 {
+        hash(self.name.bytes())
     }
 }
 

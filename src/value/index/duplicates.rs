@@ -1,5 +1,6 @@
 //! Duplicate keys: a filter that costs next to nothing per key, and exact checks where it strikes.
 
+use crate::value::hash::hash_on;
 use crate::value::text::{decode, pieces};
 use crate::value::value::Value;
 
@@ -75,14 +76,13 @@ pub(super) fn holds_duplicates(
     })
 }
 
-/// FNV-1a of what the text says, enough to bring equal keys side by side.
+/// A hash of what the text says, enough to bring equal keys side by side.
 fn hash(text: &str) -> u64 {
     let mut buffer = [0; 4];
-    let mut hash = 0xcbf2_9ce4_8422_2325;
-    let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
+    let mut hash = crate::value::hash([]);
     pieces(text, |plain, c| {
         let escaped = c.map_or("", |c| &*c.encode_utf8(&mut buffer));
-        hash = plain.bytes().chain(escaped.bytes()).fold(hash, mix);
+        hash = hash_on(hash, plain.bytes().chain(escaped.bytes()));
     });
     hash
 }
