@@ -1,10 +1,10 @@
 //! A state machine as it is written: its states, where each may lead, and the machines within them.
 //! Read without judging, so that what does not compile can be drawn and looked at too.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::asl::names;
-use crate::asl::source::{Node, NodeKind, Place};
+use crate::asl::source::{Member, Node, NodeKind, Place};
 
 /// A machine, a branch of a Parallel, or what a Map runs for each item.
 #[derive(Debug)]
@@ -15,6 +15,7 @@ pub struct Outline<'a> {
     pub start: Option<&'a str>,
     /// Its states, in the order of the text.
     pub states: Vec<State<'a>>,
+    by_name: HashMap<&'a str, usize>,
 }
 
 /// A state as written.
@@ -72,15 +73,14 @@ impl<'a> Outline<'a> {
         let is_jsonata = language(place.node).unwrap_or(is_jsonata);
         let states = place.member(names::STATES);
         let members = states.as_ref().and_then(|states| states.node.as_object());
-        let state = |member: &'a crate::asl::source::Member| {
-            let place = states.as_ref()?.member(&member.name)?;
+        let state = |member: &'a Member| {
+            let place = states.as_ref()?.below(&member.name, &member.value);
             Some(State::of(&member.name, place, is_jsonata))
         };
-        Outline {
-            place: place.clone(),
-            start: text(place.node, names::START_AT),
-            states: members.unwrap_or_default().iter().filter_map(state).collect(),
-        }
+        let states: Vec<State<'a>> = members.unwrap_or_default().iter().filter_map(state).collect();
+        let by_name = states.iter().enumerate().map(|(at, state)| (state.name, at)).collect();
+        let start = text(place.node, names::START_AT);
+        Outline { place: place.clone(), start, states, by_name }
     }
 
     /// Every state, those of the machines within too, each machine's own first.
@@ -93,7 +93,7 @@ impl<'a> Outline<'a> {
 
     /// The state of that name.
     pub fn state(&self, name: &str) -> Option<usize> {
-        self.states.iter().position(|state| state.name == name)
+        self.by_name.get(name).copied()
     }
 
     /// The states that can be reached from the start, by index.

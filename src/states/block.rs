@@ -66,7 +66,7 @@ impl Block {
         let start = start.and_then(|target| lowering.step(&target));
         let mut is_whole = true;
         for (member, id) in members.iter().zip(ids) {
-            let place = states.member(&member.name)?;
+            let place = states.below(&member.name, &member.value);
             check_name(&member.name, &place, lowering);
             let step = parse_state(&member.name, &place, lowering);
             is_whole &= step.is_some();

@@ -220,7 +220,7 @@ impl Tree {
             NodeKind::Object(members) => {
                 let mut parsed = Vec::with_capacity(members.len());
                 for member in members {
-                    let inner = place.member(&member.name)?;
+                    let inner = place.below(&member.name, &member.value);
                     let field = format!("{field}/{}", member.name);
                     let name = lowering.constants.string(&member.name);
                     parsed.push((name, Tree::parse(&inner, subject, &field, lowering)));

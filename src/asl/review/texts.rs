@@ -70,9 +70,7 @@ pub(super) fn each_text(
         }
         NodeKind::Object(members) => {
             for member in members {
-                if let Some(value) = place.member(&member.name) {
-                    each_text(&value, &member.name, visit);
-                }
+                each_text(&place.below(&member.name, &member.value), &member.name, visit);
             }
         }
         _ => {}

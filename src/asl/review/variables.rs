@@ -1,94 +1,160 @@
 //! Variables that are read where some way from the start has assigned them nothing. A must-analysis
 //! over the machine as written: what every way to a state has assigned.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::asl::diagnostics::Diagnostics;
 use crate::asl::outline::{Outline, State, Way, Why};
 use crate::asl::review::texts::each_text;
 use crate::asl::source::{Node, Place};
 use crate::asl::{codes, names};
+use crate::fault::Location;
 
 type Names = BTreeSet<String>;
 
 /// What `$states` is is the language's to say.
 const RESERVED: &str = "states";
 
+/// Sets of variables: those that are followed at once, so that memory grows with the definition
+/// alone and not with its states times its variables.
+type Set = u64;
+
 /// Warns of reads before assignments.
 pub(super) fn review(outline: &Outline<'_>, diagnostics: &Diagnostics) {
     let states = outline.all_states();
     let everywhere: Names = states.iter().flat_map(|state| assigned_by(state)).collect();
-    Review { everywhere, diagnostics }.machine(outline, &Names::new());
-}
-
-struct Review<'d> {
-    /// What is assigned anywhere in the machine.
-    everywhere: Names,
-    diagnostics: &'d Diagnostics,
-}
-
-impl Review<'_> {
-    fn machine(&self, outline: &Outline<'_>, outer: &Names) {
-        for (state, known) in outline.states.iter().zip(flow(outline, outer)) {
-            // A state that nothing reaches has been reported.
-            let Some(known) = known else { continue };
-            self.state(state, &known);
-            let is_distributed = is_distributed(state);
-            for block in &state.blocks {
-                let outer = if is_distributed { &Names::new() } else { &known };
-                self.machine(block, outer);
-            }
-        }
+    let mut read = Read { everywhere: &everywhere, by_name: HashMap::new() };
+    let machine = Machine::of(outline, &mut read);
+    let mut variables: Vec<(String, usize)> = read.by_name.into_iter().collect();
+    variables.sort_unstable();
+    for together in variables.chunks(Set::BITS as usize) {
+        let bits = together.iter().enumerate();
+        let bits = bits.map(|(at, (name, id))| (*id, (1 << at, name.as_str()))).collect();
+        Review { everywhere: &everywhere, bits, diagnostics }.machine(&machine, 0);
     }
+}
 
-    fn state(&self, state: &State<'_>, known: &Names) {
+/// The variables that are read, by number.
+struct Read<'a> {
+    /// What is assigned anywhere in the machine.
+    everywhere: &'a Names,
+    by_name: HashMap<String, usize>,
+}
+
+impl Read<'_> {
+    fn number(&mut self, name: String) -> usize {
+        let next = self.by_name.len();
+        *self.by_name.entry(name).or_insert(next)
+    }
+}
+
+/// What matters of a machine: who reads and assigns which variables, and what leads where.
+struct Machine<'a> {
+    start: Option<usize>,
+    states: Vec<Facts<'a>>,
+}
+
+struct Facts<'a> {
+    name: &'a str,
+    reads: Vec<(usize, Location)>,
+    /// Where it leads, and what the way there assigns.
+    ways: Vec<(usize, Vec<usize>)>,
+    blocks: Vec<Machine<'a>>,
+    is_distributed: bool,
+}
+
+impl<'a> Machine<'a> {
+    fn of(outline: &Outline<'a>, read: &mut Read<'_>) -> Machine<'a> {
+        let start = outline.start.and_then(|name| outline.state(name));
+        let states = outline.states.iter().map(|state| Facts::of(state, outline, read));
+        Machine { start, states: states.collect() }
+    }
+}
+
+impl<'a> Facts<'a> {
+    fn of(state: &State<'a>, outline: &Outline<'a>, read: &mut Read<'_>) -> Facts<'a> {
+        let mut reads_found = Vec::new();
         each_expression(state, &mut |place, text| {
-            let mut told = Names::new();
             for name in reads(text, state.is_jsonata) {
-                let is_known = known.contains(&name) || name == RESERVED;
                 // In JSONata a name may also be the expression's own, or a function.
-                let may_be_other = state.is_jsonata && !self.everywhere.contains(&name);
-                if !is_known && !may_be_other && told.insert(name.clone()) {
-                    self.warn(state, &name, place);
+                let may_be_other = state.is_jsonata && !read.everywhere.contains(&name);
+                if name != RESERVED && !may_be_other {
+                    reads_found.push((read.number(name), place.location()));
                 }
             }
         });
+        let way = |way: &Way<'a>| {
+            let names = assigned_on(state, way).into_iter();
+            let assigned = names.map(|name| read.number(name)).collect();
+            Some((outline.state(way.to)?, assigned))
+        };
+        Facts {
+            name: state.name,
+            reads: reads_found,
+            ways: state.ways.iter().filter_map(way).collect(),
+            blocks: state.blocks.iter().map(|block| Machine::of(block, read)).collect(),
+            is_distributed: is_distributed(state),
+        }
+    }
+}
+
+struct Review<'a> {
+    everywhere: &'a Names,
+    /// The variables that are followed, by number.
+    bits: HashMap<usize, (Set, &'a str)>,
+    diagnostics: &'a Diagnostics,
+}
+
+impl Review<'_> {
+    fn machine(&self, machine: &Machine<'_>, outer: Set) {
+        for (state, known) in machine.states.iter().zip(self.flow(machine, outer)) {
+            // A state that nothing reaches has been reported.
+            let Some(known) = known else { continue };
+            for (number, location) in &state.reads {
+                if let Some((bit, name)) = self.bits.get(number)
+                    && known & bit == 0
+                {
+                    self.warn(state.name, name, location);
+                }
+            }
+            let outer = if state.is_distributed { 0 } else { known };
+            state.blocks.iter().for_each(|block| self.machine(block, outer));
+        }
     }
 
-    fn warn(&self, state: &State<'_>, name: &str, place: &Place<'_>) {
+    /// What every way to each state has assigned; `None` for those that nothing reaches.
+    fn flow(&self, machine: &Machine<'_>, outer: Set) -> Vec<Option<Set>> {
+        let mut known = vec![None; machine.states.len()];
+        let Some(start) = machine.start else { return known };
+        known[start] = Some(outer);
+        let mut waiting = vec![start];
+        // Sets only shrink, so this ends.
+        while let Some(at) = waiting.pop() {
+            for (to, assigned) in &machine.states[at].ways {
+                let after = known[at].unwrap_or_default() | self.set(assigned);
+                let joined = known[*to].map_or(after, |before| before & after);
+                if known[*to] != Some(joined) {
+                    known[*to] = Some(joined);
+                    waiting.push(*to);
+                }
+            }
+        }
+        known
+    }
+
+    fn set(&self, variables: &[usize]) -> Set {
+        let bits = variables.iter().filter_map(|number| self.bits.get(number));
+        bits.fold(0, |set, (bit, _)| set | bit)
+    }
+
+    fn warn(&self, state: &str, name: &str, location: &Location) {
         let why = match self.everywhere.contains(name) {
             true => "not every way to this state assigns it; assign it before, on each of them",
             false => "no state assigns it; add it to an \"Assign\" before",
         };
-        let message = format!("State {:?} reads the variable ${name}, and {why}.", state.name);
-        self.diagnostics.warning(codes::UNASSIGNED_VARIABLE, message, place.location());
+        let message = format!("State {state:?} reads the variable ${name}, and {why}.");
+        self.diagnostics.warning(codes::UNASSIGNED_VARIABLE, message, location.clone());
     }
-}
-
-/// What every way to each state has assigned; `None` for those that nothing reaches.
-fn flow(outline: &Outline<'_>, outer: &Names) -> Vec<Option<Names>> {
-    let mut known: Vec<Option<Names>> = outline.states.iter().map(|_| None).collect();
-    let Some(start) = outline.start.and_then(|name| outline.state(name)) else { return known };
-    known[start] = Some(outer.clone());
-    let mut waiting = vec![start];
-    // Sets only shrink, so this ends.
-    while let Some(at) = waiting.pop() {
-        let state = &outline.states[at];
-        for way in &state.ways {
-            let Some(to) = outline.state(way.to) else { continue };
-            let mut after = known[at].clone().unwrap_or_default();
-            after.extend(assigned_on(state, way));
-            let joined = match &known[to] {
-                None => after,
-                Some(before) => before.intersection(&after).cloned().collect(),
-            };
-            if known[to].as_ref() != Some(&joined) {
-                known[to] = Some(joined);
-                waiting.push(to);
-            }
-        }
-    }
-    known
 }
 
 /// The variables that taking this way assigns.
@@ -123,7 +189,7 @@ fn is_distributed(state: &State<'_>) -> bool {
 fn each_expression(state: &State<'_>, visit: &mut dyn FnMut(&Place<'_>, &str)) {
     let blocks = [names::BRANCHES, names::ITEM_PROCESSOR, names::ITERATOR, names::COMMENT];
     for member in state.place.node.as_object().unwrap_or_default() {
-        let Some(place) = state.place.member(&member.name) else { continue };
+        let place = state.place.below(&member.name, &member.value);
         if blocks.contains(&member.name.as_str()) {
             continue;
         }
@@ -237,6 +303,25 @@ mod tests {
                    "I": {"Type": "Pass", "InputPath": "$v", "OutputPath": "$t", "End": true}}}}"#,
         );
         assert_eq!(found, ["UNASSIGNED_VARIABLE /States/M/ItemProcessor/States/I/OutputPath"]);
+    }
+
+    #[test]
+    fn many_variables_take_memory_once() {
+        // Every state knows all variables before it: a set of names for each would take gigabytes.
+        const COUNT: usize = 6_000;
+        let state = |at: usize| {
+            format!(
+                r#""S{at}": {{"Type": "Pass", "Assign": {{"v{at}": 1, "w{at}.$": "$v{}"}}, "Next": "S{}"}},"#,
+                at / 2,
+                at + 1
+            )
+        };
+        let states: String = (0..COUNT).map(state).collect();
+        let start = std::time::Instant::now();
+        let found = finds("S0", &format!("{states}\"S{COUNT}\": {{\"Type\": \"Succeed\"}}"));
+        // The first state reads what it assigns itself.
+        assert_eq!(found, ["UNASSIGNED_VARIABLE /States/S0/Assign/w0.$"]);
+        assert!(start.elapsed().as_secs() < 10, "{:?}", start.elapsed());
     }
 
     #[test]

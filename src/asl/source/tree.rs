@@ -237,8 +237,12 @@ impl<'a> Place<'a> {
 
     /// The member of that name, in an object that has it.
     pub fn member(&self, name: &str) -> Option<Place<'a>> {
-        let node = self.node.get(name)?;
-        Some(Place { node, pointer: format!("{}/{}", self.pointer, pointer_token(name)) })
+        Some(self.below(name, self.node.get(name)?))
+    }
+
+    /// A value that stands here under that name; looks nothing up, where all members are visited.
+    pub fn below(&self, name: &str, node: &'a Node) -> Place<'a> {
+        Place { node, pointer: format!("{}/{}", self.pointer, pointer_token(name)) }
     }
 
     /// The element at that index, in an array that has it.
