@@ -6,7 +6,7 @@ mod values;
 
 use crate::asl::codes;
 use crate::asl::diagnostics::Diagnostics;
-use crate::asl::source::{Node, NodeKind, Place, Substitutions};
+use crate::asl::source::{Member, Node, NodeKind, Place, Substitutions};
 use crate::fault::Location;
 
 use values::Values;
@@ -67,10 +67,11 @@ pub fn machine(
     let body = body(&properties, name, &values, diagnostics)?;
     let mut substitutions = given.clone();
     if let Some(map) = properties.member("DefinitionSubstitutions") {
-        for member in map.node.as_object().unwrap_or_default() {
-            let Some(value) = map.member(&member.name) else { continue };
-            if let Some(text) = values.text(&value) {
-                substitutions.add(member.name.as_str(), text);
+        for Member { name, value, .. } in map.node.as_object().unwrap_or_default() {
+            if given.given(name).is_none()
+                && let Some(text) = values.text(&map.below(name, value))
+            {
+                substitutions.add(name.as_str(), text);
             }
         }
     }

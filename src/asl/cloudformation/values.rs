@@ -32,9 +32,9 @@ impl<'a> Values<'a> {
                     return value.moved_to(span);
                 }
                 let member = |member: &Member| {
-                    let value = place.member(&member.name).map(|place| self.tree(&place));
-                    let value = value.unwrap_or_else(|| member.value.clone());
-                    Member { value, ..member.clone() }
+                    let Member { name, name_span, value } = member;
+                    let value = self.tree(&place.below(name, value));
+                    Member { name: name.clone(), name_span: *name_span, value }
                 };
                 NodeKind::Object(members.iter().map(member).collect())
             }
@@ -79,7 +79,7 @@ impl<'a> Values<'a> {
 
     /// `Name`, `AWS::Region`, `Function.Arn`: given, a parameter's default, or a resource.
     fn named(&self, name: &str, place: &Place<'_>) -> Option<NodeKind> {
-        if let Some(value) = self.given.get(name) {
+        if let Some(value) = self.given.given(name) {
             return Some(NodeKind::String(value.to_owned()));
         }
         let pseudo = match name {
@@ -161,7 +161,11 @@ impl<'a> Values<'a> {
         }
     }
 
+    /// What the template can't tell the environment may.
     fn unresolved(&self, name: &str, place: &Place<'_>) -> Option<NodeKind> {
+        if let Some(value) = self.given.get(name) {
+            return Some(NodeKind::String(value.to_owned()));
+        }
         let message = format!(
             "{name} has no value before deployment; give it one with --set {name}=VALUE, or give the \
              parameter a Default."
@@ -205,13 +209,17 @@ Value:
 
     /// What a value in a template comes to, and the findings' pointers.
     fn resolves(value: &str) -> (String, Vec<String>) {
+        let mut given = Substitutions::none();
+        given.set("Given", "g");
+        resolves_with(value, given)
+    }
+
+    fn resolves_with(value: &str, given: Substitutions) -> (String, Vec<String>) {
         let text = format!("{TEMPLATE}  {value}\n");
         let diagnostics = Diagnostics::new();
         let (mode, limits) = (Mode::Template, Limits::default());
         let root = read_as(mode, text.as_bytes(), Format::Yaml, limits, &diagnostics);
         let root = root.unwrap_or_else(|| panic!("{text}"));
-        let mut given = Substitutions::none();
-        given.set("Given", "g");
         let place = Place::root(&root).member("Value").expect("there");
         let json = Values::new(&root, &given, &diagnostics).tree(&place).to_json_text();
         let found = diagnostics.into_vec().into_iter().map(|finding| finding.location.pointer);
@@ -234,6 +242,15 @@ Value:
         ] {
             assert_eq!(resolves(value), (json, vec![]), "{value}");
         }
+    }
+
+    #[test]
+    fn the_environment_is_asked_last() {
+        let variables = [("Wait", "9"), ("Open", "o"), ("AWS::Region", "e")];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let given = Substitutions::of_environment(variables.into_iter());
+        let (json, found) = resolves_with("[!Ref Wait, !Ref Open, !Sub '${AWS::Region}']", given);
+        assert_eq!((json.as_str(), found.len()), (r#"[5,"o","us-east-1"]"#, 0));
     }
 
     #[test]

@@ -4,36 +4,42 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// What placeholders stand for, by name.
+/// What placeholders stand for, by name: what was given, and behind it the environment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Substitutions {
-    values: BTreeMap<String, String>,
+    given: BTreeMap<String, String>,
+    environment: BTreeMap<String, String>,
 }
 
 impl Substitutions {
     /// None at all.
     pub const fn none() -> Substitutions {
-        Substitutions { values: BTreeMap::new() }
+        Substitutions { given: BTreeMap::new(), environment: BTreeMap::new() }
     }
 
-    /// Adds a value; one that is there already is replaced.
+    /// Those of an environment, which come last wherever others are added.
+    pub fn of_environment(variables: impl Iterator<Item = (String, String)>) -> Substitutions {
+        Substitutions { environment: variables.collect(), ..Substitutions::none() }
+    }
+
+    /// Gives a value; one that was given already is replaced.
     pub fn set(&mut self, name: impl Into<String>, value: impl Into<String>) {
-        self.values.insert(name.into(), value.into());
+        self.given.insert(name.into(), value.into());
     }
 
-    /// Adds a value where there is none yet.
+    /// Gives a value where none was given yet.
     pub fn add(&mut self, name: impl Into<String>, value: impl Into<String>) {
-        self.values.entry(name.into()).or_insert_with(|| value.into());
+        self.given.entry(name.into()).or_insert_with(|| value.into());
     }
 
-    /// The value of that name.
+    /// The value that was given under that name.
+    pub fn given(&self, name: &str) -> Option<&str> {
+        self.given.get(name).map(String::as_str)
+    }
+
+    /// The value of that name: given, or the environment's.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.values.get(name).map(String::as_str)
-    }
-
-    /// All names.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.values.keys().map(String::as_str)
+        self.given(name).or_else(|| self.environment.get(name).map(String::as_str))
     }
 }
 
@@ -107,6 +113,21 @@ pub(crate) fn fill<'t>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_environment_comes_last() {
+        let variables = [("a", "e"), ("b", "e")].map(|(name, it)| (name.into(), it.into()));
+        let mut substitutions = Substitutions::of_environment(variables.into_iter());
+        substitutions.add("a", "template");
+        substitutions.add("a", "later");
+        assert_eq!(
+            ["a", "b", "c"].map(|it| substitutions.get(it)),
+            [Some("template"), Some("e"), None]
+        );
+        assert_eq!(substitutions.given("b"), None);
+        substitutions.set("a", "set");
+        assert_eq!(substitutions.get("a"), Some("set"));
+    }
 
     #[test]
     fn are_filled_where_they_are_known() {
