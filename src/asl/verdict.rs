@@ -72,11 +72,6 @@ fn lacking(pointer: &str, mut names: Vec<&str>) -> Verdict {
 
 fn verdict(text: &str, finding: &Diagnostic) -> Verdict {
     let pointer = finding.location.pointer.as_str();
-    let quoted = |from: &str, to: &str| {
-        let at = finding.message.find(from)?;
-        let end = at + finding.message[at..].find(to)? + to.len();
-        Some(finding.message[at..end].to_owned())
-    };
     let (code, message, location) = match finding.code {
         codes::NOT_AN_OBJECT => return no_object(),
         codes::INVALID_JSON => return syntax(text, finding),
@@ -84,7 +79,9 @@ fn verdict(text: &str, finding: &Diagnostic) -> Verdict {
             (SCHEMA, Some("String does not match RFC3339 timestamp".to_owned()), pointer)
         }
         codes::INVALID_TEMPLATE => {
-            let message = quoted("The value for the field", "intrinsic function call");
+            let (from, to) = ("The value for the field", "intrinsic function call");
+            let message = between(&finding.message, from, to);
+            let message = message.map(|middle| format!("{from}{middle}{to}"));
             // AWS names the object that holds the field.
             (SCHEMA, message, pointer.rsplit_once('/').map_or(pointer, |(object, _)| object))
         }
@@ -98,8 +95,7 @@ fn verdict(text: &str, finding: &Diagnostic) -> Verdict {
         }
         codes::MISSING_TRANSITION_TARGET => {
             let field = pointer.rsplit('/').next().unwrap_or_default();
-            let target =
-                quoted(" value \"", "\" is").map(|text| text[8..text.len() - 4].to_owned());
+            let target = between(&finding.message, " value \"", "\" is not found");
             let message = target.map(|target| format!("Missing '{field}' target: {target}"));
             (TARGET, message, pointer)
         }
@@ -108,6 +104,12 @@ fn verdict(text: &str, finding: &Diagnostic) -> Verdict {
     let severity = if finding.is_error() { "ERROR" } else { "WARNING" };
     let message = message.unwrap_or_else(|| finding.message.clone());
     Verdict { severity, code, message, location: Some(location.to_owned()) }
+}
+
+/// What stands between two texts.
+fn between<'t>(text: &'t str, from: &str, to: &str) -> Option<&'t str> {
+    let (_, after) = text.split_once(from)?;
+    after.split_once(to).map(|(middle, _)| middle)
 }
 
 /// JSON that can't be read: in the words of AWS's parser where it stops at a word, in ours elsewhere.
@@ -149,6 +151,9 @@ mod tests {
     fn recorded_words_are_used() {
         let message = "State \"A\" field \"Next\" value \"B\" is not found in \"States\".";
         let told = ("Missing 'Next' target: B", "/States/A/Next");
+        says("{}", codes::MISSING_TRANSITION_TARGET, "/States/A/Next", message, told);
+        let message = "State \"A\" field \"Next\" value \" is\" is not found in \"States\".";
+        let told = ("Missing 'Next' target:  is", "/States/A/Next");
         says("{}", codes::MISSING_TRANSITION_TARGET, "/States/A/Next", message, told);
         let message = "x: The value for the field 'a.$' must be a valid JSONPath or a valid \
                        intrinsic function call: why";
