@@ -5,8 +5,8 @@ mod prepare;
 mod window;
 
 pub use prepare::{
-    Prepared, Refused, Unanswered, document_limits, environment, machine_name, plan_for, prepare,
-    substitutions_of,
+    Prepared, Refused, Unanswered, document_limits, environment, machine_name, plan_for,
+    plan_tasks, prepare, substitutions_of,
 };
 pub use window::{WINDOW_TOO_SMALL, window_warnings};
 

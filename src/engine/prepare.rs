@@ -1,6 +1,7 @@
 //! From a configuration to plans: definitions are compiled, paths parsed, tasks given drivers. All
 //! that is wrong comes back at once.
 
+use std::ffi::OsString;
 use std::path::Path as File;
 use std::sync::Arc;
 
@@ -72,8 +73,8 @@ fn prepare_one(config: &Config, pipeline: &Pipeline) -> Result<(Prepared, Refuse
     let warning = |message| Diagnostic::warning(WINDOW_TOO_SMALL, message, Location::default());
     refused.findings.extend(window_warnings(config, pipeline, &program).into_iter().map(warning));
     let name = machine_name(file);
-    let tasks = plan_tasks(config, pipeline, &program, &name);
-    let tasks = tasks.map_err(|findings| refused.findings.extend(findings)).ok();
+    let tasks = plan_tasks(config, pipeline, &program);
+    let tasks = tasks.map_err(|unanswered| refused.findings.extend(unanswered.findings())).ok();
     let output = output_of(&pipeline.output).map_err(|e| refused.findings.push(e)).ok();
     match (tasks, output) {
         (Some(tasks), Some(output)) => {
@@ -105,14 +106,9 @@ pub fn substitutions_of(pipeline: &Pipeline) -> Substitutions {
 
 /// The environment's variables, as far as they are text.
 pub fn environment() -> Substitutions {
-    let mut substitutions = Substitutions::none();
-    let variables = std::env::vars_os();
-    for (name, value) in
-        variables.filter_map(|(n, v)| n.into_string().ok().zip(v.into_string().ok()))
-    {
-        substitutions.set(name, value);
-    }
-    substitutions
+    let text =
+        |(name, value): (OsString, OsString)| name.into_string().ok().zip(value.into_string().ok());
+    Substitutions::of_environment(std::env::vars_os().filter_map(text))
 }
 
 /// A definition's name: its file's, without extensions, or that of a state machine in a template.
@@ -206,32 +202,30 @@ fn output_of(output: &config::Output) -> Result<shard::Output, Diagnostic> {
     })
 }
 
-/// Gives every Task of the program a driver or a mock, or says where there is none.
-fn plan_tasks(
+/// Gives every Task of the program a driver or a mock, as its pipeline has them, or says where there
+/// is none.
+pub fn plan_tasks(
     config: &Config,
     pipeline: &Pipeline,
     program: &Program,
-    name: &str,
-) -> Result<tasks::Plan, Vec<Diagnostic>> {
-    let refuse = |message: String| {
-        vec![Diagnostic::error(codes::UNSUPPORTED_RESOURCE, message, Location::default())]
-    };
-    let mocks = match &pipeline.mocks {
-        Some(place) => {
-            let loaded = Mocks::load(&place.to_string_lossy(), name);
-            Some(loaded.map_err(|e| refuse(e.to_string()))?)
-        }
-        None => None,
-    };
-    let settings = tasks::Settings {
+) -> Result<tasks::Plan, Unanswered> {
+    let machine = machine_name(&pipeline.definition);
+    let load = |place: &std::path::PathBuf| Mocks::load(&place.to_string_lossy(), &machine);
+    let mocks =
+        pipeline.mocks.as_ref().map(load).transpose().map_err(|error| Unanswered {
+            definition: Vec::new(),
+            mocks: vec![error.to_string()],
+        })?;
+    plan_for(program, task_settings(config, pipeline), mocks)
+}
+
+/// What a pipeline's tasks find.
+fn task_settings(config: &Config, pipeline: &Pipeline) -> tasks::Settings {
+    tasks::Settings {
         http: http_settings(pipeline),
-        produce: produce(config, pipeline),
+        produce: Some(produce(config, pipeline)),
         objects: pipeline.objects.clone().map(|folder| tasks::ObjectSettings { folder }),
-    };
-    plan_for(program, settings, mocks).map_err(|unanswered| {
-        let about_mocks = unanswered.mocks.into_iter().flat_map(refuse);
-        unanswered.definition.into_iter().chain(about_mocks).collect()
-    })
+    }
 }
 
 /// Why a program's tasks can't be answered: findings about it, and complaints about the mocks.
@@ -241,6 +235,14 @@ pub struct Unanswered {
     pub definition: Vec<Diagnostic>,
     /// What is wrong with the mocks.
     pub mocks: Vec<String>,
+}
+
+impl Unanswered {
+    fn findings(self) -> impl Iterator<Item = Diagnostic> {
+        let about_mocks =
+            |message| Diagnostic::error(codes::UNSUPPORTED_RESOURCE, message, Location::default());
+        self.definition.into_iter().chain(self.mocks.into_iter().map(about_mocks))
+    }
 }
 
 /// What answers the program's tasks.
@@ -301,13 +303,13 @@ fn http_settings(pipeline: &Pipeline) -> tasks::HttpSettings {
     }
 }
 
-fn produce(config: &Config, pipeline: &Pipeline) -> Option<tasks::ProduceSettings> {
-    Some(tasks::ProduceSettings {
+fn produce(config: &Config, pipeline: &Pipeline) -> tasks::ProduceSettings {
+    tasks::ProduceSettings {
         brokers: config.kafka.bootstrap_servers.join(","),
         properties: super::ends::producer_properties(&config.kafka),
         timeout: pipeline.produce.timeout,
         topics: pipeline.produce.topics.clone(),
-    })
+    }
 }
 
 #[cfg(test)]

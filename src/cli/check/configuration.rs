@@ -7,13 +7,12 @@ use crate::asl::codes;
 use crate::cli::definition::{Definition, Filled};
 use crate::config::{self, Config, Key, OutputValue, Pipeline, Place, Property};
 use crate::engine::{
-    WINDOW_TOO_SMALL, document_limits, machine_name, plan_for, substitutions_of, window_warnings,
+    WINDOW_TOO_SMALL, document_limits, plan_tasks, substitutions_of, window_warnings,
 };
 use crate::expr;
 use crate::fault::Diagnostic;
 use crate::kafka;
-use crate::program::{Options, Program};
-use crate::tasks::{Mocks, ProduceSettings, Settings};
+use crate::program::Options;
 
 /// The code of findings about a pipeline's mocks.
 const MOCKS: &str = "MOCKS";
@@ -112,29 +111,15 @@ impl Checked<'_> {
                 let location = config::locate(self.text, &keys);
                 self.config.push(Diagnostic::warning(WINDOW_TOO_SMALL, message, location));
             }
-            for message in tasks(program, pipeline, &mut findings) {
-                self.error(MOCKS, &["pipeline", index, "mocks"], message);
+            if let Err(unanswered) = plan_tasks(config, pipeline, program) {
+                findings.extend(unanswered.definition);
+                for message in unanswered.mocks {
+                    self.error(MOCKS, &["pipeline", index, "mocks"], message);
+                }
             }
         }
         let shown = Path::new(&definition.shown);
         self.definitions.push(Report::new(shown, definition.text, findings));
-    }
-}
-
-/// Adds the tasks that nothing answers to `findings`; what is wrong with the mocks comes back.
-fn tasks(program: &Program, pipeline: &Pipeline, findings: &mut Vec<Diagnostic>) -> Vec<String> {
-    let machine = machine_name(&pipeline.definition);
-    let load = |file: &std::path::PathBuf| Mocks::load(&file.to_string_lossy(), &machine);
-    let mocks = match pipeline.mocks.as_ref().map(load).transpose() {
-        Ok(mocks) => mocks,
-        Err(error) => return vec![error.to_string()],
-    };
-    match plan_for(program, settings(), mocks) {
-        Ok(_) => Vec::new(),
-        Err(unanswered) => {
-            findings.extend(unanswered.definition);
-            unanswered.mocks
-        }
     }
 }
 
@@ -149,9 +134,4 @@ fn refusal(name: &str, property: &Property) -> Option<String> {
         }
         _ => message,
     })
-}
-
-/// What tasks will find when the configuration is run: a configuration always names a cluster.
-fn settings() -> Settings {
-    Settings { produce: Some(ProduceSettings::default()), ..Settings::default() }
 }
