@@ -32,6 +32,37 @@ fn definitions_are_drawn_as_they_were() {
     golden.finish();
 }
 
+/// The largest definitions there may be: long ways, wide choices, arrows over everything.
+#[test]
+fn large_definitions_are_drawn_in_time() {
+    let long = |at: usize| {
+        let (next, back) = (at + 1, at / 2);
+        format!(
+            r#""S{at}": {{"Type": "Task", "Resource": "r:x", "Next": "S{next}", "Catch": [
+            {{"ErrorEquals": ["A"], "Next": "F"}}, {{"ErrorEquals": ["B"], "Next": "S{back}"}}]}},"#
+        )
+    };
+    let rule = |at: usize| {
+        format!(r#"{{"Variable": "$.a", "NumericEquals": {at}, "Next": "S{}"}}"#, at * 7 % 4_000)
+    };
+    let states: String = (0..4_000).map(long).collect();
+    let rules: Vec<String> = (0..4_000).map(rule).collect();
+    let text = format!(
+        r#"{{"StartAt": "C", "States": {{"C": {{"Type": "Choice", "Choices": [{}]}},
+        {states} "S4000": {{"Type": "Succeed"}}, "F": {{"Type": "Fail"}}}}}}"#,
+        rules.join(",")
+    );
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let file = folder.path().join("large.asl.json");
+    std::fs::write(&file, text).expect("it can be written");
+    let start = std::time::Instant::now();
+    for format in ["svg", "mermaid"] {
+        let drawn = draws(&file, format);
+        assert!(drawn.contains("S3999"), "{format}");
+    }
+    assert!(start.elapsed().as_secs() < 60, "{:?}", start.elapsed());
+}
+
 /// Where a definition's picture is kept; an example is named by its folder.
 fn beside(folder: &Path, definition: &Path, end: &str) -> PathBuf {
     let name = definition.file_name().unwrap_or_default().to_string_lossy().into_owned();

@@ -1,6 +1,8 @@
 //! Line charts as SVG text: no script, no font, no network; colours come from the page's variables,
 //! so they fit its light and its dark side.
 
+use super::xml::escaped;
+
 /// A line of a chart.
 #[derive(Clone, Debug)]
 pub struct Line {
@@ -108,7 +110,7 @@ impl Chart {
         let x = |value: f64| LEFT + (value - first) / (last - first) * (WIDTH - LEFT - RIGHT);
         let mut svg = format!(
             "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\">",
-            escape(&self.title)
+            escaped(&self.title)
         );
         self.draw_axes(&axis, &x, &mut svg);
         for (i, line) in self.lines.iter().enumerate() {
@@ -132,7 +134,7 @@ impl Chart {
     /// The legend, to stand above it.
     pub fn legend(&self) -> String {
         let entry = |line: &Line| {
-            format!("<span><i class=\"{}\"></i>{}</span>", line.class, escape(line.label))
+            format!("<span><i class=\"{}\"></i>{}</span>", line.class, escaped(line.label))
         };
         self.lines.iter().map(entry).collect()
     }
@@ -140,14 +142,14 @@ impl Chart {
     fn draw_axes(&self, axis: &Axis, x: &dyn Fn(f64) -> f64, svg: &mut String) {
         let right = WIDTH - RIGHT;
         for value in &axis.ticks {
-            let (y, label) = (axis.y(*value), escape(&(self.label)(*value)));
+            let (y, label) = (axis.y(*value), escaped(&(self.label)(*value)));
             put(svg, format_args!("<path class=\"grid\" d=\"M{LEFT} {y:.1}H{right}\"/>"));
             let (x, y) = (LEFT - 8.0, y + 4.0);
             put(svg, format_args!("<text x=\"{x}\" y=\"{y:.1}\" class=\"left\">{label}</text>"));
         }
         let last = self.ticks.len().saturating_sub(1);
         for (i, (value, label)) in self.ticks.iter().enumerate() {
-            let (x, y, label) = (x(*value), HEIGHT - 10.0, escape(label));
+            let (x, y, label) = (x(*value), HEIGHT - 10.0, escaped(label));
             let class = if i == last { "left" } else { "middle" };
             put(svg, format_args!("<text x=\"{x:.1}\" y=\"{y}\" class=\"{class}\">{label}</text>"));
         }
@@ -165,11 +167,6 @@ fn path(points: &[(f64, f64)], axis: &Axis, x: &dyn Fn(f64) -> f64) -> String {
 
 fn put(text: &mut String, more: std::fmt::Arguments<'_>) {
     text.push_str(&more.to_string());
-}
-
-/// Text made safe to stand in HTML.
-pub fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]

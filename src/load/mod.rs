@@ -22,6 +22,7 @@ pub mod scenario;
 pub mod schedule;
 pub mod shape;
 mod watch;
+pub mod xml;
 
 use std::fmt;
 use std::sync::Arc;

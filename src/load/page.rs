@@ -1,8 +1,9 @@
 //! The report as a page: one file, charts inside, readable in light and in dark, no network.
 
-use super::chart::{Chart, Line, Scale, escape, nice};
+use super::chart::{Chart, Line, Scale, nice};
 use super::figures::{count, micros, micros_short, rate};
 use super::report::{Check, Point, Report, StepReport};
+use super::xml::escaped;
 
 const STYLE: &str = include_str!("page.css");
 /// Labels on the time axis, about.
@@ -11,7 +12,7 @@ const TIME_TICKS: f64 = 8.0;
 impl Report {
     /// The page.
     pub fn to_page(&self) -> String {
-        let name = escape(&self.scenario);
+        let name = escaped(&self.scenario);
         let body = [
             self.head(),
             self.tiles(),
@@ -35,10 +36,10 @@ impl Report {
         format!(
             "<header><h1>{}</h1><span class=\"badge {class}\">{}</span></header>\n<p>{}</p>\
              <p class=\"soft\">{}</p>",
-            escape(&self.scenario),
+            escaped(&self.scenario),
             self.verdict(),
-            escape(&self.description),
-            escape(&self.workload)
+            escaped(&self.description),
+            escaped(&self.workload)
         )
     }
 
@@ -186,7 +187,8 @@ impl Report {
     fn check_table(&self) -> String {
         let row = |check: &Check| {
             let (class, word) = if check.passed { ("good", "ok") } else { ("bad", "failed") };
-            let [name, bound, value] = [&check.name, &check.bound, &check.value].map(|t| escape(t));
+            let [name, bound, value] =
+                [&check.name, &check.bound, &check.value].map(|t| escaped(t));
             format!(
                 "<td>{name}</td><td>{value}</td><td>{bound}</td><td class=\"{class}\">{word}</td>"
             )
@@ -195,7 +197,7 @@ impl Report {
     }
 
     fn foot(&self) -> String {
-        let errors = self.errors.iter().map(|error| format!("First error: {}. ", escape(error)));
+        let errors = self.errors.iter().map(|error| format!("First error: {}. ", escaped(error)));
         let notes: String = errors.chain(self.notes().iter().map(|n| format!("{n} "))).collect();
         format!(
             "<p><small>{notes}Open loop: latencies count from the time an event was due, so they \
@@ -210,7 +212,7 @@ fn card(title: &str, chart: &Chart) -> String {
     format!(
         "<section class=\"card\"><div><h2>{}</h2><span class=\"legend\">{legend}</span></div>\
          {}</section>",
-        escape(title),
+        escaped(title),
         chart.to_svg()
     )
 }

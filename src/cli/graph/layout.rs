@@ -82,7 +82,8 @@ impl Layout {
                 }
             }
         }
-        let rows = Rows { ranks: &ranks, centres: &centres, tops: &tops, heights: &heights };
+        let mut rows =
+            Rows { ranks: &ranks, centres: &centres, tops: &tops, heights: &heights, around: 0.0 };
         let arrows = rows.arrows(scene, &boxes);
         let mut layout = Layout { width: 0.0, height, boxes, arrows };
         layout.crop(scene);
@@ -183,9 +184,7 @@ fn centres(ranks: &Ranks, widths: &[Vec<f64>]) -> Vec<Vec<f64>> {
         let down = pass % 2 == 0;
         for step in 0..count {
             let layer = if down { step } else { count - 1 - step };
-            let wishes: Vec<(f64, f64)> = (0..centres[layer].len())
-                .map(|at| wish(ranks, &centres, layer, at, pass + 2 >= PASSES, down))
-                .collect();
+            let wishes = wishes(ranks, &centres, layer, pass + 2 >= PASSES, down);
             centres[layer] = apart(&wishes, &widths[layer]);
         }
     }
@@ -202,30 +201,37 @@ fn packed(widths: &[f64]) -> Vec<f64> {
     widths.iter().map(step).collect()
 }
 
-/// Where an item wants to be, and how much.
-fn wish(
+/// Where the items of a layer want to be, and how much.
+fn wishes(
     ranks: &Ranks,
     centres: &[Vec<f64>],
     layer: usize,
-    at: usize,
     both: bool,
     down: bool,
-) -> (f64, f64) {
-    let side = |below: bool| -> Vec<f64> {
+) -> Vec<(f64, f64)> {
+    let side = |below: bool| -> Vec<Vec<f64>> {
         let next = if below { layer.checked_add(1) } else { layer.checked_sub(1) };
-        let Some(next) = next.and_then(|next| centres.get(next)) else { return Vec::new() };
-        ranks.neighbours(layer, below)[at].iter().map(|place| next[*place]).collect()
+        let neighbours = ranks.neighbours(layer, below);
+        let Some(next) = next.and_then(|next| centres.get(next)) else {
+            return vec![Vec::new(); neighbours.len()];
+        };
+        let middles = |places: Vec<usize>| places.into_iter().map(|place| next[place]).collect();
+        neighbours.into_iter().map(middles).collect()
     };
-    let mut near = side(!down);
-    if both || near.is_empty() {
-        near.extend(side(down));
+    let (nearer, further) = (side(!down), side(down));
+    let mut wishes = Vec::with_capacity(nearer.len());
+    for (at, (mut near, far)) in nearer.into_iter().zip(further).enumerate() {
+        if both || near.is_empty() {
+            near.extend(far);
+        }
+        let is_box = matches!(ranks.layers[layer][at], Item::Node(_));
+        let weight = if is_box { 1.0 } else { BEND_WEIGHT };
+        wishes.push(match near.len() {
+            0 => (centres[layer][at], 0.1),
+            count => (near.iter().sum::<f64>() / count as f64, weight),
+        });
     }
-    let is_box = matches!(ranks.layers[layer][at], Item::Node(_));
-    let weight = if is_box { 1.0 } else { BEND_WEIGHT };
-    match near.len() {
-        0 => (centres[layer][at], 0.1),
-        count => (near.iter().sum::<f64>() / count as f64, weight),
-    }
+    wishes
 }
 
 /// The positions nearest to the wishes that keep the order and the widths: items that would overlap
@@ -257,25 +263,74 @@ struct Rows<'a> {
     centres: &'a [Vec<f64>],
     tops: &'a [f64],
     heights: &'a [f64],
+    /// Where the last arrow that goes around all layers went down.
+    around: f64,
+}
+
+/// Where an arrow leaves the upper box, and where it comes to the lower one.
+#[derive(Clone, Copy, Debug, Default)]
+struct Ports {
+    above: (f64, f64),
+    below: (f64, f64),
 }
 
 impl Rows<'_> {
-    fn arrows(&self, scene: &Scene, boxes: &[Placed]) -> Vec<Arrow> {
-        let edges = scene.edges.iter().enumerate();
-        edges.map(|(at, edge)| self.arrow(at, edge, scene, boxes)).collect()
+    fn arrows(&mut self, scene: &Scene, boxes: &[Placed]) -> Vec<Arrow> {
+        let ports = self.ports(scene, boxes);
+        self.around = boxes.iter().map(|it| it.x + it.width).fold(f64::MIN, f64::max);
+        let edges = scene.edges.iter().zip(ports).enumerate();
+        edges
+            .map(|(at, (edge, ports))| match self.ranks.chains[at].is_empty() {
+                true if edge.from == edge.to => around(&boxes[edge.from], edge),
+                true => self.past_all(at, edge, ports),
+                false => self.through(at, ports),
+            })
+            .collect()
     }
 
-    fn arrow(&self, at: usize, edge: &Edge, scene: &Scene, boxes: &[Placed]) -> Arrow {
-        if edge.from == edge.to {
-            return around(&boxes[edge.from], edge);
+    /// Where arrows leave boxes, and come to them: beside each other, in the order of where they go.
+    fn ports(&self, scene: &Scene, boxes: &[Placed]) -> Vec<Ports> {
+        let middle = |node: usize| boxes[node].x + boxes[node].width / 2.0;
+        // For each box, those at its bottom and those at its top: where they go, and which it is.
+        let mut sides = vec![[Vec::new(), Vec::new()]; boxes.len()];
+        for (at, edge) in scene.edges.iter().enumerate().filter(|(_, edge)| edge.from != edge.to) {
+            let (above, below) = match self.ranks.is_up[at] {
+                true => (edge.to, edge.from),
+                false => (edge.from, edge.to),
+            };
+            let (chain, first) = (&self.ranks.chains[at], self.ranks.first[at]);
+            let towards = |step: usize| self.centres[first + step][chain[step]];
+            let (down, up) = match chain.len() {
+                0 => (middle(below), middle(above)),
+                length => (towards(1), towards(length - 2)),
+            };
+            sides[above][0].push((down, at));
+            sides[below][1].push((up, at));
         }
-        let is_up = self.ranks.is_up[at];
-        let (above, below) = if is_up { (edge.to, edge.from) } else { (edge.from, edge.to) };
-        let chain = &self.ranks.chains[at];
-        let first = self.ranks.first[at];
+        let mut ports = vec![Ports::default(); scene.edges.len()];
+        for (it, sides) in boxes.iter().zip(&mut sides) {
+            for (side, arrows) in sides.iter_mut().enumerate() {
+                arrows.sort_by(|left, right| left.0.total_cmp(&right.0).then(left.1.cmp(&right.1)));
+                let count = arrows.len();
+                let apart = PORTS_APART.min(it.width / (count + 1) as f64);
+                let first = it.x + it.width / 2.0 - (count.max(1) - 1) as f64 / 2.0 * apart;
+                for (place, (_, arrow)) in arrows.iter().enumerate() {
+                    let x = first + place as f64 * apart;
+                    match side {
+                        0 => ports[*arrow].above = (x, it.y + it.height),
+                        _ => ports[*arrow].below = (x, it.y),
+                    }
+                }
+            }
+        }
+        ports
+    }
+
+    /// Through the layers between its boxes.
+    fn through(&self, at: usize, ports: Ports) -> Arrow {
+        let (chain, first) = (&self.ranks.chains[at], self.ranks.first[at]);
+        let (start, end) = (ports.above, ports.below);
         let mut label = None;
-        let start = self.port(at, above, scene, boxes, true);
-        let end = self.port(at, below, scene, boxes, false);
         let mut points = vec![start];
         // Past higher boxes beside it an arrow goes straight.
         let (under, over) =
@@ -304,36 +359,22 @@ impl Rows<'_> {
             points.push((end.0, over));
         }
         points.push(end);
-        if is_up {
+        if self.ranks.is_up[at] {
             points.reverse();
         }
         Arrow { points, label }
     }
 
-    /// Where an arrow leaves a box, or comes to it: beside the others, in the order of where they go.
-    fn port(
-        &self,
-        arrow: usize,
-        node: usize,
-        scene: &Scene,
-        boxes: &[Placed],
-        is_bottom: bool,
-    ) -> (f64, f64) {
-        let mut others: Vec<(f64, usize)> = Vec::new();
-        for (at, edge) in scene.edges.iter().enumerate().filter(|(_, edge)| edge.from != edge.to) {
-            let end = if is_bottom == self.ranks.is_up[at] { edge.to } else { edge.from };
-            if end == node {
-                let chain = &self.ranks.chains[at];
-                let step = if is_bottom { 1 } else { chain.len() - 2 };
-                others.push((self.centres[self.ranks.first[at] + step][chain[step]], at));
-            }
+    /// Around all that is between its boxes, at the right side.
+    fn past_all(&mut self, at: usize, edge: &Edge, ports: Ports) -> Arrow {
+        self.around += BESIDE_ARROW;
+        let (x, (start, end)) = (self.around, (ports.above, ports.below));
+        let mut points = vec![start, (x, start.1 + BELOW / 2.0), (x, end.1 - BELOW / 2.0), end];
+        if self.ranks.is_up[at] {
+            points.reverse();
         }
-        others.sort_by(|left, right| left.0.total_cmp(&right.0).then(left.1.cmp(&right.1)));
-        let place = others.iter().position(|(_, at)| *at == arrow).unwrap_or(0) as f64;
-        let it = &boxes[node];
-        let apart = PORTS_APART.min(it.width / (others.len() + 1) as f64);
-        let x = it.x + it.width / 2.0 + (place - (others.len().max(1) - 1) as f64 / 2.0) * apart;
-        (x, if is_bottom { it.y + it.height } else { it.y })
+        let label = (!edge.label.is_empty()).then_some((x, (start.1 + end.1) / 2.0));
+        Arrow { points, label }
     }
 }
 

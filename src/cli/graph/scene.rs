@@ -1,7 +1,8 @@
 //! What a picture of a machine shows, whatever draws it: boxes, arrows between them, and the machines
 //! within boxes.
 
-use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::asl::names;
 use crate::asl::outline::{Outline, State, Way, Why};
@@ -58,6 +59,8 @@ pub(super) struct Edge {
 
 /// Characters of a label; the rest is cut off.
 const LABEL_CHARS_MAX: usize = 34;
+/// Bytes of all labels of one arrow, roughly.
+const LABELS_BYTES_MAX: usize = 1_000;
 /// Nesting of conditions that a label spells out.
 const CONDITION_DEPTH_MAX: usize = 3;
 
@@ -84,6 +87,8 @@ impl Scene {
         let mut scene = Scene::default();
         scene.nodes.extend(outline.states.iter().map(Box::of));
         let mut missing: BTreeMap<&str, usize> = BTreeMap::new();
+        // Ways between the same two states are one arrow with all their labels.
+        let mut known: HashMap<(usize, usize, bool), usize> = HashMap::new();
         for (from, state) in outline.states.iter().enumerate() {
             for way in &state.ways {
                 let to = outline.state(way.to).unwrap_or_else(|| {
@@ -92,29 +97,31 @@ impl Scene {
                         scene.nodes.len() - 1
                     })
                 });
-                scene.add(Edge { from, to, label: label(way), is_catch: way.why == Why::Catch });
+                let edge = Edge { from, to, label: label(way), is_catch: way.why == Why::Catch };
+                match known.entry((from, to, edge.is_catch)) {
+                    Entry::Occupied(there) => scene.edges[*there.get()].also(&edge.label),
+                    Entry::Vacant(new) => {
+                        new.insert(scene.edges.len());
+                        scene.edges.push(edge);
+                    }
+                }
             }
         }
         scene
-    }
-
-    /// Ways between the same two states are one arrow with all their labels.
-    fn add(&mut self, edge: Edge) {
-        let same =
-            |it: &&mut Edge| (it.from, it.to, it.is_catch) == (edge.from, edge.to, edge.is_catch);
-        match self.edges.iter_mut().find(same) {
-            Some(there) if there.label != edge.label => {
-                there.label = format!("{}, {}", there.label, edge.label);
-            }
-            Some(_) => {}
-            None => self.edges.push(edge),
-        }
     }
 }
 
 impl Edge {
     fn plain(from: usize, to: usize) -> Edge {
         Edge { from, to, label: String::new(), is_catch: false }
+    }
+
+    /// Adds a label to the one that it has, up to what is ever shown.
+    fn also(&mut self, label: &str) {
+        if self.label != label && self.label.len() < LABELS_BYTES_MAX {
+            self.label += ", ";
+            self.label += label;
+        }
     }
 
     /// The label, cut to what a picture has room for.

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::layout::{Arrow, Layout, Placed};
 use super::scene::{Box, Edge, Scene, Shape};
 use super::text::{self, Line};
+use crate::load::xml::escaped;
 
 /// Around the whole picture.
 const MARGIN: f64 = 20.0;
@@ -281,31 +282,9 @@ fn class(shape: Shape) -> &'static str {
     }
 }
 
-/// Text as XML takes it; what XML has no way to write is left out.
-fn escaped(text: &str) -> String {
-    let mut out = String::new();
-    for character in text.chars() {
-        match character {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\n' | '\t' => out.push(' '),
-            '\u{0}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => {}
-            _ => out.push(character),
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn texts_are_escaped() {
-        assert_eq!(escaped("a<b> & \"c\"\u{7}\n"), "a&lt;b&gt; &amp; &quot;c&quot; ");
-    }
 
     #[test]
     fn curves_go_through_their_points() {
