@@ -80,6 +80,18 @@ fn a_failing_test_shows_what_differs() {
 }
 
 #[test]
+fn an_expected_output_is_not_that_of_a_failure() {
+    let folder = folder();
+    let flow = r#"{"StartAt": "F", "States": {"F": {"Type": "Fail", "Error": "E"}}}"#;
+    written(folder.path(), "flow.asl.json", flow);
+    let text = "tests: [{ name: it gives 1, expect: { output: 1 } }]";
+    let tests = written(folder.path(), "flow.test.yaml", text);
+    let (code, out, _) = says(&["test", &tests], "");
+    assert!(code == 1 && out.contains("expected SUCCEEDED, but it was FAILED\n"), "{out}");
+    assert!(out.contains("E: (no cause)") && out.contains("+ (none)"), "{out}");
+}
+
+#[test]
 fn tests_that_cannot_be_run_are_refused_where_they_are_wrong() {
     let folder = folder();
     written(folder.path(), "flow.asl.json", FLOW);
@@ -97,6 +109,52 @@ fn tests_that_cannot_be_run_are_refused_where_they_are_wrong() {
     let (code, out, _) = says(&["test", &stray, "--set", "Patience=30"], "");
     assert!(code == 1 && out.contains("no states named [\"Akss\"]"), "{out}");
     assert_eq!(says(&["test", "nowhere.test.yaml"], "").0, 2);
+}
+
+#[test]
+fn one_file_at_fault_leaves_the_others() {
+    let folder = folder();
+    written(folder.path(), "flow.asl.json", &FLOW.replace("3600", "60"));
+    written(folder.path(), "flow.test.yaml", TESTS);
+    let text = "definition: gone.asl.json\ntests: [{ name: t, expect: { output: 1 } }]";
+    written(folder.path(), "another.test.yaml", text);
+    let report = folder.path().join("report.xml").to_string_lossy().into_owned();
+    let place = folder.path().to_string_lossy().into_owned();
+    let (code, out, err) = says(&["test", &place, "--set", "Patience=30", "--junit", &report], "");
+    assert!(code == 2 && err.contains("gone.asl.json"), "{out}{err}");
+    assert!(out.contains("2 passed, 1 file at fault"), "{out}");
+    let report = std::fs::read_to_string(report).expect("it was written");
+    assert!(report.contains("tests=\"3\" failures=\"0\" errors=\"1\""), "{report}");
+    assert!(report.contains("<error message=\"error: could not read "), "{report}");
+}
+
+#[test]
+fn inputs_are_taken_as_they_are_spelled() {
+    let folder = folder();
+    let flow = r#"{"StartAt": "A", "States": {"A": {"Type": "Task", "Next": "B",
+        "Resource": "arn:aws:states:::sqs:sendMessage", "ResultPath": "$.r"},
+        "B": {"Type": "Pass", "Parameters": {"t.$": "States.JsonToString($)"}, "End": true}}}"#;
+    written(folder.path(), "flow.asl.json", flow);
+    written(folder.path(), "big.json", "{\"n\": 1E2, \"m\": 1180591620717411303424}");
+    let tests = written(
+        folder.path(),
+        "flow.test.json",
+        r#"{"tests": [{"name": "t", "input_file": "big.json", "mocks": {"A": [{"Return": 2.50}]},
+            "expect": {"output": {"t": "{\"n\":1E2,\"m\":1180591620717411303424,\"r\":2.50}"}}}]}"#,
+    );
+    let (code, out, err) = says(&["test", &tests], "");
+    assert!(code == 0, "{out}{err}");
+    let mocks = r#"{"StateMachines": {"flow": {"TestCases": {"t": {"A": "R"}}}},
+        "MockedResponses": {"R": {"0": {"Return": 1}}}}"#;
+    let mocks = written(folder.path(), "mocks.json", mocks);
+    written(folder.path(), "input.json", "{oops");
+    let (code, _, err) = says(&["test", &mocks], "");
+    assert!(code == 2 && err.contains("input.json is no JSON"), "{err}");
+    // What is there and can't be read is no empty input.
+    std::fs::remove_file(folder.path().join("input.json")).expect("it is there");
+    std::fs::create_dir(folder.path().join("input.json")).expect("a folder can be made");
+    let (code, _, err) = says(&["test", &mocks], "");
+    assert!(code == 2 && err.contains("input.json can't be read"), "{err}");
 }
 
 #[test]
@@ -149,6 +207,28 @@ fn pipelines_fill_placeholders_too() {
     let (code, out, _) =
         says(&["check", &pipeline("substitutions = { Rest = \"5\" }"), "--set", "Rest=x"], "");
     assert!(code == 1 && out.contains("/States/W/Seconds"), "{out}");
+}
+
+#[test]
+fn what_run_takes_check_takes() {
+    let folder = folder();
+    let flow = r#"{"StartAt": "M", "States": {"M": {"Type": "Map", "End": true,
+        "ItemReader": {"Resource": "arn:aws:states:::s3:getObject",
+            "ReaderConfig": {"InputType": "JSON"}, "Parameters": {"Bucket": "b", "Key": "k"}},
+        "ItemProcessor": {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "EXPRESS"},
+            "StartAt": "P", "States": {"P": {"Type": "Pass", "End": true}}}}}}"#;
+    written(folder.path(), "flow.asl.json", flow);
+    let pipeline = |objects: &str| {
+        let text = format!(
+            "[[pipeline]]\nname = \"p\"\ndefinition = \"flow.asl.json\"\non_failure = \"stop\"\n\
+             source = {{ topics = [\"in\"], group = \"g\" }}\noutput = {{ discard = true }}\n{objects}"
+        );
+        written(folder.path(), "pipeline.toml", &text)
+    };
+    let (code, out, _) = says(&["check", &pipeline("objects = \"objects\"")], "");
+    assert!(code == 0, "{out}");
+    let (code, out, _) = says(&["check", &pipeline("")], "");
+    assert!(code == 1 && out.contains("set \"objects\" in the pipeline"), "{out}");
 }
 
 const TEMPLATE: &str = "

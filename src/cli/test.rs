@@ -19,6 +19,7 @@ use crate::asl::excerpt::render;
 use crate::engine::machine_name;
 use crate::program::{Options, Program};
 
+use run::Ran;
 use suite::{Suite, strays};
 
 /// Run the tests of definitions
@@ -77,28 +78,34 @@ struct Verdict {
     differences: Vec<String>,
 }
 
+/// What came of a file of tests: verdicts, or why it could not be run.
+type Outcome = Result<Vec<Verdict>, String>;
+
 impl Run for Tests {
     fn run(self) -> anyhow::Result<u8> {
-        let mut files = Vec::new();
-        for file in &self.files {
-            collect(file, &mut files)?;
-        }
         let start = Instant::now();
-        let (mut suites, mut refused) = (Vec::new(), 0);
-        for file in &files {
-            match self.suite(file)? {
-                Some(verdicts) => suites.push((file.display().to_string(), verdicts)),
-                None => refused += 1,
+        let mut outcomes: Vec<(String, Outcome)> = Vec::new();
+        for place in &self.files {
+            let mut files = Vec::new();
+            let found = collect(place, &mut files);
+            for file in files {
+                outcomes.push((file.display().to_string(), self.suite(&file)?));
+            }
+            if let Err(why) = found {
+                outcomes.push((place.display().to_string(), Err(why)));
             }
         }
+        let refusals = || outcomes.iter().filter_map(|(_, outcome)| outcome.as_ref().err());
+        refusals().for_each(|why| complain(why));
         if let Some(file) = &self.junit {
-            std::fs::write(file, junit::report(&suites))
+            std::fs::write(file, junit::report(&outcomes))
                 .with_context(|| format!("could not write {}", file.display()))?;
         }
-        let verdicts = || suites.iter().flat_map(|(_, verdicts)| verdicts);
+        let verdicts = || outcomes.iter().flat_map(|(_, outcome)| outcome.iter().flatten());
         let failed = verdicts().filter(|verdict| !verdict.differences.is_empty()).count();
-        print(&summary(verdicts().count() - failed, failed, refused, start.elapsed()))?;
-        if refused == 0 && verdicts().count() == 0 {
+        let (count, refused) = (verdicts().count(), refusals().count());
+        print(&summary(count - failed, failed, refused, start.elapsed()))?;
+        if refused == 0 && count == 0 {
             complain("error: no test was run.");
             return Ok(REFUSED);
         }
@@ -117,21 +124,22 @@ fn summary(passed: usize, failed: usize, refused: usize, took: Duration) -> Stri
         parts.push(paint.bad(&format!("{failed} failed")));
     }
     if refused > 0 {
-        parts.push(paint.bad(&format!("{refused} files at fault")));
+        let files = if refused == 1 { "file" } else { "files" };
+        parts.push(paint.bad(&format!("{refused} {files} at fault")));
     }
     format!("\n{} in {:.1} ms\n", parts.join(", "), took.as_secs_f64() * 1000.0)
 }
 
 /// The file, or the files of tests in a folder, in the order of their names.
-fn collect(place: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
+fn collect(place: &Path, files: &mut Vec<PathBuf>) -> Result<(), String> {
     if !place.is_dir() {
         files.push(place.to_owned());
         return Ok(());
     }
-    let failed = || format!("could not read the folder {}", place.display());
-    let entries = std::fs::read_dir(place).with_context(failed)?;
+    let failed = |error| format!("error: could not read the folder {}: {error}", place.display());
+    let entries = std::fs::read_dir(place).map_err(failed)?;
     let entries: Result<Vec<_>, _> = entries.map(|entry| entry.map(|entry| entry.path())).collect();
-    let mut entries = entries.with_context(failed)?;
+    let mut entries = entries.map_err(failed)?;
     entries.sort();
     for entry in entries {
         let name = entry.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -146,24 +154,12 @@ fn collect(place: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
 }
 
 impl Tests {
-    /// Runs a file's tests, telling each as it ends; `None` where the file is at fault, which is said.
-    fn suite(&self, file: &Path) -> anyhow::Result<Option<Vec<Verdict>>> {
-        let text = match std::fs::read(file) {
-            Ok(text) => text,
-            Err(error) => {
-                complain(&format!("error: could not read {}: {error}", file.display()));
-                return Ok(None);
-            }
+    /// Runs a file's tests, telling each as it ends.
+    fn suite(&self, file: &Path) -> anyhow::Result<Outcome> {
+        let (suite, program) = match self.prepared(file) {
+            Ok(prepared) => prepared,
+            Err(why) => return Ok(Err(why)),
         };
-        let findings = Diagnostics::new();
-        let suite = Suite::parse(file, &text, &findings);
-        let findings = findings.into_vec();
-        if !findings.is_empty() {
-            let text = String::from_utf8_lossy(&text);
-            complain(&render(&file.to_string_lossy(), &text, &findings));
-        }
-        let Some(suite) = suite else { return Ok(None) };
-        let Some(program) = self.program(&suite)? else { return Ok(None) };
         let states: BTreeSet<&str> = program.rows.iter().map(|row| row.name.as_str()).collect();
         let machine = machine_name(&suite.definition);
         let paint = Paint::on(&std::io::stdout());
@@ -171,39 +167,48 @@ impl Tests {
         let mut verdicts = Vec::new();
         let is_wanted =
             |name: &str| self.filter.as_ref().is_none_or(|text| name.contains(text.as_str()));
-        for test in suite.tests.iter().filter(|test| is_wanted(&test.name)) {
+        for test in suite.tests.into_iter().filter(|test| is_wanted(&test.name)) {
             let start = Instant::now();
-            let strays = strays(test, &states);
-            let differences = |paint| match &strays[..] {
-                [] => {
-                    verdict::differences(&test.expect, &run::run(&program, &machine, test), paint)
+            let ran = match &strays(&test, &states)[..] {
+                [] => run::run(&program, &machine, &test),
+                strays => {
+                    Ran::of_trouble(format!("The definition has no states named {strays:?}."))
                 }
-                _ => vec![format!("The definition has no states named {strays:?}.")],
             };
-            let told = differences(paint);
             let took = start.elapsed();
-            print(&line(&test.name, took, &told, paint))?;
+            let told = |paint| verdict::differences(&test.expect, &ran, paint);
+            print(&line(&test.name, took, &told(paint), paint))?;
             // Reports have no colours.
-            let told = if told.is_empty() { told } else { differences(Paint::none()) };
-            verdicts.push(Verdict { name: test.name.clone(), took, differences: told });
+            let differences = told(Paint::none());
+            verdicts.push(Verdict { name: test.name, took, differences });
         }
-        Ok(Some(verdicts))
+        Ok(Ok(verdicts))
     }
 
-    fn program(&self, suite: &Suite) -> anyhow::Result<Option<Program>> {
-        let mut substitutions = suite.substitutions.clone();
-        let given = self.filled.substitutions();
-        self.filled.given().for_each(|(name, value)| substitutions.set(name, value));
-        for name in given.names() {
-            substitutions.add(name, given.get(name).unwrap_or_default());
+    /// What is needed to run a file's tests, or what is wrong with it.
+    fn prepared(&self, file: &Path) -> Result<(Suite, Program), String> {
+        let unreadable =
+            |file: &Path, error| format!("error: could not read {}: {error}", file.display());
+        let text = std::fs::read(file).map_err(|error| unreadable(file, error))?;
+        let findings = Diagnostics::new();
+        let suite = Suite::parse(file, &text, &findings);
+        let findings = findings.into_vec();
+        let told = render(&file.to_string_lossy(), &String::from_utf8_lossy(&text), &findings);
+        let Some(suite) = suite else { return Err(told) };
+        if !findings.is_empty() {
+            complain(&told);
+        }
+        let mut substitutions = self.filled.substitutions();
+        for (name, value) in &suite.substitutions {
+            substitutions.add(name, value);
         }
         let options = Options { substitutions: &substitutions, ..Options::default() };
         let definition = Definition::read(&suite.definition, &options)
-            .with_context(|| format!("could not read {}", suite.definition.display()))?;
-        if definition.compiled.0.is_none() {
-            complain(&definition.findings());
+            .map_err(|error| unreadable(&suite.definition, error))?;
+        match definition.compiled.0 {
+            Some(program) => Ok((suite, program)),
+            None => Err(render(&definition.shown, &definition.text, &definition.compiled.1)),
         }
-        Ok(definition.compiled.0)
     }
 }
 

@@ -2,64 +2,66 @@
 
 use std::fmt::Write;
 
-use super::Verdict;
+use super::{Outcome, Verdict};
+use crate::load::xml::escaped;
 
-/// The whole file: a suite for each file of tests.
-pub(super) fn report(suites: &[(String, Vec<Verdict>)]) -> String {
-    let all = || suites.iter().flat_map(|(_, verdicts)| verdicts);
-    let seconds: f64 = all().map(|it| it.took.as_secs_f64()).sum();
-    let failures = all().filter(|it| !it.differences.is_empty()).count();
+/// The whole file: a suite for each file of tests; a file that could not be run is one error.
+pub(super) fn report(outcomes: &[(String, Outcome)]) -> String {
+    let all = || outcomes.iter().flat_map(|(_, outcome)| outcome.iter().flatten());
+    let errors = outcomes.iter().filter(|(_, outcome)| outcome.is_err()).count();
     let mut out = format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"expressway\" tests=\"{}\" \
-         failures=\"{failures}\" time=\"{seconds:.6}\">\n",
-        all().count()
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"expressway\" {}>\n",
+        counts(all(), errors)
     );
-    for (file, verdicts) in suites {
-        suite(file, verdicts, &mut out);
+    for (file, outcome) in outcomes {
+        suite(file, outcome, &mut out);
     }
     out.push_str("</testsuites>\n");
     out
 }
 
-fn suite(file: &str, verdicts: &[Verdict], out: &mut String) {
-    let failures = verdicts.iter().filter(|it| !it.differences.is_empty()).count();
-    let seconds: f64 = verdicts.iter().map(|it| it.took.as_secs_f64()).sum();
-    let file = escaped(file);
-    let _ = writeln!(
-        out,
-        "  <testsuite name=\"{file}\" tests=\"{}\" failures=\"{failures}\" time=\"{seconds:.6}\">",
-        verdicts.len()
-    );
+/// `tests="2" failures="1" errors="0" time="0.004"`
+fn counts<'v>(verdicts: impl Iterator<Item = &'v Verdict>, errors: usize) -> String {
+    let (mut tests, mut failures, mut seconds) = (errors, 0, 0.0);
     for verdict in verdicts {
-        let (name, seconds) = (escaped(&verdict.name), verdict.took.as_secs_f64());
-        let head = format!("<testcase name=\"{name}\" classname=\"{file}\" time=\"{seconds:.6}\"");
-        let _ = match &verdict.differences[..] {
-            [] => writeln!(out, "    {head}/>"),
-            [first, ..] => writeln!(
-                out,
-                "    {head}>\n      <failure message=\"{}\">{}</failure>\n    </testcase>",
-                escaped(first.lines().next().unwrap_or_default()),
-                escaped(&verdict.differences.join("\n"))
-            ),
-        };
+        tests += 1;
+        failures += usize::from(!verdict.differences.is_empty());
+        seconds += verdict.took.as_secs_f64();
+    }
+    format!("tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\" time=\"{seconds:.6}\"")
+}
+
+fn suite(file: &str, outcome: &Outcome, out: &mut String) {
+    let counts = counts(outcome.iter().flatten(), outcome.is_err().into());
+    let file = escaped(file);
+    let _ = writeln!(out, "  <testsuite name=\"{file}\" {counts}>");
+    match outcome {
+        Ok(verdicts) => verdicts.iter().for_each(|verdict| case(&file, verdict, out)),
+        Err(why) => {
+            let head = format!("<testcase name=\"{file}\" classname=\"{file}\"");
+            told(&head, "error", why, out);
+        }
     }
     out.push_str("  </testsuite>\n");
 }
 
-fn escaped(text: &str) -> String {
-    let mut out = String::new();
-    for character in text.chars() {
-        match character {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\n' => out.push('\n'),
-            '\u{0}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => out.push(' '),
-            _ => out.push(character),
-        }
+fn case(file: &str, verdict: &Verdict, out: &mut String) {
+    let (name, seconds) = (escaped(&verdict.name), verdict.took.as_secs_f64());
+    let head = format!("<testcase name=\"{name}\" classname=\"{file}\" time=\"{seconds:.6}\"");
+    if verdict.differences.is_empty() {
+        let _ = writeln!(out, "    {head}/>");
+    } else {
+        told(&head, "failure", &verdict.differences.join("\n"), out);
     }
-    out
+}
+
+fn told(head: &str, what: &str, why: &str, out: &mut String) {
+    let first = escaped(why.lines().next().unwrap_or_default());
+    let _ = writeln!(
+        out,
+        "    {head}>\n      <{what} message=\"{first}\">{}</{what}>\n    </testcase>",
+        escaped(why)
+    );
 }
 
 #[cfg(test)]
@@ -77,8 +79,13 @@ mod tests {
         };
         let verdicts =
             vec![verdict("good", &[]), verdict("b<d", &["status: \"x\"\nmore", "path:"])];
-        let text = report(&[("a.test.yaml".to_owned(), verdicts)]);
-        assert!(text.contains("tests=\"2\" failures=\"1\" time=\"0.004000\">"), "{text}");
+        let text = report(&[
+            ("a.test.yaml".to_owned(), Ok(verdicts)),
+            ("b.test.yaml".to_owned(), Err("error: \"b\"\nline 2".to_owned())),
+        ]);
+        let counts = "tests=\"3\" failures=\"1\" errors=\"1\" time=\"0.004000\">";
+        assert!(text.contains(counts), "{text}");
+        assert!(text.contains("<error message=\"error: &quot;b&quot;\">error: "), "{text}");
         assert!(text.contains("<testcase name=\"b&lt;d\" classname=\"a.test.yaml\""), "{text}");
         assert!(
             text.contains(

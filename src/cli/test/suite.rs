@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use serde::de::IgnoredAny;
 use serde_json::Value as Json;
 
 use crate::asl::codes;
 use crate::asl::diagnostics::Diagnostics;
 use crate::asl::fields::Fields;
-use crate::asl::source::{self, Format, Node, Place, Substitutions};
+use crate::asl::source::{self, Format, Node, Place};
 use crate::engine::machine_name;
 use crate::expr::Timestamp;
 use crate::fault::Location;
@@ -20,7 +21,7 @@ pub(super) struct Suite {
     /// A file, or a state machine in a template.
     pub(super) definition: PathBuf,
     /// What the file says that placeholders stand for.
-    pub(super) substitutions: Substitutions,
+    pub(super) substitutions: Vec<(String, String)>,
     pub(super) tests: Vec<Test>,
 }
 
@@ -28,7 +29,8 @@ pub(super) struct Suite {
 #[derive(Debug)]
 pub(super) struct Test {
     pub(super) name: String,
-    pub(super) input: Json,
+    /// JSON, spelled as it was given.
+    pub(super) input: String,
     pub(super) mocks: Mocks,
     /// States whose mocks go by call of the execution, not by attempt of the visit.
     pub(super) by_call: BTreeSet<String>,
@@ -64,6 +66,8 @@ pub(super) const SUCCEEDED: &str = "SUCCEEDED";
 pub(super) const FAILED: &str = "FAILED";
 pub(super) const TIMED_OUT: &str = "TIMED_OUT";
 
+/// The input where none is given.
+const EMPTY: &str = "{}";
 /// When executions start where the test does not say: 2026-01-01T00:00:00Z.
 const START_MS: i64 = 1_767_225_600_000;
 /// What comes before the format in the name of a test file.
@@ -100,12 +104,12 @@ impl<'a> Reader<'a> {
             let why = "names no \"definition\", and there is none of its name beside it.";
             fields.error(codes::MISSING_FIELD, why);
         }
-        let mut substitutions = Substitutions::none();
+        let mut substitutions = Vec::new();
         if let Some(mut given) = fields.object("substitutions") {
             for (member, place) in given.take_rest() {
                 let text = place.node.as_str().map(str::to_owned);
                 let value = text.unwrap_or_else(|| place.node.to_json_text());
-                substitutions.set(member.name.as_str(), value);
+                substitutions.push((member.name.clone(), value));
             }
         }
         let mocks = fields.string("mocks").map(|file| self.folder.join(file));
@@ -136,9 +140,9 @@ impl<'a> Reader<'a> {
             return None;
         };
         let input = self.folder.join("input.json");
-        let input = match std::fs::read(&input) {
-            Ok(text) => self.json(&text, &input, machines.location())?,
-            Err(_) => Json::Object(Default::default()),
+        let input = match input.exists() {
+            true => self.input_in(&input, machines.location())?,
+            false => EMPTY.to_owned(),
         };
         let cases = machine.member("TestCases")?;
         let test = |name: &str| {
@@ -149,7 +153,7 @@ impl<'a> Reader<'a> {
         };
         let names = cases.node.as_object().unwrap_or_default().iter();
         let tests: Option<Vec<_>> = names.map(|member| test(&member.name)).collect();
-        Some(Suite { definition, substitutions: Substitutions::none(), tests: tests? })
+        Some(Suite { definition, substitutions: Vec::new(), tests: tests? })
     }
 
     fn definition_beside(&self, file: &Path, machines: &Place<'a>) -> Option<(PathBuf, Place<'a>)> {
@@ -176,19 +180,11 @@ impl<'a> Reader<'a> {
         let name = fields.required_string("name").map(str::to_owned);
         fields.at_most_one(&["input", "input_file"]);
         let input = match (fields.node("input"), fields.string("input_file")) {
-            (Some(node), _) => json(node),
+            (Some(node), _) => Some(node.to_json_text()),
             (None, Some(file)) => {
-                let file = self.folder.join(file);
-                let at = fields.location("input_file");
-                match std::fs::read(&file) {
-                    Ok(text) => self.json(&text, &file, at),
-                    Err(error) => {
-                        self.error(&format!("{} can't be read: {error}.", file.display()), at);
-                        None
-                    }
-                }
+                self.input_in(&self.folder.join(file), fields.location("input_file"))
             }
-            (None, None) => Some(Json::Object(Default::default())),
+            (None, None) => Some(EMPTY.to_owned()),
         };
         let case = fields.string("case");
         let at = fields.location("case");
@@ -225,10 +221,12 @@ impl<'a> Reader<'a> {
 
     fn expect(&self, mut fields: Fields<'a>) -> Expect {
         let error = fields.string("error").map(str::to_owned);
-        let status = fields.one_of("status", &[SUCCEEDED, FAILED, TIMED_OUT]);
+        let output = fields.node("output").and_then(json);
+        // An output says that it succeeds, as an error says that it fails.
+        let implied = error.as_ref().map(|_| FAILED).or(output.as_ref().map(|_| SUCCEEDED));
         let expect = Expect {
-            status: status.or(error.as_ref().map(|_| FAILED)),
-            output: fields.node("output").and_then(json),
+            status: fields.one_of("status", &[SUCCEEDED, FAILED, TIMED_OUT]).or(implied),
+            output,
             ignore: owned(fields.strings("ignore")).unwrap_or_default(),
             error,
             cause: fields.string("cause").map(str::to_owned),
@@ -257,27 +255,28 @@ impl<'a> Reader<'a> {
     /// MockConfigFile has it.
     fn own_mocks(&self, place: &Place<'a>, by_call: &mut BTreeSet<String>) -> Option<Mocks> {
         let mut fields = Fields::new(place, "The test's \"mocks\"", self.diagnostics)?;
-        let mut responses = serde_json::Map::new();
+        let (mut case, mut responses) = (Vec::new(), Vec::new());
         for (member, place) in fields.take_rest() {
-            let list = match place.node.as_array() {
-                None => json(place.node)?,
-                Some(list) => {
+            let answers = match place.node.as_array() {
+                None => place.node.to_json_text(),
+                Some(calls) => {
                     by_call.insert(member.name.clone());
-                    let calls = list.iter().enumerate();
-                    Json::Object(
-                        calls.filter_map(|(at, it)| Some((at.to_string(), json(it)?))).collect(),
-                    )
+                    let calls = calls.iter().enumerate();
+                    let calls = calls.map(|(at, it)| format!("\"{at}\":{}", it.to_json_text()));
+                    format!("{{{}}}", calls.collect::<Vec<_>>().join(","))
                 }
             };
-            responses.insert(member.name.clone(), list);
+            let state = Json::from(member.name.as_str());
+            case.push(format!("{state}:{state}"));
+            responses.push(format!("{state}:{answers}"));
         }
-        let case: serde_json::Map<String, Json> =
-            responses.keys().map(|state| (state.clone(), Json::String(state.clone()))).collect();
-        let config = serde_json::json!({
-            "StateMachines": { "machine": { "TestCases": { "test": case } } },
-            "MockedResponses": responses,
-        });
-        self.known(Mocks::parse(config.to_string().as_bytes(), "machine", None), place.location())
+        // Put together as text: numbers keep their spelling.
+        let config = format!(
+            r#"{{"StateMachines":{{"machine":{{"TestCases":{{"test":{{{}}}}}}}}},"MockedResponses":{{{}}}}}"#,
+            case.join(","),
+            responses.join(",")
+        );
+        self.known(Mocks::parse(config.as_bytes(), "machine", None), place.location())
     }
 
     fn mocks(
@@ -299,10 +298,23 @@ impl<'a> Reader<'a> {
         mocks.map_err(|problems| self.error(&problems.join(" "), at)).ok()
     }
 
-    fn json(&self, text: &[u8], file: &Path, at: Location) -> Option<Json> {
-        let parsed = serde_json::from_slice(text);
-        let wrong = |error| self.error(&format!("{} is no JSON: {error}.", file.display()), at);
-        parsed.map_err(wrong).ok()
+    /// A file's text, which must be JSON.
+    fn input_in(&self, file: &Path, at: Location) -> Option<String> {
+        let wrong = |why: String| self.error(&format!("{} {why}.", file.display()), at);
+        let text = match std::fs::read_to_string(file) {
+            Ok(text) => text,
+            Err(error) => {
+                wrong(format!("can't be read: {error}"));
+                return None;
+            }
+        };
+        match serde_json::from_str::<IgnoredAny>(&text) {
+            Ok(_) => Some(text),
+            Err(error) => {
+                wrong(format!("is no JSON: {error}"));
+                None
+            }
+        }
     }
 
     fn error(&self, message: &str, at: Location) {

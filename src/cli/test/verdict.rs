@@ -14,10 +14,8 @@ const AROUND: usize = 3;
 /// The differences, a text of one or more lines each; none where it is as expected.
 pub(super) fn differences(expect: &Expect, ran: &Ran, paint: Paint) -> Vec<String> {
     if let Some(trouble) = &ran.trouble {
-        return vec![format!(
-            "{trouble}\n{}",
-            indented(&format!("it had entered: {}", ran.path.join(" -> ")))
-        )];
+        let entered = format!("\n    it had entered: {}", ran.path.join(" -> "));
+        return vec![format!("{trouble}{}", if ran.path.is_empty() { "" } else { &entered })];
     }
     let mut found = Vec::new();
     if let Some(status) = expect.status.filter(|status| *status != ran.status) {
@@ -39,13 +37,8 @@ pub(super) fn differences(expect: &Expect, ran: &Ran, paint: Paint) -> Vec<Strin
         let got = got.as_deref().unwrap_or("(none)");
         found.push(format!("{what}:{}", diff(wanted, got, paint)));
     }
-    if let Some(wanted) = &expect.output
-        && let Some(got) = &ran.output
-    {
-        let (wanted, got) = (without(wanted, &expect.ignore), without(got, &expect.ignore));
-        if !same(&wanted, &got) {
-            found.push(format!("output:{}", diff(&pretty(&wanted), &pretty(&got), paint)));
-        }
+    if let Some(wanted) = &expect.output {
+        found.extend(output_difference(wanted, ran, &expect.ignore, paint));
     }
     if let Some(wanted) = expect.path.as_ref().filter(|wanted| **wanted != ran.path) {
         found.push(format!("path:{}", diff(&wanted.join("\n"), &ran.path.join("\n"), paint)));
@@ -63,6 +56,16 @@ pub(super) fn differences(expect: &Expect, ran: &Ran, paint: Paint) -> Vec<Strin
         found.push(format!("calls:{}", diff(&listed(wanted), &listed(&got), paint)));
     }
     found
+}
+
+fn output_difference(wanted: &Json, ran: &Ran, ignore: &[String], paint: Paint) -> Option<String> {
+    let wanted = without(wanted, ignore);
+    let got = match &ran.output {
+        Some(got) => without(got, ignore),
+        None => return Some(format!("output:{}", diff(&pretty(&wanted), "(none)", paint))),
+    };
+    (!same(&wanted, &got))
+        .then(|| format!("output:{}", diff(&pretty(&wanted), &pretty(&got), paint)))
 }
 
 fn as_called(wanted: &[Call], got: &[Call]) -> bool {
@@ -88,7 +91,10 @@ fn listed(calls: &[Call]) -> String {
 /// Are they the same value? Numbers by what they are, not by how they are spelled.
 fn same(one: &Json, two: &Json) -> bool {
     match (one, two) {
-        (Json::Number(one), Json::Number(two)) => one == two || one.as_f64() == two.as_f64(),
+        (Json::Number(one), Json::Number(two)) => match (integer(one), integer(two)) {
+            (Some(one), Some(two)) => one == two,
+            _ => one == two || one.as_f64() == two.as_f64(),
+        },
         (Json::Array(one), Json::Array(two)) => {
             one.len() == two.len() && one.iter().zip(two).all(|(one, two)| same(one, two))
         }
@@ -98,6 +104,11 @@ fn same(one: &Json, two: &Json) -> bool {
         }
         _ => one == two,
     }
+}
+
+/// All digits of a whole number that has them.
+fn integer(number: &serde_json::Number) -> Option<i128> {
+    number.as_i64().map(i128::from).or(number.as_u64().map(i128::from))
 }
 
 /// The value without what stands at these pointers.
@@ -178,6 +189,7 @@ mod tests {
         assert!(same(&json!({"a": 1, "b": [2.0]}), &json!({"b": [2], "a": 1.0})));
         assert!(!same(&json!({"a": 1}), &json!({"a": 1, "b": null})));
         assert!(!same(&json!([1, 2]), &json!([2, 1])));
+        assert!(!same(&json!(9_007_199_254_740_993_i64), &json!(9_007_199_254_740_992_i64)));
         let value = json!({"a": {"b/c": 1, "d": 2}, "e": [1, 2]});
         let ignored = ["/a/b~1c".to_owned(), "/e/0".to_owned(), "/gone/x".to_owned()];
         assert_eq!(without(&value, &ignored), json!({"a": {"d": 2}, "e": [null, 2]}));
@@ -195,6 +207,13 @@ mod tests {
             told.contains("\n    -   \"h\": 8\n    +   \"h\": 9\n") && !told.contains("\"a\""),
             "{told}"
         );
+    }
+
+    #[test]
+    fn an_output_that_did_not_come_is_a_difference() {
+        let expect = Expect { output: Some(json!({"a": 1})), ..Expect::default() };
+        let told = differences(&expect, &Ran { status: "FAILED", ..Ran::default() }, PLAIN);
+        assert!(told.len() == 1 && told[0].contains("+ (none)"), "{told:?}");
     }
 
     #[test]
