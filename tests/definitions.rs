@@ -1,17 +1,20 @@
 //! Definitions of others, held against what validators say of them (where their folder stands beside
 //! the repository): what people really write compiles, what is wrong is refused at the right place.
 
+mod beside;
+
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::sync::LazyLock;
 
 use expressway::asl::codes;
 use expressway::asl::source::Format;
 use expressway::fault::Diagnostic;
 use expressway::program::{Options, compile};
+use regex::Regex;
 use serde_json::Value as Json;
 
-/// The corpus, beside the repository.
-const CORPUS: &str = "../shared/conformance/definitions";
+/// The corpus, below the folder beside the repository.
+const CORPUS: &str = "conformance/definitions";
 /// Validators that must accept a sample for it to count as right.
 const VALIDATORS_MIN: usize = 2;
 
@@ -38,12 +41,36 @@ const ACCEPTED: &[(&str, &str)] = &[
     ),
 ];
 
+/// Records that are refused elsewhere than where their source says, with the reason.
+const ELSEWHERE: &[(&str, &str)] = &[
+    (
+        "ChristopheBougere/asl-validator:src/__tests__/definitions/\
+         invalid-jsonata-path-fields.asl.json",
+        "its schema blames the query language; refused is the field that does not go with it",
+    ),
+    (
+        "aws/amazon-states-language-service:src/asl-utils/utils/tests/\
+         assignVariableTestData.ts#block3:mockManualLoopAsl",
+        "its schema asks for JSONata's Condition; the rule is JSONPath's and has no operator",
+    ),
+];
+
+/// `SCHEMA_VALIDATION_FAILED: /States/X/Type is invalid`
+static POINTER: LazyLock<Regex> = LazyLock::new(|| regex(r"(?:^|: )(/.+) is invalid\."));
+/// `"Next"`, `'StartAt'`
+static QUOTED: LazyLock<Regex> = LazyLock::new(|| regex(r#""([^"]+)"|'([^']+)'"#));
+/// `States.Choice1.Choices.0`
+static DOTTED: LazyLock<Regex> = LazyLock::new(|| regex(r"\bStates\.([\w.-]+)"));
+/// `"Next": "b"`
+static MEMBER: LazyLock<Regex> = LazyLock::new(|| regex(r#"^"([^"]+)":"#));
+
+fn regex(text: &str) -> Regex {
+    Regex::new(text).expect("the pattern is well-formed")
+}
+
 fn records(file: &str) -> Option<Vec<Json>> {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(CORPUS).join(file);
-    let Ok(text) = std::fs::read_to_string(&file) else {
-        println!("no definitions were looked at: there is no {}", file.display());
-        return None;
-    };
+    let text = std::fs::read_to_string(beside::shared(&format!("{CORPUS}/{file}"))?);
+    let text = text.expect("the corpus can be read");
     Some(text.lines().map(|line| serde_json::from_str(line).expect("a record a line")).collect())
 }
 
@@ -85,7 +112,7 @@ fn what_people_write_compiles() {
             () => drop(refused.insert(id(record), shown(&errors))),
         }
     }
-    println!("samples: {compiled} compile, {later} need what is not implemented yet");
+    beside::say(&format!("samples: {compiled} compile, {later} need what is not implemented"));
     compare("refused", refused, REFUSED);
     assert!(compiled > 0);
 }
@@ -93,49 +120,81 @@ fn what_people_write_compiles() {
 #[test]
 fn what_is_wrong_is_refused_where_it_is_wrong() {
     let Some(records) = records("invalid.jsonl") else { return };
-    let (mut found, mut later, mut accepted) = (BTreeMap::new(), 0, BTreeMap::new());
+    let (mut met, mut placeless, mut later) = (0, 0, 0);
+    let (mut accepted, mut elsewhere) = (BTreeMap::new(), BTreeMap::new());
     for record in &records {
         let errors = errors(&record["definition"]);
+        let complaints = || format!("\n    {}{}", record["expect"]["complaints"], shown(&errors));
+        let claims = claims(record);
+        let is_met = |claim: &Claim| errors.iter().any(|error| claim.is_met_by(error));
         match () {
-            () if errors.is_empty() => {
-                accepted.insert(id(record), format!(" {}", record["expect"]["complaints"]));
-            }
+            () if errors.is_empty() => drop(accepted.insert(id(record), complaints())),
             // Where it is refused will be told once it is implemented.
             () if is_later(&errors) => later += 1,
-            () => drop(found.insert(id(record), places(&errors))),
+            () if claims.is_empty() => placeless += 1,
+            () if claims.iter().any(is_met) => met += 1,
+            () => drop(elsewhere.insert(id(record), complaints())),
         }
     }
-    println!("invalid: {} are refused, {later} need what is not implemented yet", found.len());
+    beside::say(&format!(
+        "invalid: {met} are refused where their source says, {placeless} where it does not say, \
+         {later} need what is not implemented"
+    ));
     compare("accepted", accepted, ACCEPTED);
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/definitions/invalid.txt");
-    if std::env::var_os("UPDATE_DEFINITIONS").is_some_and(|value| value == "1") {
-        let text: String = found.iter().map(|(id, places)| format!("{id}\n{places}")).collect();
-        std::fs::write(&file, text).expect("the file can be written");
-    }
-    let known = std::fs::read_to_string(&file).expect("what is known stands in the repository");
-    for (id, places) in blocks(&known) {
-        let now = found.get(id).map_or("(nothing)", String::as_str);
-        let hint = "UPDATE_DEFINITIONS=1 rewrites what is expected";
-        assert_eq!(now, places, "{id}: {hint}");
-    }
+    compare("refused elsewhere", elsewhere, ELSEWHERE);
+    assert!(met > placeless);
 }
 
-/// `    CODE /pointer`, a line for each.
-fn places(errors: &[Diagnostic]) -> String {
-    let line = |error: &Diagnostic| format!("    {} {}\n", error.code, error.location.pointer);
-    errors.iter().map(line).collect()
+/// Where a validator sees something wrong.
+enum Claim {
+    /// `/States/X/Type`
+    At(String),
+    /// Names of fields and states, under one of which the finding must stand, or all of which it must
+    /// say.
+    Naming(Vec<String>),
 }
 
-/// The records in the file of what is known: an id, and the indented lines that follow it.
-fn blocks(text: &str) -> Vec<(&str, String)> {
-    let mut found: Vec<(&str, String)> = Vec::new();
-    for line in text.lines() {
-        match found.last_mut().filter(|_| line.starts_with(' ')) {
-            Some((_, places)) => *places += &format!("{line}\n"),
-            None => found.push((line, String::new())),
+impl Claim {
+    fn of(complaint: &str) -> Option<Claim> {
+        if let Some(found) = POINTER.captures(complaint) {
+            return Some(Claim::At(found[1].to_owned()));
+        }
+        let words = QUOTED.captures_iter(complaint).filter_map(|it| it.get(1).or(it.get(2)));
+        let dotted = DOTTED.captures_iter(complaint).filter_map(|it| it.get(1));
+        let words = words.chain(dotted).flat_map(|it| it.as_str().split('.')).map(str::to_owned);
+        let words: Vec<String> = words.collect();
+        (!words.is_empty()).then_some(Claim::Naming(words))
+    }
+
+    fn is_met_by(&self, error: &Diagnostic) -> bool {
+        let ours = &error.location.pointer;
+        match self {
+            Claim::At(theirs) => ours.starts_with(theirs) || theirs.starts_with(ours.as_str()),
+            Claim::Naming(words) => {
+                let is_below = |word: &String| ours.split('/').any(|token| token == word);
+                let is_said = |word: &String| error.message.contains(word.as_str());
+                words.iter().any(is_below) || words.iter().all(is_said)
+            }
         }
     }
-    found
+}
+
+/// What is said by whoever calls the record invalid, as far as it says where.
+fn claims(record: &Json) -> Vec<Claim> {
+    let complaints = record["expect"]["complaints"].as_array().into_iter().flatten();
+    let texts: Vec<&str> = complaints.filter_map(Json::as_str).collect();
+    // The language service quotes the line instead.
+    let service = record["lint"]["asl_language_service"]["errors"].as_array();
+    let quoted = service.into_iter().flatten().filter_map(|error| {
+        let is_said = texts.contains(&error["message"].as_str()?);
+        let member = MEMBER.captures(error["at"].as_str()?)?;
+        is_said.then(|| Claim::Naming(vec![member[1].to_owned()]))
+    });
+    let quoted: Vec<Claim> = quoted.collect();
+    if !quoted.is_empty() {
+        return quoted;
+    }
+    texts.into_iter().filter_map(Claim::of).collect()
 }
 
 /// What was found must be what is known, no more and no less.
