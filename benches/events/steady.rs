@@ -50,6 +50,8 @@ pub fn allocations() -> u64 {
 const PARKING_EVERY: usize = 8;
 /// Every so many events one goes through the machine that forks instead.
 const FORKING_EVERY: usize = 16;
+/// Every so many events one goes through the machine in JSONata.
+const QUERYING_EVERY: usize = 7;
 /// Every so many events one is large.
 const LARGE_EVERY: usize = 1000;
 /// Events that arrive in a tick.
@@ -59,6 +61,7 @@ const TICK_MS: i64 = 100;
 
 const PARKING: &str = include_str!("parking.asl.json");
 const FORKING: &str = include_str!("forking.asl.json");
+const QUERYING: &str = include_str!("querying.asl.json");
 const MOCKS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/events/parking.mocks.json");
 
 /// Counts what a shard counts.
@@ -149,7 +152,7 @@ impl Parking {
         if let Some(timer) = parked.timer.take() {
             self.timers.cancel(timer);
         }
-        std::mem::swap(&mut parked.execution, &mut self.execution);
+        self.execution.trade_places(&mut parked.execution);
         self.scratch.reset();
         self.execution.unpark(&mut self.scratch, &parked.block);
         self.advance(Some(slot), resume);
@@ -172,7 +175,7 @@ impl Parking {
                     let slot = slot.unwrap_or_else(|| self.free_slot());
                     let Slot { execution, block, timer } = &mut self.slots[slot];
                     self.execution.park(&mut self.scratch, block);
-                    std::mem::swap(execution, &mut self.execution);
+                    self.execution.trade_places(execution);
                     *timer = Some(self.timers.set(until_ms, slot as u64));
                     return;
                 }
@@ -236,11 +239,12 @@ fn machine<'a>(program: &'a Program, limits: &'a Limits, now_ms: i64) -> Machine
     Machine { program, limits, identity: &Nobody, now_ms }
 }
 
-/// Both machines and what arrives at them.
+/// The machines and what arrives at them.
 pub struct Steady {
     plain: Vec<(Runner, Vec<Vec<u8>>)>,
     parking: Parking,
     forking: Parking,
+    querying: Parking,
     large: Vec<u8>,
     arrived: usize,
     written: usize,
@@ -255,6 +259,7 @@ impl Steady {
             plain: plain.into(),
             parking: Parking::new(PARKING, "parking"),
             forking: Parking::new(FORKING, "forking"),
+            querying: Parking::new(QUERYING, "querying"),
             arrived: 0,
             written: 0,
         }
@@ -271,6 +276,8 @@ impl Steady {
                 self.forking.start(event);
             } else if at.is_multiple_of(PARKING_EVERY) {
                 self.parking.start(event);
+            } else if at.is_multiple_of(QUERYING_EVERY) {
+                self.querying.start(event);
             } else if at % LARGE_EVERY == 1 {
                 self.written += self.plain[0].0.run(&self.large).len();
             } else {
@@ -279,21 +286,23 @@ impl Steady {
             if at.is_multiple_of(BATCH) {
                 self.parking.tick();
                 self.forking.tick();
+                self.querying.tick();
             }
         }
     }
 
     /// What was done, in a line.
     pub fn summary(&self) -> String {
-        let Steady { arrived, written, parking, forking, .. } = self;
+        let Steady { arrived, written, parking, forking, querying, .. } = self;
         let waiting = |host: &Parking| host.slots.len() - host.free.len();
         format!(
             "{arrived} events, {written} bytes written, {} ended after being parked twice, {} after \
-             being forked twice, {} parked now, {} states entered by those",
+             being forked twice, {} in JSONata, {} parked now, {} states entered by those",
             parking.ended,
             forking.ended,
-            waiting(parking) + waiting(forking),
-            parking.watch.steps + forking.watch.steps
+            querying.ended,
+            waiting(parking) + waiting(forking) + waiting(querying),
+            parking.watch.steps + forking.watch.steps + querying.watch.steps
         )
     }
 }

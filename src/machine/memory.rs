@@ -6,6 +6,9 @@ use super::fork::Fork;
 use super::thread::{Phase, Thread};
 use crate::value::{Block, Scratch, Value};
 
+/// Bytes of each of JSONata's lists that are kept for the next evaluations.
+const QUERY_BYTES_KEPT: usize = 64 << 10;
+
 impl Execution {
     /// Moves what is live together. The limit grows with it, so that the work stays proportional.
     pub(super) fn compact(&mut self, scratch: &mut Scratch, garbage_max: usize) {
@@ -24,7 +27,7 @@ impl Execution {
 
     /// Copies what is live into `block`, so that the scratch memory can serve others.
     pub fn park(&mut self, scratch: &mut Scratch, block: &mut Block) {
-        self.queries.shrink_to(0);
+        self.queries.shrink_to(QUERY_BYTES_KEPT);
         if self.open_forks == 0 {
             let Thread { state_input, variables, writes, .. } = self.thread;
             return scratch.park(&[self.history.input, state_input, variables, writes], block);
@@ -32,6 +35,13 @@ impl Execution {
         let roots = self.take_roots(scratch);
         scratch.park(&roots, block);
         self.roots = roots;
+    }
+
+    /// Trades places with an execution that waits, or is to. The working memory stays here, where
+    /// executions run, so that none is made anew after each wait.
+    pub fn trade_places(&mut self, other: &mut Execution) {
+        std::mem::swap(self, other);
+        std::mem::swap(&mut self.queries, &mut other.queries);
     }
 
     /// Brings back what [`Execution::park`] put there.

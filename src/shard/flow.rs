@@ -202,7 +202,7 @@ impl Flow {
         } else {
             let window = self.windows.get(slot.claim.assignment()).expect("its claim is valid");
             let (topic, partition) = (window.topic.clone(), window.assignment.partition);
-            std::mem::swap(&mut self.execution, &mut slot.execution);
+            self.execution.trade_places(&mut slot.execution);
             match slot.scratch.take() {
                 Some(own) => self.take_over(own),
                 None => {
@@ -329,7 +329,7 @@ impl Flow {
         if scratch.is_none() {
             self.execution.park(&mut self.scratch, &mut block);
         }
-        std::mem::swap(&mut self.execution, &mut execution);
+        self.execution.trade_places(&mut execution);
         core.counts(self.index).parks += 1;
         let mut slot = Slot::new(self.index, run.claim, (kept, execution, block), run.received_ns);
         slot.scratch = scratch;
