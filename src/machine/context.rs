@@ -66,8 +66,7 @@ impl ContextObject<'_> {
     /// `$$.State.RetryCount`, which states that can be retried have.
     fn retry_count(&self) -> Option<u32> {
         let step = self.machine.program.step(self.thread.step);
-        let is_retried = matches!(step, Step::Task(_) | Step::Parallel(_) | Step::Map(_));
-        is_retried.then_some(self.thread.attempt)
+        step.is_retried().then_some(self.thread.attempt)
     }
 
     /// The call that `$$.Task.Token` is made from, in tasks that wait for it.
@@ -87,9 +86,7 @@ impl ContextObject<'_> {
         let mark = scratch.mark();
         for (name, value) in [("Index", index), ("Key", key), ("Value", value)] {
             if name != "Key" || !key.is_null() {
-                let name = scratch.string(name);
-                scratch.push(name);
-                scratch.push(value);
+                scratch.push_member(name, value);
             }
         }
         scratch.object(mark).ok()
@@ -132,9 +129,7 @@ impl ContextObject<'_> {
         let mark = scratch.mark();
         for field in fields {
             if let Some(value) = self.make(scratch, name, field) {
-                let key = scratch.string(field);
-                scratch.push(key);
-                scratch.push(value);
+                scratch.push_member(field, value);
             }
         }
         scratch.object(mark).ok()
@@ -148,9 +143,7 @@ impl Context for ContextObject<'_> {
         let source = [("Source", self.machine.identity.source(scratch))];
         for (name, value) in groups.into_iter().chain(source) {
             if let Some(value) = value {
-                let key = scratch.string(name);
-                scratch.push(key);
-                scratch.push(value);
+                scratch.push_member(name, value);
             }
         }
         scratch.object(mark).unwrap_or(Value::NULL)

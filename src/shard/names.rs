@@ -83,9 +83,7 @@ pub fn source_object(
     ];
     let mark = scratch.mark();
     for (name, member) in members.into_iter().chain(value.map(|value| ("Value", value))) {
-        let key = scratch.string(name);
-        scratch.push(key);
-        scratch.push(member);
+        scratch.push_member(name, member);
     }
     scratch.object(mark).ok()
 }
@@ -98,9 +96,7 @@ fn headers_object(headers: &[Header<'_>], scratch: &mut Scratch) -> Option<Value
             continue;
         }
         let value = header.value.map_or(Value::NULL, |value| text_of(value, scratch));
-        let name = scratch.string(header.name);
-        scratch.push(name);
-        scratch.push(value);
+        scratch.push_member(header.name, value);
     }
     scratch.object(mark).ok()
 }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::block::Block;
 use super::index::{self, Implementation, Job, PADDING, ParseError, ParseReason, Workspace};
 use super::read::{Hints, Key};
-use super::text::{encode_into, escape_flags, escape_into};
+use super::text::{CHUNK, append_short, encode_into, escape_flags, escape_into};
 use super::value::{SPACED, Shape, Tag, UNUSUAL, Value};
 
 /// What a document may measure.
@@ -31,9 +31,6 @@ impl Default for Limits {
         Limits { bytes_max: 256 << 10, height_max: 127 }
     }
 }
-
-/// Bytes that are repeated at least.
-const REPEATED: usize = 32;
 
 /// A computed value would be nested deeper than [`Limits::HEIGHT_CEILING`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -219,13 +216,12 @@ impl Scratch {
         }
     }
 
-    /// Appends a range of the text to it. Most are short, and a copy of known length is cheaper.
+    /// Appends a range of the text to it. Most are short.
     #[inline]
     pub(super) fn repeat(&mut self, range: Range<usize>) {
-        match self.bytes.get(range.start..).and_then(<[u8]>::first_chunk::<REPEATED>) {
-            Some(&chunk) if range.len() <= REPEATED => {
-                self.bytes.extend_from_slice(&chunk);
-                self.bytes.truncate(self.bytes.len() - REPEATED + range.len());
+        match self.bytes.get(range.start..).and_then(<[u8]>::first_chunk) {
+            Some(&chunk) if range.len() <= CHUNK => {
+                append_short(&chunk, range.len(), &mut self.bytes);
             }
             _ => self.bytes.extend_from_within(range),
         }
@@ -281,6 +277,13 @@ impl Scratch {
     /// Pushes an item, or a key or value in turn.
     pub fn push(&mut self, value: Value) {
         self.pending.push(value);
+    }
+
+    /// Pushes a key and its value.
+    pub fn push_member(&mut self, name: &str, value: Value) {
+        let name = self.string(name);
+        self.push(name);
+        self.push(value);
     }
 
     /// Drops what was pushed since `mark`, after a failure half way.

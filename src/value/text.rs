@@ -2,7 +2,20 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr;
+
 use super::value::{ESCAPED, UNUSUAL};
+
+/// Bytes that a short copy takes, whatever is asked for: the time of a copy of unknown length goes
+/// into finding out how short it is.
+pub(super) const CHUNK: usize = 32;
+
+/// Appends the first `len` bytes of a chunk.
+#[inline]
+pub(super) fn append_short(chunk: &[u8; CHUNK], len: usize, out: &mut Vec<u8>) {
+    out.extend_from_slice(chunk);
+    out.truncate(out.len() - CHUNK + len);
+}
 
 /// What a string's text (without quotes) says, escapes decoded. The text is known to be valid.
 pub(super) fn decode(text: &str) -> Cow<'_, str> {
@@ -91,24 +104,11 @@ pub(super) fn check_escapes(text: &[u8]) -> Result<(), usize> {
 /// A string's flags by its text, which is valid.
 #[inline]
 pub(super) fn escape_flags(text: &[u8]) -> u8 {
-    if holds_backslash(text) { slow_escape_flags(text) } else { 0 }
+    // Most strings hold none.
+    if memchr(b'\\', text).is_some() { flags_of_escapes(text) } else { 0 }
 }
 
-/// Most strings hold none: eight bytes at a time, the last ones perhaps twice.
-#[inline]
-fn holds_backslash(text: &[u8]) -> bool {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    let (chunks, rest) = text.as_chunks::<8>();
-    let zero_byte = |word: u64| word.wrapping_sub(ONES) & !word & (ONES << 7);
-    let in_chunk = |chunk: &[u8; 8]| zero_byte(u64::from_le_bytes(*chunk) ^ (ONES * 0x5c));
-    let last = match text.last_chunk::<8>() {
-        Some(last) => in_chunk(last) != 0,
-        None => rest.contains(&b'\\'),
-    };
-    last | (chunks.iter().fold(0, |found, chunk| found | in_chunk(chunk)) != 0)
-}
-
-fn slow_escape_flags(text: &[u8]) -> u8 {
+fn flags_of_escapes(text: &[u8]) -> u8 {
     let mut flags = 0;
     let mut rest = text;
     while let Some(at) = rest.iter().position(|&b| b == b'\\') {

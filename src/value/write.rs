@@ -2,11 +2,8 @@
 //! as it stands.
 
 use super::scratch::Scratch;
-use super::text::{encode_into, normalize_into};
+use super::text::{CHUNK, append_short, encode_into, normalize_into};
 use super::value::{DISJOINT, SPACED, Shape, UNUSUAL, Value};
-
-/// Bytes that are copied at least.
-const CHUNK: usize = 32;
 
 impl Scratch {
     /// Appends the value's compact JSON text. Recursion is bounded by the limit on height.
@@ -25,16 +22,12 @@ impl Scratch {
         }
     }
 
-    /// Appends a part of `bytes`. Most are short, and the time of a copy of unknown length goes into
-    /// finding out how short: a whole chunk is copied, and what is too much taken back.
+    /// Appends a part of `bytes`. Most are short.
     #[inline]
     fn copy(&self, from: usize, len: usize, out: &mut Vec<u8>) {
         let rest = &self.bytes[from..];
         match rest.first_chunk::<CHUNK>() {
-            Some(chunk) if len <= CHUNK => {
-                out.extend_from_slice(chunk);
-                out.truncate(out.len() - CHUNK + len);
-            }
+            Some(chunk) if len <= CHUNK => append_short(chunk, len, out),
             _ => out.extend_from_slice(&rest[..len]),
         }
     }

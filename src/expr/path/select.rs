@@ -95,9 +95,7 @@ fn merged(scratch: &mut Scratch, at: Value, keys: &[Key]) -> Result<Option<Value
     let mark = scratch.mark();
     for (index, key) in keys.iter().enumerate() {
         if let Some(value) = scratch.get(at, key).filter(|_| !keys[..index].contains(key)) {
-            let name = scratch.string(key.name());
-            scratch.push(name);
-            scratch.push(value);
+            scratch.push_member(key.name(), value);
         }
     }
     let object = scratch.object(mark);
