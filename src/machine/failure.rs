@@ -55,6 +55,19 @@ impl Machine<'_> {
         }
     }
 
+    /// The current state failed of itself; the cause says where.
+    #[cold]
+    pub(super) fn broke(
+        &self,
+        execution: &mut Execution,
+        scratch: &mut Scratch,
+        observer: &mut impl Observer,
+        error: StateError,
+    ) -> Next {
+        let error = self.located(execution, error);
+        self.fail(execution, scratch, observer, error, Raised::ByState)
+    }
+
     fn is_forking(&self, execution: &Execution) -> bool {
         !self.program.step(execution.thread.step).branches().is_empty()
     }
@@ -158,10 +171,8 @@ fn at_last(error: StateError) -> StateError {
 fn error_output(scratch: &mut Scratch, error: &StateError) -> Value {
     let mark = scratch.mark();
     for (name, text) in [("Error", error.name()), ("Cause", error.cause())] {
-        let name = scratch.string(name);
         let text = text.map_or(Value::NULL, |text| scratch.string(text));
-        scratch.push(name);
-        scratch.push(text);
+        scratch.push_member(name, text);
     }
     scratch.object(mark).unwrap_or(Value::NULL)
 }

@@ -84,10 +84,7 @@ impl Machine<'_> {
         });
         let terms = match terms {
             Ok(terms) => terms,
-            Err(error) => {
-                let error = self.located(execution, error);
-                return self.fail(execution, scratch, observer, error, Raised::ByState);
-            }
+            Err(error) => return self.broke(execution, scratch, observer, error),
         };
         let most = self.limits.concurrency_max.max(1);
         let concurrency = if terms.concurrency == 0 { most } else { terms.concurrency.min(most) };
@@ -99,7 +96,10 @@ impl Machine<'_> {
             match self.take_item(execution, scratch, fork, state) {
                 Ok(None) => break,
                 Ok(Some(taken)) => self.begin(execution, fork, state, taken),
-                Err(error) => return self.broke(execution, scratch, observer, fork, error),
+                Err(error) => {
+                    execution.abort(fork);
+                    return self.broke(execution, scratch, observer, error);
+                }
             }
         }
         match execution.forks[fork as usize].running {
@@ -167,9 +167,7 @@ impl Machine<'_> {
         let whole = scratch.mark();
         for (name, value) in [("Items", Some(items)), ("BatchInput", batches.input)] {
             if let Some(value) = value {
-                let name = scratch.string(name);
-                scratch.push(name);
-                scratch.push(value);
+                scratch.push_member(name, value);
             }
         }
         let input = scratch.object(whole).map_err(deep)?;
@@ -265,7 +263,10 @@ impl Machine<'_> {
                     return Next::Turn;
                 }
                 Ok(None) => {}
-                Err(error) => return self.broke(execution, scratch, observer, fork, error),
+                Err(error) => {
+                    execution.abort(fork);
+                    return self.broke(execution, scratch, observer, error);
+                }
             }
         }
         match execution.forks[fork as usize].running {
@@ -298,8 +299,7 @@ impl Machine<'_> {
             Ok(results) => self.leave(execution, scratch, observer, results),
             Err(_) => {
                 let error = StateError::runtime("The results are nested too deeply.");
-                let error = self.located(execution, error);
-                self.fail(execution, scratch, observer, error, Raised::ByState)
+                self.broke(execution, scratch, observer, error)
             }
         }
     }
@@ -373,29 +373,13 @@ impl Machine<'_> {
         let error = StateError::new(THRESHOLD_EXCEEDED, cause);
         self.fail(execution, scratch, observer, error, Raised::ByTask)
     }
-
-    /// The Map itself failed, over an item.
-    fn broke(
-        &self,
-        execution: &mut Execution,
-        scratch: &mut Scratch,
-        observer: &mut impl Observer,
-        fork: u32,
-        error: StateError,
-    ) -> Next {
-        execution.abort(fork);
-        let error = self.located(execution, error);
-        self.fail(execution, scratch, observer, error, Raised::ByState)
-    }
 }
 
 /// An object's member as an item: `{"Key": "a", "Value": 1}`.
 fn pair(scratch: &mut Scratch, item: &Item) -> Value {
     let mark = scratch.mark();
     for (name, value) in [("Key", item.key), ("Value", item.value)] {
-        let name = scratch.string(name);
-        scratch.push(name);
-        scratch.push(value);
+        scratch.push_member(name, value);
     }
     scratch.object(mark).unwrap_or(item.value)
 }

@@ -26,16 +26,24 @@ impl Machine<'_> {
     ) -> Next {
         match self.items_of(execution, scratch, reply) {
             Ok(items) => self.iterate(execution, scratch, observer, items),
-            Err(error) if error.name() == Some(READER_FAILED) => {
-                // MapRunFailed
-                execution.history.events += 1;
-                self.fail(execution, scratch, observer, error, Raised::ByTask)
-            }
-            Err(error) => {
-                let error = self.located(execution, error);
-                self.fail(execution, scratch, observer, error, Raised::ByState)
-            }
+            Err(error) => self.map_run_broke(execution, scratch, observer, error),
         }
+    }
+
+    /// The Map failed before or behind its iterations: as a run, where reader or writer failed.
+    fn map_run_broke(
+        &self,
+        execution: &mut Execution,
+        scratch: &mut Scratch,
+        observer: &mut impl Observer,
+        error: StateError,
+    ) -> Next {
+        if !matches!(error.name(), Some(READER_FAILED | WRITER_FAILED)) {
+            return self.broke(execution, scratch, observer, error);
+        }
+        // MapRunFailed
+        execution.history.events += 1;
+        self.fail(execution, scratch, observer, error, Raised::ByTask)
     }
 
     fn items_of(
@@ -131,15 +139,7 @@ impl Machine<'_> {
                 execution.history.events += 2;
                 self.leave(execution, scratch, observer, results)
             }
-            Err(error) if error.name() == Some(WRITER_FAILED) => {
-                // MapRunFailed
-                execution.history.events += 1;
-                self.fail(execution, scratch, observer, error, Raised::ByTask)
-            }
-            Err(error) => {
-                let error = self.located(execution, error);
-                self.fail(execution, scratch, observer, error, Raised::ByState)
-            }
+            Err(error) => self.map_run_broke(execution, scratch, observer, error),
         }
     }
 
@@ -162,32 +162,30 @@ impl Machine<'_> {
         let failed = failed(scratch, joint)?;
         let extension = if writer.is_lines { "jsonl" } else { "json" };
         let all = scratch.mark();
-        let mut files = Vec::new();
-        for (kind, results) in [("FAILED", failed), ("SUCCEEDED", succeeded)] {
-            let mut listed = String::new();
-            if scratch.count(results) > 0 {
+        let mut listed = [Value::NULL; 2];
+        for (at, (kind, results)) in
+            [("FAILED", failed), ("SUCCEEDED", succeeded)].iter().enumerate()
+        {
+            let mut file = None;
+            if scratch.count(*results) > 0 {
                 let key = format!("{folder}/{kind}_0.{extension}");
-                let body = body(scratch, results, writer.is_lines);
-                listed = format!("{{\"Key\":{key:?},\"Size\":{}}}", body.len());
+                let body = body(scratch, *results, writer.is_lines);
                 push_put(scratch, &to.bucket, &key, &body)?;
+                file = Some((key, body.len()));
             }
-            files.push(format!("\"{kind}\":[{listed}]"));
+            listed[at] = files(scratch, file)?;
         }
-        let (key, bucket) = (format!("{folder}/manifest.json"), &to.bucket);
-        let files = format!("{{{},\"PENDING\":[]}}", files.join(","));
-        let manifest = format!(
-            "{{\"DestinationBucket\":{bucket:?},\"MapRunArn\":{arn:?},\"ResultFiles\":{files}}}"
-        );
-        push_put(scratch, bucket, &key, &manifest)?;
+        let key = format!("{folder}/manifest.json");
+        let manifest = manifest(scratch, &to.bucket, &arn, listed)?;
+        let manifest = body(scratch, manifest, false);
+        push_put(scratch, &to.bucket, &key, &manifest)?;
         let details = scratch.mark();
-        push(scratch, "Bucket", bucket);
+        push(scratch, "Bucket", &to.bucket);
         push(scratch, "Key", &key);
         let details = scratch.object(details)?;
         let result = scratch.mark();
         push(scratch, "MapRunArn", &arn);
-        let name = scratch.string("ResultWriterDetails");
-        scratch.push(name);
-        scratch.push(details);
+        scratch.push_member("ResultWriterDetails", details);
         let result = scratch.object(result)?;
         scratch.push(result);
         scratch.array(all)
@@ -209,7 +207,7 @@ impl Machine<'_> {
             return self.leave(execution, scratch, observer, next);
         }
         let resource = match self.program.step(execution.thread.step) {
-            Step::Map(state) => state.resources().last(),
+            Step::Map(state) => state.writer().and_then(Writer::resource),
             _ => None,
         };
         let Some(resource) = resource else {
@@ -237,10 +235,8 @@ impl Machine<'_> {
             }
             Err(e) => {
                 execution.thread.writes = Value::NULL;
-                // MapRunFailed
-                execution.history.events += 1;
                 let error = StateError::new(WRITER_FAILED, told(&e));
-                self.fail(execution, scratch, observer, error, Raised::ByTask)
+                self.map_run_broke(execution, scratch, observer, error)
             }
         }
     }
@@ -300,6 +296,41 @@ fn body(scratch: &Scratch, results: Value, is_lines: bool) -> String {
     String::from_utf8_lossy(&text).into_owned()
 }
 
+/// What a manifest lists of one kind of results: the file that holds them, if any.
+fn files(scratch: &mut Scratch, file: Option<(String, usize)>) -> Result<Value, TooDeep> {
+    let list = scratch.mark();
+    if let Some((key, size)) = file {
+        let entry = scratch.mark();
+        push(scratch, "Key", &key);
+        let size = scratch.integer(size as i64);
+        scratch.push_member("Size", size);
+        let entry = scratch.object(entry)?;
+        scratch.push(entry);
+    }
+    scratch.array(list)
+}
+
+/// `{"DestinationBucket", "MapRunArn", "ResultFiles"}`
+fn manifest(
+    scratch: &mut Scratch,
+    bucket: &str,
+    arn: &str,
+    [failed, succeeded]: [Value; 2],
+) -> Result<Value, TooDeep> {
+    let none = scratch.mark();
+    let none = scratch.array(none)?;
+    let files = scratch.mark();
+    for (name, list) in [("FAILED", failed), ("SUCCEEDED", succeeded), ("PENDING", none)] {
+        scratch.push_member(name, list);
+    }
+    let files = scratch.object(files)?;
+    let manifest = scratch.mark();
+    push(scratch, "DestinationBucket", bucket);
+    push(scratch, "MapRunArn", arn);
+    scratch.push_member("ResultFiles", files);
+    scratch.object(manifest)
+}
+
 /// Pushes `{"Bucket", "Key", "Body"}`.
 fn push_put(scratch: &mut Scratch, bucket: &str, key: &str, body: &str) -> Result<(), TooDeep> {
     let mark = scratch.mark();
@@ -313,19 +344,16 @@ fn push_put(scratch: &mut Scratch, bucket: &str, key: &str, body: &str) -> Resul
 
 /// Pushes a member that is a string.
 fn push(scratch: &mut Scratch, name: &str, text: &str) {
-    let (name, text) = (scratch.string(name), scratch.string(text));
-    scratch.push(name);
-    scratch.push(text);
+    let text = scratch.string(text);
+    scratch.push_member(name, text);
 }
 
 /// Pushes a member that is a value's JSON text.
 fn push_json(scratch: &mut Scratch, name: &str, value: Value) {
-    let name = scratch.string(name);
     let open = scratch.open_string();
     scratch.push_json(value);
     let text = scratch.close_string(open);
-    scratch.push(name);
-    scratch.push(text);
+    scratch.push_member(name, text);
 }
 
 /// A version 4 UUID of random bits.

@@ -385,10 +385,7 @@ impl Machine<'_> {
             Ok(Transition::Wait(until_ms)) => self.wait(execution, scratch, observer, until_ms),
             Ok(Transition::Fork(fork)) => self.fork(execution, scratch, observer, fork),
             Ok(Transition::Fail(error)) => self.fell(execution, scratch, observer, error, false),
-            Err(error) => {
-                let error = self.located(execution, error);
-                self.fail(execution, scratch, observer, error, Raised::ByState)
-            }
+            Err(error) => self.broke(execution, scratch, observer, error),
         }
     }
 
