@@ -14,7 +14,7 @@ use crate::value::Value;
 
 /// How a state that has a result ends.
 #[derive(Debug)]
-pub(super) struct Ending {
+pub struct Ending {
     selector: Option<Payload>,
     result_path: ResultPath,
     assign: Option<Assign>,

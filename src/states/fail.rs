@@ -1,6 +1,6 @@
 //! `"Type": "Fail"` (specification, "Fail State").
 
-use super::io::Text;
+use super::given::Text;
 use super::{Listing, Lowering, StateType};
 use crate::asl::fields::Fields;
 use crate::asl::names;
@@ -16,8 +16,8 @@ pub struct Fail {
 
 impl StateType for Fail {
     fn parse(fields: &mut Fields<'_>, lowering: &mut Lowering<'_>) -> Option<Fail> {
-        let error = Text::parse(fields, lowering, names::ERROR, names::ERROR_PATH);
-        let cause = Text::parse(fields, lowering, names::CAUSE, names::CAUSE_PATH);
+        let error = Text::parse(fields, lowering, (names::ERROR, names::ERROR_PATH));
+        let cause = Text::parse(fields, lowering, (names::CAUSE, names::CAUSE_PATH));
         Some(Fail { error, cause })
     }
 
@@ -34,7 +34,7 @@ impl StateType for Fail {
     fn list(&self, out: &mut Listing) {
         for (name, text) in [("error", &self.error), ("cause", &self.cause)] {
             if let Some(text) = text {
-                out.line(name, text);
+                text.list(name, out);
             }
         }
     }

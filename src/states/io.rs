@@ -1,15 +1,11 @@
-//! The fields that shape a state's data: `InputPath`, `OutputPath`, `ResultPath`, texts by path, and
-//! where a state leads (specification, "Input and Output Processing").
-
-use std::fmt;
-use std::time::Duration;
+//! The fields that shape a state's data: `InputPath`, `OutputPath`, `ResultPath`, and where a state
+//! leads (specification, "Input and Output Processing").
 
 use super::lowering::Payload;
-use super::query::Query;
 use super::{Listing, Lowering};
 use crate::asl::fields::Fields;
 use crate::asl::{codes, names};
-use crate::expr::{Expression, Path, ReferencePath};
+use crate::expr::{Path, ReferencePath};
 use crate::fault::{StateError, names as errors};
 use crate::step::{Exit, Frame, Stage};
 use crate::value::{PutError, Scratch, Value};
@@ -200,149 +196,6 @@ pub(super) fn shown(value: Value, frame: &Frame<'_>) -> String {
     let mut text = Vec::new();
     frame.scope.scratch.write(value, &mut text);
     String::from_utf8_lossy(&text).into_owned()
-}
-
-/// The functions that may give an error or a cause: those whose results are strings, or may be.
-const TEXT_FUNCTIONS: [&str; 7] = [
-    "States.ArrayGetItem",
-    "States.Base64Decode",
-    "States.Base64Encode",
-    "States.Format",
-    "States.Hash",
-    "States.JsonToString",
-    "States.UUID",
-];
-
-/// `Error` or `ErrorPath`, `Cause` or `CausePath`.
-#[derive(Debug)]
-pub(super) enum Text {
-    /// As written.
-    Fixed(Box<str>),
-    /// A path, or an intrinsic that gives a string.
-    Expression(Expression),
-    /// `"{% ... %}"`
-    Query(Query),
-}
-
-impl Text {
-    pub(super) fn parse(
-        fields: &mut Fields<'_>,
-        lowering: &mut Lowering<'_>,
-        name: &'static str,
-        path_name: &'static str,
-    ) -> Option<Text> {
-        if lowering.is_jsonata() {
-            lowering.refuse(fields, path_name);
-            if lowering.is_query(fields, name) {
-                return lowering.query(fields, name).map(Text::Query);
-            }
-        }
-        fields.at_most_one(&[name, path_name]);
-        let fixed = fields.string(name).map(|text| Text::Fixed(text.into()));
-        let expression = lowering.expression(fields, path_name);
-        let function = expression.as_ref().and_then(Expression::function);
-        if function.is_some_and(|name| !TEXT_FUNCTIONS.contains(&name)) {
-            let complaint =
-                format!("calls what gives no string; {TEXT_FUNCTIONS:?} may stand here.");
-            fields.invalid(path_name, codes::INVALID_EXPRESSION, complaint);
-        }
-        fixed.or(expression.map(Text::Expression))
-    }
-
-    pub(super) fn evaluate(&self, frame: &mut Frame<'_>) -> Result<String, StateError> {
-        let expression = match self {
-            Text::Fixed(text) => return Ok(text.to_string()),
-            Text::Query(query) => return query.string(frame),
-            Text::Expression(expression) => expression,
-        };
-        let value = expression.require(&mut frame.scope)?;
-        if value.kind() != crate::value::Kind::String {
-            let shown = shown(value, frame);
-            let cause = format!("{} must give a string, not {shown}", expression.text());
-            return Err(StateError::runtime(cause));
-        }
-        Ok(frame.scope.scratch.str(value).into_owned())
-    }
-}
-
-impl fmt::Display for Text {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Text::Fixed(text) => write!(f, "{text:?}"),
-            Text::Expression(expression) => f.write_str(expression.text()),
-            Text::Query(query) => f.write_str(query.text()),
-        }
-    }
-}
-
-/// The longest time, in seconds, that a timeout may name.
-pub const TIMEOUT_SECONDS_MAX: i64 = 99_999_999;
-
-/// `TimeoutSeconds` or `TimeoutSecondsPath`, and the same for heartbeats.
-#[derive(Debug)]
-pub(super) enum Seconds {
-    /// As written.
-    Fixed(Duration),
-    /// Where it stands in the effective input.
-    Path(Path),
-    /// `"{% ... %}"`
-    Query(Query),
-}
-
-impl Seconds {
-    pub(super) fn parse(
-        fields: &mut Fields<'_>,
-        lowering: &mut Lowering<'_>,
-        name: &'static str,
-        path_name: &'static str,
-    ) -> Option<Seconds> {
-        if lowering.is_jsonata() {
-            lowering.refuse(fields, path_name);
-            if lowering.is_query(fields, name) {
-                return lowering.query(fields, name).map(Seconds::Query);
-            }
-        }
-        fields.at_most_one(&[name, path_name]);
-        let fixed = fields.integer(name, 1..=TIMEOUT_SECONDS_MAX);
-        let fixed =
-            fixed.map(|seconds| Seconds::Fixed(Duration::from_secs(seconds.unsigned_abs())));
-        let path = lowering.reference(fields, path_name).map(Seconds::Path);
-        fixed.or(path)
-    }
-
-    /// The time; a path must lead to a positive integer.
-    pub(super) fn evaluate(
-        &self,
-        name: &str,
-        frame: &mut Frame<'_>,
-    ) -> Result<Duration, StateError> {
-        let path = match self {
-            Seconds::Fixed(duration) => return Ok(*duration),
-            Seconds::Query(query) => {
-                let seconds = query.integer(1..=TIMEOUT_SECONDS_MAX, frame)?;
-                return Ok(Duration::from_secs(seconds.unsigned_abs()));
-            }
-            Seconds::Path(path) => path,
-        };
-        let value = value_at(path, frame)?;
-        let seconds = frame.scope.scratch.i64(value);
-        match seconds.filter(|seconds| (1..=TIMEOUT_SECONDS_MAX).contains(seconds)) {
-            Some(seconds) => Ok(Duration::from_secs(seconds.unsigned_abs())),
-            None => Err(StateError::runtime(format!(
-                "The {name} parameter must be a positive integer up to {TIMEOUT_SECONDS_MAX}: {} == {}",
-                path.text(),
-                shown(value, frame)
-            ))),
-        }
-    }
-
-    pub(super) fn list(&self, name: &'static str, out: &mut Listing) {
-        match self {
-            Seconds::Fixed(duration) => out.line(name, format_args!("{} s", duration.as_secs())),
-            Seconds::Path(path) => out.line(name, format_args!("{} s", path.text())),
-            Seconds::Query(query) => out.line(name, format_args!("{} s", query.text())),
-        }
-    }
 }
 
 /// `Next` or `End`.

@@ -4,6 +4,7 @@
 mod assign;
 mod block;
 mod ending;
+mod given;
 mod io;
 mod lowering;
 mod query;
@@ -22,7 +23,7 @@ pub use block::{Block, Row, Rows};
 pub use choice::Choice;
 pub use ending::Catch;
 pub use fail::Fail;
-pub use io::TIMEOUT_SECONDS_MAX;
+pub use given::TIMEOUT_SECONDS_MAX;
 pub use lowering::{Lowering, Resource};
 pub use map::{Destination, Map, READER_FAILED, Transformation, WRITER_FAILED, Writer};
 pub use parallel::Parallel;
@@ -32,6 +33,7 @@ pub use succeed::Succeed;
 pub use task::Task;
 pub use wait::Wait;
 
+use self::ending::Ending;
 use crate::asl::fields::Fields;
 use crate::asl::retry::Retrier;
 use crate::fault::StateError;
@@ -53,15 +55,13 @@ pub trait StateType: Sized {
         Ok(Transition::Exit(Exit::End, result))
     }
 
-    /// `Retry`
-    fn retriers(&self) -> &[Retrier] {
-        &[]
+    /// How it ends, where it has a result or may be retried.
+    fn ending(&self) -> Option<&Ending> {
+        None
     }
 
-    /// `Catch`
-    fn catchers(&self) -> &[Catch] {
-        &[]
-    }
+    /// Adds whom it calls.
+    fn resources(&self, _: &mut Vec<ResourceId>) {}
 
     /// Where what it runs starts: branches, or the processor of items.
     fn branches(&self) -> &[StepId] {
@@ -98,15 +98,6 @@ macro_rules! state_types {
         }
 
         impl Step {
-            /// Whom it calls.
-            pub fn resources(&self) -> Vec<ResourceId> {
-                match self {
-                    Step::Task(task) => vec![task.resource()],
-                    Step::Map(map) => map.resources().collect(),
-                    _ => Vec::new(),
-                }
-            }
-
             /// The types there are.
             pub const TYPES: &[&str] = &[$(stringify!($name)),+];
 
@@ -148,18 +139,34 @@ macro_rules! state_types {
                 }
             }
 
+            fn ending(&self) -> Option<&Ending> {
+                match self {
+                    $(Step::$name(state) => state.ending(),)+
+                }
+            }
+
             /// `Retry`
             pub fn retriers(&self) -> &[Retrier] {
-                match self {
-                    $(Step::$name(state) => state.retriers(),)+
-                }
+                self.ending().map_or(&[], |ending| &ending.retriers)
             }
 
             /// `Catch`
             pub fn catchers(&self) -> &[Catch] {
+                self.ending().map_or(&[], |ending| &ending.catchers)
+            }
+
+            /// May it be retried?
+            pub fn is_retried(&self) -> bool {
+                self.ending().is_some()
+            }
+
+            /// Whom it calls.
+            pub fn resources(&self) -> Vec<ResourceId> {
+                let mut resources = Vec::new();
                 match self {
-                    $(Step::$name(state) => state.catchers(),)+
+                    $(Step::$name(state) => state.resources(&mut resources),)+
                 }
+                resources
             }
 
             /// Where what it runs starts.

@@ -1,11 +1,10 @@
 //! `"Type": "Parallel"` (specification, "Parallel State").
 
-use super::ending::{Catch, Ending};
+use super::ending::Ending;
 use super::io::InputOutput;
 use super::lowering::Payload;
 use super::{Block, Listing, Lowering, StateType};
 use crate::asl::fields::Fields;
-use crate::asl::retry::Retrier;
 use crate::asl::{codes, names};
 use crate::fault::StateError;
 use crate::step::{Exit, Fork, Frame, Stage, StepId, Transition};
@@ -44,12 +43,8 @@ impl StateType for Parallel {
         self.ending.leave(&self.io, frame, result)
     }
 
-    fn retriers(&self) -> &[Retrier] {
-        &self.ending.retriers
-    }
-
-    fn catchers(&self) -> &[Catch] {
-        &self.ending.catchers
+    fn ending(&self) -> Option<&Ending> {
+        Some(&self.ending)
     }
 
     fn branches(&self) -> &[StepId] {

@@ -1,13 +1,11 @@
 //! `"Type": "Task"` (specification, "Task State").
 
-use std::time::Duration;
-
-use super::ending::{Catch, Ending};
-use super::io::{InputOutput, Seconds};
+use super::ending::Ending;
+use super::given::Seconds;
+use super::io::InputOutput;
 use super::lowering::Payload;
 use super::{Listing, Lowering, StateType};
 use crate::asl::fields::Fields;
-use crate::asl::retry::Retrier;
 use crate::asl::{codes, names};
 use crate::fault::StateError;
 use crate::step::{Exit, Frame, ResourceId, Stage, TaskRequest, Transition};
@@ -57,8 +55,8 @@ impl StateType for Task {
                 Some(template) => Some(template.evaluate(frame)?),
                 None => None,
             };
-            let timeout = seconds(&self.timeout, "TimeoutSecondsPath", frame)?;
-            let heartbeat = seconds(&self.heartbeat, "HeartbeatSecondsPath", frame)?;
+            let timeout = self.timeout.as_ref().map(|time| time.evaluate(frame)).transpose()?;
+            let heartbeat = self.heartbeat.as_ref().map(|time| time.evaluate(frame)).transpose()?;
             let resource = self.resource;
             let request = TaskRequest { resource, arguments, credentials, timeout, heartbeat };
             Ok(Transition::Call(request))
@@ -69,12 +67,12 @@ impl StateType for Task {
         self.ending.leave(&self.io, frame, result)
     }
 
-    fn retriers(&self) -> &[Retrier] {
-        &self.ending.retriers
+    fn ending(&self) -> Option<&Ending> {
+        Some(&self.ending)
     }
 
-    fn catchers(&self) -> &[Catch] {
-        &self.ending.catchers
+    fn resources(&self, resources: &mut Vec<ResourceId>) {
+        resources.push(self.resource);
     }
 
     fn exits(&self, exits: &mut Vec<Exit>) {
@@ -112,23 +110,16 @@ fn parse_credentials(fields: &mut Fields<'_>, lowering: &mut Lowering<'_>) -> Op
 type Times = (Option<Seconds>, Option<Seconds>);
 
 fn parse_times(fields: &mut Fields<'_>, lowering: &mut Lowering<'_>) -> Times {
-    let timeout =
-        Seconds::parse(fields, lowering, names::TIMEOUT_SECONDS, names::TIMEOUT_SECONDS_PATH);
-    let heartbeat =
-        Seconds::parse(fields, lowering, names::HEARTBEAT_SECONDS, names::HEARTBEAT_SECONDS_PATH);
-    if let (Some(Seconds::Fixed(timeout)), Some(Seconds::Fixed(heartbeat))) = (&timeout, &heartbeat)
+    let pair = (names::TIMEOUT_SECONDS, names::TIMEOUT_SECONDS_PATH);
+    let timeout = Seconds::parse(fields, lowering, pair);
+    let pair = (names::HEARTBEAT_SECONDS, names::HEARTBEAT_SECONDS_PATH);
+    let heartbeat = Seconds::parse(fields, lowering, pair);
+    let fixed = |time: &Option<Seconds>| time.as_ref().and_then(Seconds::fixed);
+    if let (Some(timeout), Some(heartbeat)) = (fixed(&timeout), fixed(&heartbeat))
         && heartbeat >= timeout
     {
         let complaint = "must be smaller than \"TimeoutSeconds\".";
         fields.invalid(names::HEARTBEAT_SECONDS, codes::OUT_OF_RANGE, complaint);
     }
     (timeout, heartbeat)
-}
-
-fn seconds(
-    seconds: &Option<Seconds>,
-    name: &str,
-    frame: &mut Frame<'_>,
-) -> Result<Option<Duration>, StateError> {
-    seconds.as_ref().map(|seconds| seconds.evaluate(name, frame)).transpose()
 }

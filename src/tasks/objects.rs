@@ -18,7 +18,7 @@ use crate::fault::StateError;
 
 /// Bytes of a file that is read: what the index of a document can hold.
 const OBJECT_BYTES_MAX: u64 = 64 << 20;
-/// Keys that are listed.
+/// Keys that are listed at most; leaving some out would lose items.
 const KEYS_MAX: usize = 1_000_000;
 
 /// Where objects are.
@@ -29,7 +29,7 @@ pub struct Settings {
 }
 
 pub(super) const INTEGRATION: Integration = Integration {
-    takes: |resource| action(resource).is_some(),
+    takes: is_ours,
     lacks: |settings| {
         let why = "reads and writes objects, and no folder stands for them: set \"objects\" in the \
                    pipeline, or mock the state";
@@ -47,11 +47,11 @@ pub(super) const INTEGRATION: Integration = Integration {
     },
 };
 
-/// What is asked for, where it is one of these.
-fn action(resource: &Resource) -> Option<()> {
+/// Is it one of these?
+fn is_ours(resource: &Resource) -> bool {
     let known = ["getObject", "listObjectsV2", "putObject"];
-    let is_ours = known.iter().any(|action| resource.is_integration("s3", action));
-    (is_ours && resource.pattern() == Pattern::RequestResponse).then_some(())
+    let is_known = known.iter().any(|action| resource.is_integration("s3", action));
+    is_known && resource.pattern() == Pattern::RequestResponse
 }
 
 /// What came of a call.
@@ -163,16 +163,23 @@ fn list(root: &Path, prefix: &str) -> Answer {
     let (mut found, mut folders) = (Vec::new(), vec![root.to_path_buf()]);
     while let Some(folder) = folders.pop() {
         let entries = std::fs::read_dir(&folder).map_err(|e| missing(&folder, &e))?;
-        for entry in entries.filter_map(Result::ok) {
+        for entry in entries {
+            let entry = entry.map_err(|e| missing(&folder, &e))?;
             let path = entry.path();
-            if path.is_dir() {
+            // A link is never followed to a folder: it could lead back here.
+            let metadata = entry.metadata().map_err(|e| missing(&path, &e))?;
+            if metadata.is_dir() {
                 folders.push(path);
                 continue;
             }
             let key = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().into_owned();
-            if key.starts_with(prefix) && found.len() < KEYS_MAX {
-                found.push((key, entry.metadata().map_or(0, |metadata| metadata.len())));
+            if key.starts_with(prefix) {
+                found.push((key, metadata.len()));
             }
+        }
+        if found.len() > KEYS_MAX {
+            let cause = format!("More than {KEYS_MAX} keys start with {prefix:?}; narrow it");
+            return Err(error("TooManyKeys", cause));
         }
     }
     found.sort();

@@ -6,97 +6,64 @@ use crate::asl::fields::Fields;
 use crate::expr::Path;
 use crate::fault::StateError;
 use crate::states::Lowering;
-use crate::states::io::{shown, value_at};
-use crate::states::query::Query;
+use crate::states::given::{Given, Names};
+use crate::states::io::shown;
 use crate::step::Frame;
-use crate::value::{Kind, Value};
+use crate::value::Kind;
 
 /// `"MaxConcurrency": 3`, `"MaxConcurrencyPath": "$.n"`
 #[derive(Debug)]
-pub(super) enum Count {
-    /// As written.
-    Fixed(u64),
-    /// Where it stands, and the field that says so.
-    Path(&'static str, Path),
-    /// `"{% ... %}"`
-    Query(Query),
+pub(super) struct Count {
+    given: Given<u64>,
+    path_name: &'static str,
 }
 
 impl Count {
     pub(super) fn parse(
         fields: &mut Fields<'_>,
         lowering: &mut Lowering<'_>,
-        (name, path_name): (&'static str, &'static str),
+        names: Names,
         range: std::ops::RangeInclusive<i64>,
     ) -> Option<Count> {
-        if lowering.is_jsonata() {
-            lowering.refuse(fields, path_name);
-            if lowering.is_query(fields, name) {
-                return lowering.query(fields, name).map(Count::Query);
-            }
-        }
-        fields.at_most_one(&[name, path_name]);
-        let fixed = fields.integer(name, range).map(|n| Count::Fixed(n.unsigned_abs()));
-        let path = lowering.reference(fields, path_name).map(|path| Count::Path(path_name, path));
-        fixed.or(path)
+        let fixed = |fields: &mut Fields<'_>| fields.integer(names.0, range).map(i64::unsigned_abs);
+        let given = Given::parse(fields, lowering, names, fixed, reference(names))?;
+        Some(Count { given, path_name: names.1 })
     }
 
     /// The number; what the range of a written one rules out comes with its sign.
     pub(super) fn evaluate(&self, frame: &mut Frame<'_>) -> Result<i64, StateError> {
-        let (name, path) = match self {
-            Count::Fixed(count) => return Ok(i64::try_from(*count).unwrap_or(i64::MAX)),
-            Count::Query(query) => return query.integer(0..=super::COUNT_MAX, frame),
-            Count::Path(name, path) => (name, path),
+        let path = match &self.given {
+            Given::Fixed(count) => return Ok(i64::try_from(*count).unwrap_or(i64::MAX)),
+            Given::Query(query) => return query.integer(0..=super::COUNT_MAX, frame),
+            Given::Path(path) => path,
         };
-        let value = value_at(path, frame)?;
-        let text = plain(value, frame);
-        text.parse().map_err(|_| refers(name, path, &text, "integer"))
-    }
-}
-
-impl fmt::Display for Count {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Count::Fixed(count) => write!(f, "{count}"),
-            Count::Path(_, path) => f.write_str(path.text()),
-            Count::Query(query) => f.write_str(query.text()),
-        }
+        let text = plain(path, frame)?;
+        text.parse().map_err(|_| refers(self.path_name, path, &text, "integer"))
     }
 }
 
 /// `"ToleratedFailurePercentage": 0.5`, `"ToleratedFailurePercentagePath": "$.p"`
 #[derive(Debug)]
-pub(super) enum Percentage {
-    /// As written.
-    Fixed(f64),
-    /// Where it stands, and the field that says so.
-    Path(&'static str, Path),
-    /// `"{% ... %}"`
-    Query(Query),
+pub(super) struct Percentage {
+    given: Given<f64>,
+    path_name: &'static str,
 }
 
 impl Percentage {
     pub(super) fn parse(
         fields: &mut Fields<'_>,
         lowering: &mut Lowering<'_>,
-        (name, path_name): (&'static str, &'static str),
+        names: Names,
     ) -> Option<Percentage> {
-        if lowering.is_jsonata() {
-            lowering.refuse(fields, path_name);
-            if lowering.is_query(fields, name) {
-                return lowering.query(fields, name).map(Percentage::Query);
-            }
-        }
-        fields.at_most_one(&[name, path_name]);
-        let fixed = fields.number(name, 0.0..=100.0).map(Percentage::Fixed);
-        let path = lowering.reference(fields, path_name);
-        fixed.or(path.map(|path| Percentage::Path(path_name, path)))
+        let fixed = |fields: &mut Fields<'_>| fields.number(names.0, 0.0..=100.0);
+        let given = Given::parse(fields, lowering, names, fixed, reference(names))?;
+        Some(Percentage { given, path_name: names.1 })
     }
 
     pub(super) fn evaluate(&self, frame: &mut Frame<'_>) -> Result<f64, StateError> {
-        let (name, path) = match self {
-            Percentage::Fixed(percentage) => return Ok(*percentage),
-            Percentage::Query(query) => {
+        let path = match &self.given {
+            Given::Fixed(percentage) => return Ok(*percentage),
+            Given::Query(query) => {
                 let value = query.expect(Kind::Number, frame)?;
                 let number = frame.scope.scratch.f64(value).unwrap_or(f64::NAN);
                 return match (0.0..=100.0).contains(&number) {
@@ -104,12 +71,11 @@ impl Percentage {
                     false => Err(query.failed("returned a value that is not within 0 to 100.")),
                 };
             }
-            Percentage::Path(name, path) => (name, path),
+            Given::Path(path) => path,
         };
-        let value = value_at(path, frame)?;
-        let text = plain(value, frame);
+        let text = plain(path, frame)?;
         let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
-        let number = number.ok_or_else(|| refers(name, path, &text, "float"))?;
+        let number = number.ok_or_else(|| refers(self.path_name, path, &text, "float"))?;
         if !(0.0..=100.0).contains(&number) {
             let cause = "ToleratedFailurePercentage must be between 0 and 100.";
             return Err(StateError::runtime(cause));
@@ -118,22 +84,37 @@ impl Percentage {
     }
 }
 
-impl fmt::Display for Percentage {
+impl fmt::Display for Count {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Percentage::Fixed(percentage) => write!(f, "{percentage}"),
-            Percentage::Path(_, path) => f.write_str(path.text()),
-            Percentage::Query(query) => f.write_str(query.text()),
-        }
+        show(&self.given, f)
     }
 }
 
-/// A string as it reads, anything else as JSON.
-fn plain(value: Value, frame: &Frame<'_>) -> String {
-    match value.kind() {
+impl fmt::Display for Percentage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        show(&self.given, f)
+    }
+}
+
+fn show(given: &Given<impl fmt::Display>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match given {
+        Given::Fixed(number) => write!(f, "{number}"),
+        Given::Path(path) => f.write_str(path.text()),
+        Given::Query(query) => f.write_str(query.text()),
+    }
+}
+
+fn reference(names: Names) -> impl FnOnce(&mut Fields<'_>, &mut Lowering<'_>) -> Option<Path> {
+    move |fields, lowering| lowering.reference(fields, names.1)
+}
+
+/// What a path leads to: a string as it reads, anything else as JSON.
+fn plain(path: &Path, frame: &mut Frame<'_>) -> Result<String, StateError> {
+    let value = path.require(&mut frame.scope)?;
+    Ok(match value.kind() {
         Kind::String => frame.scope.scratch.str(value).into_owned(),
         _ => shown(value, frame),
-    }
+    })
 }
 
 fn refers(name: &str, path: &Path, text: &str, what: &str) -> StateError {

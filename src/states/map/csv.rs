@@ -2,6 +2,7 @@
 //! what a row lacks is empty, and what it has beyond the headers is left out, as recorded.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use crate::asl::fields::Fields;
 use crate::asl::{codes, names};
@@ -52,7 +53,8 @@ impl Form {
                 std::mem::take(&mut fields)
             }
         };
-        if (1..headers.len()).any(|at| headers[..at].contains(&headers[at])) {
+        let mut known = HashSet::new();
+        if !headers.iter().all(|name| known.insert(name)) {
             return Err("CSV headers cannot contain duplicates.".to_owned());
         }
         let keys: Vec<Value> = headers.iter().map(|name| scratch.string(name)).collect();

@@ -9,13 +9,12 @@ mod writer;
 pub use reader::READER_FAILED;
 pub use writer::{Destination, Transformation, WRITER_FAILED, Writer};
 
-use super::ending::{Catch, Ending};
+use super::ending::Ending;
 use super::io::{InputOutput, shown, value_at};
 use super::lowering::Payload;
 use super::query::Query;
 use super::{Block, Listing, Lowering, StateType};
 use crate::asl::fields::Fields;
-use crate::asl::retry::Retrier;
 use crate::asl::{codes, names};
 use crate::expr::Path;
 use crate::fault::{StateError, names as errors};
@@ -80,12 +79,6 @@ impl Map {
     /// `ResultWriter`
     pub fn writer(&self) -> Option<&Writer> {
         self.writer.as_ref()
-    }
-
-    /// Whom it calls, itself: the reader, and the writer.
-    pub fn resources(&self) -> impl Iterator<Item = ResourceId> {
-        let reader = self.reader.as_ref().map(Reader::resource);
-        reader.into_iter().chain(self.writer.as_ref().and_then(Writer::resource))
     }
 
     /// The items in what was read, and the state's effective input.
@@ -236,12 +229,13 @@ impl StateType for Map {
         self.ending.leave(&self.io, frame, result)
     }
 
-    fn retriers(&self) -> &[Retrier] {
-        &self.ending.retriers
+    fn ending(&self) -> Option<&Ending> {
+        Some(&self.ending)
     }
 
-    fn catchers(&self) -> &[Catch] {
-        &self.ending.catchers
+    fn resources(&self, resources: &mut Vec<ResourceId>) {
+        resources.extend(self.reader.as_ref().map(Reader::resource));
+        resources.extend(self.writer.as_ref().and_then(Writer::resource));
     }
 
     fn branches(&self) -> &[StepId] {

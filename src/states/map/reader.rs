@@ -85,6 +85,7 @@ impl Reader {
             Some(template) => template.evaluate(frame)?,
             None => frame.scope.scratch.empty_object(),
         };
+        // A path that leads nowhere fails before anything is read.
         self.max_items.as_ref().map_or(Ok(0), |count| count.evaluate(frame))?;
         let (credentials, timeout, heartbeat) = (None, None, None);
         Ok(TaskRequest { resource: self.resource, arguments, credentials, timeout, heartbeat })
@@ -175,8 +176,12 @@ fn parse_form(config: &mut Fields<'_>) -> Option<Form> {
         }
         None => None,
     };
-    for name in [names::MANIFEST_TYPE, names::TRANSFORMATION] {
-        config.string(name);
+    config.string(names::MANIFEST_TYPE);
+    if config.one_of(names::TRANSFORMATION, &["NONE", "LOAD_AND_FLATTEN"])
+        == Some("LOAD_AND_FLATTEN")
+    {
+        let why = "can't be LOAD_AND_FLATTEN yet; read the objects in the iterations.";
+        config.invalid(names::TRANSFORMATION, codes::NOT_IMPLEMENTED, why);
     }
     form
 }

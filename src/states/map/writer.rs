@@ -36,8 +36,6 @@ pub enum Transformation {
 /// Where results are written.
 #[derive(Clone, Debug)]
 pub struct Destination {
-    /// Whom to call.
-    pub resource: ResourceId,
     /// `Bucket`
     pub bucket: String,
     /// `Prefix`
@@ -71,13 +69,16 @@ impl Writer {
         Some(Writer { resource, parameters, transformation, is_lines })
     }
 
-    pub(super) fn resource(&self) -> Option<ResourceId> {
+    /// Whom to call for writing, if anybody.
+    pub fn resource(&self) -> Option<ResourceId> {
         self.resource
     }
 
     /// Where results are written; `None` where they are given out.
     pub fn destination(&self, frame: &mut Frame<'_>) -> Result<Option<Destination>, StateError> {
-        let Some(resource) = self.resource else { return Ok(None) };
+        if self.resource.is_none() {
+            return Ok(None);
+        }
         let given =
             self.parameters.as_ref().map(|template| template.evaluate(frame)).transpose()?;
         let scratch = &frame.scope.scratch;
@@ -89,7 +90,7 @@ impl Writer {
             let cause = "The ResultWriter's Parameters give no Bucket.";
             return Err(StateError::new(WRITER_FAILED, cause));
         };
-        Ok(Some(Destination { resource, bucket, prefix: text("Prefix").unwrap_or_default() }))
+        Ok(Some(Destination { bucket, prefix: text("Prefix").unwrap_or_default() }))
     }
 
     pub(super) fn list(&self, out: &mut Listing) {
