@@ -35,6 +35,9 @@ fn data(call: &Call<'_>) -> Result<Vec<u8>, StateError> {
     if call.args[0].kind() == Kind::String {
         return call.text(0, CHARACTERS_MAX).map(String::into_bytes);
     }
+    if call.args[0].is_null() {
+        return Err(failure("null can't be hashed"));
+    }
     call.check_size()?;
     let mut text = Vec::new();
     call.scratch.write(call.args[0], &mut text);

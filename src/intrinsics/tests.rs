@@ -83,6 +83,7 @@ fn encodings() {
     gives("Hash", r#"["abc","MD5"]"#, r#""900150983cd24fb0d6963f7d28e17f72""#);
     gives("Hash", r#"["abc","SHA-1"]"#, r#""a9993e364706816aba3e25717850c26c9cd0d89d""#);
     fails("Hash", r#"["abc","SHA1"]"#, "SHA-256");
+    fails("Hash", r#"[null,"SHA-1"]"#, "null");
 }
 
 #[test]
