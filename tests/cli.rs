@@ -71,6 +71,44 @@ fn exec_answers_from_mocks_and_traces() {
 }
 
 #[test]
+fn exec_traces_every_stage_of_jsonata() {
+    let folder = folder();
+    let flow = json!({"QueryLanguage": "JSONata", "StartAt": "T", "States": {
+        "T": {"Type": "Task", "Resource": "arn:aws:states:::sqs:sendMessage", "Next": "C",
+            "Arguments": {"id": "{% $states.input.id %}"}, "Assign": {"v": "{% $states.result %}"},
+            "Output": {"got": "{% $states.result %}"}},
+        "C": {"Type": "Choice", "Default": "M", "Choices": [
+            {"Condition": "{% $v = 2 %}", "Output": {"list": "{% [$v, 3] %}"}, "Next": "M"}]},
+        "M": {"Type": "Map", "Items": "{% $states.input.list %}", "End": true,
+            "ItemSelector": {"n": "{% $states.context.Map.Item.Value %}"},
+            "ItemProcessor": {"StartAt": "P", "States": {"P": {"Type": "Pass", "End": true}}}}}});
+    let flow = written(folder.path(), "flow.json", &flow.to_string());
+    let mocks = r#"{"StateMachines": {"flow": {"TestCases": {"t": {"T": "R"}}}},
+        "MockedResponses": {"R": {"0": {"Return": 2}}}}"#;
+    let mocks = written(folder.path(), "mocks.json", mocks);
+    let run = ["exec", &flow, "--mocks", &mocks, "--input", "-", "--trace", "--format", "json"];
+    let (code, _, err) = says(&run, r#"{"id": 7}"#);
+    assert_eq!(code, 0, "{err}");
+    let told = err.lines().map(|line| serde_json::from_str::<Json>(line).expect("it is JSON"));
+    let stages: Vec<String> = told
+        .filter(|it| it["event"] == "stage")
+        .map(|it| format!("{} {} {}", it["state"], it["stage"], it["value"]).replace('"', ""))
+        .collect();
+    let expected = [
+        "T Arguments {id:7}",
+        "T Assign {v:2}",
+        "T Output {got:2}",
+        "C Output {list:[2,3]}",
+        "M Items [2,3]",
+        "M ItemSelector {n:2}",
+        "M ItemSelector {n:3}",
+    ];
+    assert_eq!(stages, expected, "{err}");
+    // Without a trace there is nothing to format.
+    assert_eq!(says(&["exec", &flow, "--format", "json"], "").0, 2);
+}
+
+#[test]
 fn exec_waits_in_real_time_and_times_out() {
     let folder = folder();
     let wait = |seconds, timeout| {

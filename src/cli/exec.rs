@@ -11,11 +11,11 @@ use std::sync::Arc;
 use anyhow::Context;
 use tokio::task::LocalSet;
 
-use super::definition::{Definition, Named};
+use super::definition::Named;
 use super::{FAILED, INTERRUPTED, REFUSED, Run, SUCCEEDED, complain, print};
 use crate::engine::{machine_name, plan_for};
 use crate::machine::{Limits, Outcome};
-use crate::program::{Options, Program};
+use crate::program::{Definition, Options, Program};
 use crate::tasks::{Mocks, Plan, Settings};
 use crate::value::Scratch;
 use driver::{Clock, Driver, Ended};
@@ -56,9 +56,9 @@ pub(super) struct Exec {
     /// calls and answers, waits, errors, retries, catches, what comes next
     #[arg(long, short)]
     trace: bool,
-    /// Whom the trace is for
-    #[arg(long, value_enum, default_value_t = Form::Human)]
-    format: Form,
+    /// Whom the trace is for [default: human]
+    #[arg(long, value_enum, requires = "trace")]
+    format: Option<Form>,
 }
 
 fn execution_name(name: &str) -> Result<String, String> {
@@ -77,10 +77,10 @@ impl Run for Exec {
         let options = Options { substitutions: &substitutions, ..Options::default() };
         let definition = Definition::read(place, &options)
             .with_context(|| format!("could not read {}", place.display()))?;
-        if !definition.compiled.1.is_empty() {
-            complain(&definition.findings());
+        if !definition.findings.is_empty() {
+            complain(&definition.render(&definition.findings));
         }
-        let Some(program) = &definition.compiled.0 else { return Ok(REFUSED) };
+        let Some(program) = &definition.program else { return Ok(REFUSED) };
         let Some(plan) = self.plan(&definition, program)? else { return Ok(REFUSED) };
         let input = self.read_input()?;
         let mut scratch = program.scratch();
@@ -95,7 +95,7 @@ impl Run for Exec {
             machine: machine_name(place),
             name,
             clock,
-            trace: self.trace.then_some(self.format),
+            trace: self.trace.then(|| self.format.unwrap_or(Form::Human)),
         };
         let ended = block_on(&driver, plan, &mut scratch, value)?;
         report(ended, &scratch, &driver)

@@ -93,7 +93,7 @@ impl Machine<'_> {
         execution.forks[fork as usize].map = Some(map);
         execution.thread.phase = Phase::Forked;
         for _ in 0..concurrency {
-            match self.take_item(execution, scratch, fork, state) {
+            match self.take_item(execution, scratch, observer, fork, state) {
                 Ok(None) => break,
                 Ok(Some(taken)) => self.begin(execution, fork, state, taken),
                 Err(error) => {
@@ -113,15 +113,16 @@ impl Machine<'_> {
         &self,
         execution: &mut Execution,
         scratch: &mut Scratch,
+        observer: &mut impl Observer,
         fork: u32,
         state: &Map,
     ) -> Result<Option<Taken>, StateError> {
         let Some(map) = &mut execution.forks[fork as usize].map else { return Ok(None) };
         if let Some(batches) = map.batches {
-            return self.take_batch(execution, scratch, fork, state, batches);
+            return self.take_batch(execution, scratch, observer, (fork, state), batches);
         }
         let Some(item) = map.next(scratch) else { return Ok(None) };
-        let input = self.select(execution, scratch, fork, state, &item)?;
+        let input = self.select(execution, scratch, observer, (fork, state), &item)?;
         if scratch.exceeds(input, self.limits.data_bytes_max) {
             return Err(self.oversized_state(execution));
         }
@@ -133,8 +134,8 @@ impl Machine<'_> {
         &self,
         execution: &mut Execution,
         scratch: &mut Scratch,
-        fork: u32,
-        state: &Map,
+        observer: &mut impl Observer,
+        (fork, state): (u32, &Map),
         batches: Batches,
     ) -> Result<Option<Taken>, StateError> {
         let bytes_max =
@@ -148,7 +149,7 @@ impl Machine<'_> {
             let Some(map) = &mut execution.forks[fork as usize].map else { break };
             let mark = map.mark();
             let Some(item) = map.next(scratch) else { break };
-            let input = self.select(execution, scratch, fork, state, &item);
+            let input = self.select(execution, scratch, observer, (fork, state), &item);
             let input = input.inspect_err(|_| scratch.abandon(list))?;
             bytes += scratch.size(input) as u64 + u64::from(count > 0);
             if bytes > bytes_max && count > 0 {
@@ -182,8 +183,8 @@ impl Machine<'_> {
         &self,
         execution: &mut Execution,
         scratch: &mut Scratch,
-        fork: u32,
-        state: &Map,
+        observer: &mut impl Observer,
+        (fork, state): (u32, &Map),
         item: &Item,
     ) -> Result<Value, StateError> {
         let Execution { thread, current, forks, history, random, started_ms, queries, .. } =
@@ -199,9 +200,8 @@ impl Machine<'_> {
         };
         let scope = crate::expr::Scope { scratch, input, context: &mut context, random };
         let (mut assigned, states) = (Value::NULL, States::of(input));
-        let now_ms = self.now_ms;
-        let mut frame =
-            Frame { scope, now_ms, states, queries, assigned: &mut assigned, stages: None };
+        let (now_ms, stages) = (self.now_ms, observer.stages());
+        let mut frame = Frame { scope, now_ms, states, queries, assigned: &mut assigned, stages };
         state.item(&mut frame, plain)
     }
 
@@ -257,7 +257,7 @@ impl Machine<'_> {
         fork: u32,
     ) -> Next {
         if let Step::Map(state) = self.program.step(execution.thread.step) {
-            match self.take_item(execution, scratch, fork, state) {
+            match self.take_item(execution, scratch, observer, fork, state) {
                 Ok(Some(taken)) => {
                     self.begin(execution, fork, state, taken);
                     return Next::Turn;

@@ -7,7 +7,7 @@ use super::{Listing, Lowering, StateType};
 use crate::asl::fields::Fields;
 use crate::asl::{codes, names};
 use crate::fault::{StateError, names as errors};
-use crate::step::{Exit, Frame, StepId, Transition};
+use crate::step::{Exit, Frame, Stage, StepId, Transition};
 
 /// Goes where the first matching rule says.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ impl StateType for Choice {
         let (step, route) = found.ok_or_else(no_choice_matched)?;
         assign(route.map_or(&self.assign, |route| &route.assign), frame, input)?;
         let output = match route.map(|route| &route.made) {
-            Some(Some(payload)) => payload.evaluate(frame)?,
+            Some(Some(payload)) => payload.make(frame, Stage::Output)?,
             // A rule's way has its own `Output` or none.
             Some(None) if self.is_jsonata => input,
             _ => self.io.leave(frame, input)?,

@@ -106,7 +106,7 @@ impl Catch {
         frame.states.error_output = Some(error);
         assign(&self.assign, frame, error)?;
         match &self.made {
-            Some(payload) => payload.evaluate(frame),
+            Some(payload) => payload.make(frame, Stage::Output),
             None => self.result_path.put(frame, error),
         }
     }

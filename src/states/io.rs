@@ -47,7 +47,7 @@ impl Selection {
             Selection::Whole => return Ok(from),
             Selection::Nothing => frame.scope.scratch.empty_object(),
             Selection::Path(path) => frame.with_input(from, |frame| value_at(path, frame))?,
-            Selection::Made(payload) => payload.evaluate(frame)?,
+            Selection::Made(payload) => return payload.make(frame, stage),
         };
         frame.made(stage, selected);
         Ok(selected)

@@ -52,10 +52,16 @@ impl Payload {
         }
     }
 
-    /// The same as a stage of a state's processing, which those who watch are told.
+    /// The same as a stage of a state's processing, which those who watch are told: the stage is
+    /// JSONPath's, and JSONata's in its place where it has one of its own.
     #[inline]
     pub fn make(&self, frame: &mut Frame<'_>, stage: Stage) -> Result<Value, StateError> {
         let value = self.evaluate(frame)?;
+        let stage = match (&self.form, stage) {
+            (Form::Tree(_), Stage::Parameters) => Stage::Arguments,
+            (Form::Tree(_), Stage::OutputPath) => Stage::Output,
+            _ => stage,
+        };
         frame.made(stage, value);
         Ok(value)
     }

@@ -114,15 +114,21 @@ impl Query {
     /// Its value, which must be of `kind`.
     pub(super) fn expect(&self, kind: Kind, frame: &mut Frame<'_>) -> Result<Value, StateError> {
         let value = self.evaluate(frame)?;
-        if value.kind() == kind {
-            return Ok(value);
+        match value.kind() == kind {
+            true => Ok(value),
+            false => Err(self.unexpected(kind, value, frame)),
         }
+    }
+
+    /// The error of a value that is not of `kind`.
+    #[cold]
+    pub(super) fn unexpected(&self, kind: Kind, value: Value, frame: &mut Frame<'_>) -> StateError {
         let (wanted, found) = (type_name(kind), type_name(value.kind()));
-        Err(self.failed(&format!(
+        self.failed(&format!(
             "returned an unexpected result type. Expected '{wanted}', but was '{found}' for value: \
              {}",
             shown(value, frame)
-        )))
+        ))
     }
 
     /// A string that it must give.

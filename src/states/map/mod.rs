@@ -71,7 +71,7 @@ impl Map {
     /// An iteration's input: `ItemSelector` with the state's effective input as `$`, or the item.
     pub fn item(&self, frame: &mut Frame<'_>, item: Value) -> Result<Value, StateError> {
         match &self.selector {
-            Some(template) => template.evaluate(frame),
+            Some(template) => template.make(frame, Stage::ItemSelector),
             None => Ok(item),
         }
     }
@@ -138,15 +138,16 @@ impl Map {
                 frame.made(Stage::Items, items);
                 self.iterable(items, path.text())
             }
-            Some(Items::Query(query)) if self.is_distributed => {
+            Some(Items::Query(query)) => {
                 let items = query.evaluate(frame)?;
+                frame.made(Stage::Items, items);
                 match items.kind() {
-                    Kind::Object => Ok(items),
-                    _ => query.expect(Kind::Array, frame),
+                    Kind::Array => Ok(items),
+                    Kind::Object if self.is_distributed => Ok(items),
+                    _ => Err(query.unexpected(Kind::Array, items, frame)),
                 }
             }
-            Some(Items::Query(query)) => query.expect(Kind::Array, frame),
-            Some(Items::Made(payload)) => payload.evaluate(frame),
+            Some(Items::Made(payload)) => payload.make(frame, Stage::Items),
         }
     }
 
