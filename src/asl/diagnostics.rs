@@ -74,6 +74,8 @@ impl Diagnostics {
             .collect();
         found.retain(|it| is_unresolved(it) || !unresolved.contains(&it.location.pointer));
         found.sort_by_key(|finding| (finding.location.line, finding.location.column));
+        // What is used twice is looked at twice.
+        found.dedup();
         if beyond.count > 0 {
             let message = format!(
                 "There are {} more findings; correct the first {FINDINGS_MAX}, then check again.",
@@ -101,6 +103,7 @@ mod tests {
         assert!(!diagnostics.has_errors());
         diagnostics.error(codes::UNKNOWN_FIELD, "a", at(2));
         assert!(diagnostics.has_errors());
+        diagnostics.warning(codes::UNREACHABLE_STATE, "b", at(9));
         let lines: Vec<_> = diagnostics.into_vec().iter().map(|d| d.location.line).collect();
         assert_eq!(lines, [2, 9]);
     }
@@ -108,7 +111,8 @@ mod tests {
     #[test]
     fn are_bounded() {
         let diagnostics = Diagnostics::new();
-        (0..FINDINGS_MAX).for_each(|_| diagnostics.warning(codes::UNREACHABLE_STATE, "w", at(1)));
+        let warn = |line| diagnostics.warning(codes::UNREACHABLE_STATE, "w", at(line));
+        (0..FINDINGS_MAX as u32).for_each(warn);
         diagnostics.error(codes::UNKNOWN_FIELD, "e", at(1));
         assert!(diagnostics.has_errors());
         let all = diagnostics.into_vec();

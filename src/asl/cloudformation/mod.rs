@@ -6,13 +6,13 @@ mod values;
 
 use crate::asl::codes;
 use crate::asl::diagnostics::Diagnostics;
-use crate::asl::source::{Member, Node, NodeKind, Place, Substitutions};
+use crate::asl::source::{Member, Node, Place, Substitutions};
 use crate::fault::Location;
 
 use values::Values;
 
 /// The resource types that are state machines.
-const TYPES: [&str; 2] = ["AWS::StepFunctions::StateMachine", "AWS::Serverless::StateMachine"];
+pub const TYPES: [&str; 2] = ["AWS::StepFunctions::StateMachine", "AWS::Serverless::StateMachine"];
 
 /// A state machine of a template.
 #[derive(Debug)]
@@ -32,8 +32,15 @@ pub enum Body {
     Tree(Node),
     /// `DefinitionString`: text, functions resolved.
     Text(String),
-    /// `DefinitionUri`: another file, relative to the template.
-    File(String, Location),
+    /// `DefinitionUri`, `DefinitionS3Location`: another file.
+    File {
+        /// Where it may be, relative to the template.
+        places: Vec<String>,
+        /// Where it is named.
+        location: Location,
+        /// What to say where it is not there.
+        complaint: String,
+    },
 }
 
 /// Is it a template and no definition?
@@ -114,16 +121,45 @@ fn body(
             _ => values.text(&text).map(Body::Text),
         };
     }
-    if let Some(file) = properties.member("DefinitionUri")
-        && let NodeKind::String(path) = &file.node.kind
-        && !path.starts_with("s3://")
-    {
-        return Some(Body::File(path.clone(), file.location()));
+    let fields = ["DefinitionUri", "DefinitionS3Location"];
+    if let Some(place) = fields.iter().find_map(|name| properties.member(name)) {
+        return elsewhere(&place, values, diagnostics);
     }
     let message = format!(
-        "State machine {name:?} needs Definition, DefinitionString, or DefinitionUri with a local \
-         file; a definition in S3 is not fetched."
+        "State machine {name:?} needs Definition, DefinitionString, DefinitionUri or \
+         DefinitionS3Location."
     );
     diagnostics.error(codes::INVALID_TEMPLATE_FILE, message, properties.location());
     None
+}
+
+/// A definition in a file beside the template, or in S3: `flow.asl.json`, `s3://bucket/key`,
+/// `{"Bucket", "Key"}`. Nothing is fetched; what is in S3 is looked for in the bucket's folder beside
+/// the template, and under its key there.
+fn elsewhere(place: &Place<'_>, values: &Values<'_>, diagnostics: &Diagnostics) -> Option<Body> {
+    let location = place.location();
+    let text = |name: &str| values.text(&place.member(name)?);
+    let parts = match place.node.as_object() {
+        Some(_) if place.member("Bucket").is_some() => text("Bucket").zip(text("Key")),
+        _ => {
+            let path = values.text(place)?;
+            match path.strip_prefix("s3://") {
+                None => {
+                    let complaint = format!("{path:?} names no file that can be read.");
+                    return Some(Body::File { places: vec![path], location, complaint });
+                }
+                Some(rest) => rest.split_once('/').map(|(b, key)| (b.to_owned(), key.to_owned())),
+            }
+        }
+    };
+    let Some((bucket, key)) = parts else {
+        let message = "A definition in S3 needs Bucket and Key, or s3://BUCKET/KEY.";
+        diagnostics.error(codes::INVALID_TEMPLATE_FILE, message, location);
+        return None;
+    };
+    let complaint = format!(
+        "The definition is in S3, s3://{bucket}/{key}, and nothing is fetched; put it beside the \
+         template as {bucket}/{key} or {key}."
+    );
+    Some(Body::File { places: vec![format!("{bucket}/{key}"), key], location, complaint })
 }

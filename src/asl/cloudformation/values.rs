@@ -1,11 +1,16 @@
 //! A template's functions, resolved: `Ref`, `Fn::GetAtt`, `Fn::Sub`, `Fn::Join`, `Fn::Select`,
-//! `Fn::Split`, `Fn::FindInMap`, `Fn::ToJsonString`.
+//! `Fn::Split`, `Fn::FindInMap`, `Fn::ToJsonString`, and `Fn::If` with the template's `Conditions`.
 
 use super::arn;
 use crate::asl::codes;
 use crate::asl::diagnostics::Diagnostics;
 use crate::asl::source::placeholders::fill;
 use crate::asl::source::{Member, Node, NodeKind, Place, Substitutions};
+
+/// What a `Ref` to stands for a property that is not there.
+const NO_VALUE: &str = "AWS::NoValue";
+/// Conditions within each other.
+const CONDITION_DEPTH_MAX: usize = 64;
 
 /// What a template knows.
 pub(super) struct Values<'a> {
@@ -25,6 +30,7 @@ impl<'a> Values<'a> {
 
     /// The tree with its functions replaced by their values, each where its function stood.
     pub(super) fn tree(&self, place: &Place<'_>) -> Node {
+        let place = &self.chosen(place);
         let span = place.node.span;
         let kind = match &place.node.kind {
             NodeKind::Object(members) => {
@@ -33,14 +39,20 @@ impl<'a> Values<'a> {
                 }
                 let member = |member: &Member| {
                     let Member { name, name_span, value } = member;
-                    let value = self.tree(&place.below(name, value));
-                    Member { name: name.clone(), name_span: *name_span, value }
+                    let value = self.chosen(&place.below(name, value));
+                    let name = name.clone();
+                    (!is_absent(value.node)).then(|| {
+                        let value = self.tree(&value);
+                        Member { name, name_span: *name_span, value }
+                    })
                 };
-                NodeKind::Object(members.iter().map(member).collect())
+                NodeKind::Object(members.iter().filter_map(member).collect())
             }
             NodeKind::Array(list) => {
                 let places = (0..list.len()).filter_map(|index| place.element(index));
-                NodeKind::Array(places.map(|place| self.tree(&place)).collect())
+                let places = places.map(|place| self.chosen(&place));
+                let there = places.filter(|place| !is_absent(place.node));
+                NodeKind::Array(there.map(|place| self.tree(&place)).collect())
             }
             kind => kind.clone(),
         };
@@ -63,18 +75,91 @@ impl<'a> Values<'a> {
         let argument = place.member(name)?;
         let text = |text: String| NodeKind::String(text);
         let kind = match name.as_str() {
-            "Ref" => self.named(argument.node.as_str()?, &argument),
-            "Fn::GetAtt" => self.named(&dotted(argument.node)?, &argument),
+            "Ref" => argument.node.as_str().and_then(|name| self.named(name, &argument)),
+            "Fn::GetAtt" => dotted(argument.node).and_then(|name| self.named(&name, &argument)),
             "Fn::Sub" => self.substituted(&argument).map(text),
             "Fn::Join" => self.joined(&argument).map(text),
             "Fn::Select" => self.selected(&argument),
             "Fn::Split" => self.split(&argument),
             "Fn::FindInMap" => self.mapped(&argument),
             "Fn::ToJsonString" => Some(text(self.tree(&argument).to_json_text())),
+            "Fn::If" => None,
             _ if name.starts_with("Fn::") => self.unresolved(name, &argument),
             _ => return None,
         };
-        Some(Node { kind: kind.unwrap_or(NodeKind::Null), span: place.node.span })
+        let kind = kind.unwrap_or_else(|| {
+            let message = format!("{name} is not given what it takes; see CloudFormation's guide.");
+            self.diagnostics.error(codes::INVALID_TEMPLATE_FILE, message, argument.location());
+            NodeKind::Null
+        });
+        Some(Node { kind, span: place.node.span })
+    }
+
+    /// The branch that a `Fn::If` takes, and that of one within it; anything else as it is.
+    fn chosen<'p>(&self, place: &Place<'p>) -> Place<'p> {
+        let mut place = place.clone();
+        while let Some([Member { name, value, .. }]) = place.node.as_object()
+            && name == "Fn::If"
+            && let Some([condition, _, _]) = value.as_array()
+            && let Some(condition) = condition.as_str()
+        {
+            let argument = place.below(name, value);
+            let holds = self.condition(condition, &argument, 0).unwrap_or_default();
+            match argument.element(if holds { 1 } else { 2 }) {
+                Some(branch) => place = branch,
+                None => break,
+            }
+        }
+        place
+    }
+
+    /// Does that condition of the template hold? `None` where that can't be told, which is reported.
+    fn condition(&self, name: &str, place: &Place<'_>, depth: usize) -> Option<bool> {
+        let root = Place::root(self.root);
+        let found = root.member("Conditions").and_then(|all| all.member(name));
+        match found.filter(|_| depth < CONDITION_DEPTH_MAX) {
+            Some(condition) => self.holds(&condition, depth + 1),
+            None => {
+                let message = format!("The template has no condition {name:?} that can be told.");
+                self.diagnostics.error(codes::INVALID_TEMPLATE_FILE, message, place.location());
+                None
+            }
+        }
+    }
+
+    /// `Fn::Equals`, `Fn::And`, `Fn::Or`, `Fn::Not`, `Condition`
+    fn holds(&self, place: &Place<'_>, depth: usize) -> Option<bool> {
+        let Some([Member { name, value, .. }]) = place.node.as_object() else {
+            return self.no_condition(place);
+        };
+        let argument = place.below(name, value);
+        let count = value.as_array().map_or(0, <[Node]>::len);
+        let parts = (0..count).filter_map(|index| argument.element(index));
+        match (name.as_str(), count) {
+            ("Fn::Equals", 2) => {
+                let texts: Vec<String> =
+                    parts.map(|part| self.tree(&part).to_json_text()).collect();
+                let unquoted = |text: &String| text.trim_matches('"').to_owned();
+                Some(unquoted(&texts[0]) == unquoted(&texts[1]))
+            }
+            ("Fn::Not", 1) => Some(!self.holds(&argument.element(0)?, depth)?),
+            // All are looked at: each may have something to report.
+            ("Fn::And" | "Fn::Or", 1..) => {
+                let all: Option<Vec<bool>> = parts.map(|part| self.holds(&part, depth)).collect();
+                let is_and = name == "Fn::And";
+                Some(if is_and { !all?.contains(&false) } else { all?.contains(&true) })
+            }
+            ("Condition", _) if value.as_str().is_some() => {
+                self.condition(value.as_str().unwrap_or_default(), &argument, depth)
+            }
+            _ => self.no_condition(place),
+        }
+    }
+
+    fn no_condition(&self, place: &Place<'_>) -> Option<bool> {
+        let message = "A condition is Fn::Equals, Fn::And, Fn::Or, Fn::Not or Condition.";
+        self.diagnostics.error(codes::INVALID_TEMPLATE_FILE, message, place.location());
+        None
     }
 
     /// `Name`, `AWS::Region`, `Function.Arn`: given, a parameter's default, or a resource.
@@ -171,8 +256,14 @@ impl<'a> Values<'a> {
              parameter a Default."
         );
         self.diagnostics.error(codes::UNRESOLVED_PLACEHOLDER, message, place.location());
-        None
+        // Told, and so no reason for another complaint.
+        Some(NodeKind::Null)
     }
+}
+
+/// `{"Ref": "AWS::NoValue"}`
+fn is_absent(node: &Node) -> bool {
+    node.get("Ref").and_then(Node::as_str) == Some(NO_VALUE)
 }
 
 /// `["Function", "Arn"]` or `"Function.Arn"`
@@ -202,6 +293,12 @@ mod tests {
 
     const TEMPLATE: &str = r#"
 Parameters: {Wait: {Type: Number, Default: 5}, Open: {Type: String}}
+Conditions:
+  IsFive: !Equals [!Ref Wait, '5']
+  IsEast: !Equals [!Ref 'AWS::Region', us-east-1]
+  IsBoth: !And [!Condition IsFive, !Not [!Condition IsEast]]
+  IsOpen: !Equals [!Ref Open, x]
+  IsRing: !Or [!Condition IsRing, !Condition IsFive]
 Mappings: {M: {us-east-1: {x: mapped}}}
 Resources: {F: {Type: AWS::Lambda::Function}}
 Value:
@@ -239,6 +336,11 @@ Value:
             ("!Select [1, !Split [',', 'a,b']]", "\"b\"".to_owned()),
             ("!FindInMap [M, !Ref 'AWS::Region', x]", "\"mapped\"".to_owned()),
             ("{Ref: F, b: 1}", "{\"Ref\":\"F\",\"b\":1}".to_owned()),
+            ("!If [IsFive, !If [IsBoth, a, !Ref Wait], c]", "5".to_owned()),
+            (
+                "{a: !If [IsBoth, 1, !Ref 'AWS::NoValue'], b: [!Ref 'AWS::NoValue', 2]}",
+                "{\"b\":[2]}".to_owned(),
+            ),
         ] {
             assert_eq!(resolves(value), (json, vec![]), "{value}");
         }
@@ -261,5 +363,11 @@ Value:
         );
         assert_eq!(resolves("!ImportValue x").1, ["/Value/Fn::ImportValue"]);
         assert_eq!(resolves("!Sub '${Gone}'").1, ["/Value/Fn::Sub"]);
+        assert_eq!(resolves("!If [IsOpen, 1, 2]").1, ["/Conditions/IsOpen/Fn::Equals/0/Ref"]);
+        assert_eq!(resolves("!If [Gone, 1, 2]").1, ["/Value/Fn::If"]);
+        assert_eq!(resolves("!If [IsRing, 1, 2]").1.len(), 1);
+        for malformed in ["!If [IsFive]", "!Join a", "!Select [9, [a]]", "!GetAtt [[a]]"] {
+            assert_eq!(resolves(malformed).1.len(), 1, "{malformed}");
+        }
     }
 }
