@@ -17,7 +17,7 @@ use expressway::fault::{Diagnostic, StateError};
 use expressway::machine::{
     Answer, Ask, Asked, Ended, GivenUp, Identity, Limits, Observer, Outcome, Rehearsal,
 };
-use expressway::program::{MachineType, Options, Program, compile};
+use expressway::program::{Options, Program, compile};
 use expressway::step::StepId;
 use expressway::value::{Scratch, Value};
 use serde_json::{Value as Json, json};
@@ -112,9 +112,7 @@ fn definition_text(case: &Json) -> String {
 
 /// Compiles as AWS would have it.
 fn compiled(case: &Json) -> (Option<Program>, Vec<Diagnostic>) {
-    let is_express = case["type"] == "EXPRESS";
-    let kind = if is_express { MachineType::Express } else { MachineType::Standard };
-    let options = Options { strict_aws: Some(kind), ..Options::default() };
+    let options = Options { strict_express: case["type"] == "EXPRESS", ..Options::default() };
     compile(definition_text(case).as_bytes(), Format::Json, &options)
 }
 
@@ -302,8 +300,7 @@ impl<'a> Script<'a> {
         let request = json!({ "state": state, "parameters": parameters, "attempt": asked.attempt });
         self.requests.push(request);
         let is_it = |task: &&Json| {
-            let scope = task["scope"].as_array();
-            let is_there = scope.is_none_or(|scope| scope.iter().eq(asked.scope));
+            let is_there = scope_of(task).is_none_or(|scope| scope.iter().eq(asked.scope));
             task["state"] == state && is_there
         };
         let at = self.tasks.iter().position(is_it);
@@ -343,6 +340,18 @@ impl<'a> Script<'a> {
             _ => Ok(b"{}".to_vec()),
         })
     }
+}
+
+/// The iterations that a recorded task was in. Where an iteration was left through a catcher the
+/// recorder went on to count it: of several of one Map the last counts.
+fn scope_of(task: &Json) -> Option<Vec<&str>> {
+    let mut scope: Vec<&str> = Vec::new();
+    for iteration in task["scope"].as_array()?.iter().filter_map(Json::as_str) {
+        let map = |iteration: &str| iteration.split('[').next().map(str::to_owned);
+        scope.retain(|known| map(known) != map(iteration));
+        scope.push(iteration);
+    }
+    Some(scope)
 }
 
 /// How it ended, in the words of the recordings.

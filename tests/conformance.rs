@@ -1,6 +1,7 @@
 //! What machines do, held against recordings of Step Functions (where their folder stands beside the
 //! repository) and against cases of our own, `tests/cases/<topic>/<behaviour>/`.
 
+mod beside;
 #[allow(dead_code)]
 #[path = "../examples/conformance.rs"]
 mod conformance;
@@ -14,14 +15,16 @@ use std::sync::Arc;
 use conformance::{Names, START_MS, answer, outcome, rehearse};
 use conformance_matcher::compare;
 use expressway::machine::{Answer, Asked, Ended};
-use expressway::program::{Options, Program, compile_file};
+use expressway::program::{Definition, Options, Program};
 use expressway::record::Wake;
 use expressway::tasks::{Call, CallId, Mocks, Plan, Settings, TaskState, Tasks};
 use serde_json::{Value as Json, json};
 use tokio::task::LocalSet;
 
-/// Recordings, beside the repository.
-const RECORDINGS: &str = "../shared/conformance/asl";
+/// Recordings, below the folder beside the repository.
+const RECORDINGS: &str = "conformance/asl";
+/// What other engines do, below the same.
+const OTHERS: &str = "conformance/definitions/floe-cases.jsonl";
 
 /// Recorded cases that fail, and why each is right to.
 const DIFFERENT: &[(&str, &str)] = &[
@@ -43,6 +46,18 @@ const DIFFERENT: &[(&str, &str)] = &[
     ("callback/test_callback::test_sqs_wait_for_task_token_timeout", "the same"),
 ];
 
+/// Undisputed cases of other engines that we do otherwise, and why.
+const OUR_OWN: &[(&str, &str)] = &[
+    (
+        "floe/choice_rule:406#0",
+        "values of different types do not compare, and the rule does not hold: so it was recorded",
+    ),
+    ("floe/choice_rule:601#0", "the same"),
+    ("floe/intrinsic_function:875#2", "States.MathAdd rounds what is no integer, as recorded"),
+    ("floe/intrinsic_function:92#2", "States.Format takes objects and arrays, as recorded"),
+    ("floe/intrinsic_function:92#3", "the same"),
+];
+
 /// Areas whose features are all there, but for cases with what later versions bring.
 const COMPLETE: [&str; 7] = [
     "base",
@@ -62,15 +77,13 @@ struct Tally {
 
 #[test]
 fn recorded_cases_end_as_recorded() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(RECORDINGS);
-    if !folder.is_dir() {
-        println!("no recorded cases were run: there is no folder {}", folder.display());
-        return;
-    }
+    let Some(folder) = beside::shared(RECORDINGS) else { return };
     let mut areas: BTreeMap<String, Tally> = BTreeMap::new();
+    let mut skipped: BTreeMap<String, usize> = BTreeMap::new();
     for case in conformance::cases(&folder).expect("the recordings can be read") {
         let result = answer(&case);
-        if result.get("skipped").is_some() {
+        if let Some(why) = result["skipped"].as_str() {
+            *skipped.entry(why.to_owned()).or_default() += 1;
             continue;
         }
         let tally = areas.entry(text(&case["area"])).or_default();
@@ -79,6 +92,9 @@ fn recorded_cases_end_as_recorded() {
             Err(why) => drop(tally.failed.insert(text(&case["id"]), why)),
         }
     }
+    let passed: usize = areas.values().map(|tally| tally.passed).sum();
+    beside::say(&format!("recorded cases: {passed} pass, {} differ", DIFFERENT.len()));
+    skipped.iter().for_each(|(why, count)| beside::say(&format!("  {count} skipped: {why}")));
     for area in COMPLETE {
         assert!(areas.get(area).is_some_and(|tally| tally.passed > 0), "{area}: none passed");
     }
@@ -89,6 +105,45 @@ fn recorded_cases_end_as_recorded() {
     let failed: Vec<_> = failed.map(|(id, _)| id.as_str()).collect();
     let passing: Vec<_> = DIFFERENT.iter().filter(|(id, _)| !failed.contains(id)).collect();
     assert!(passing.is_empty(), "no longer different: {passing:#?}");
+}
+
+#[test]
+fn other_engines_agree() {
+    let Some(file) = beside::shared(OTHERS) else { return };
+    let cases = conformance::cases(&file).expect("the cases can be read");
+    let mut differing = BTreeMap::new();
+    let undisputed: Vec<_> = cases.iter().filter(|case| case["disputed"] != true).collect();
+    for case in &undisputed {
+        let (expect, result) = (&case["expect"], answer(case));
+        let is_refused = result["status"] == "REFUSED";
+        let is_as_expected = match expect["status"].as_str() {
+            Some("SUCCEEDED") => {
+                result["status"] == "SUCCEEDED" && same(&expect["output"], &result["output"])
+            }
+            _ if is_refused => expect["or_rejected"] == true,
+            _ => {
+                let is_the_error = |error: &Json| error.is_null() || *error == result["error"];
+                result["status"] == expect["status"] && is_the_error(&expect["error"])
+            }
+        };
+        if !is_as_expected {
+            differing.insert(text(&case["id"]), format!("{expect}, got {result}"));
+        }
+    }
+    let (count, total) = (undisputed.len() - differing.len(), undisputed.len());
+    beside::say(&format!("cases of other engines: {count} of {total} agree"));
+    let known: BTreeMap<_, _> = OUR_OWN.iter().copied().collect();
+    let new: Vec<_> = differing.iter().filter(|(id, _)| !known.contains_key(id.as_str())).collect();
+    assert!(new.is_empty(), "{new:#?}");
+    let gone: Vec<_> = known.keys().filter(|id| !differing.contains_key(**id)).collect();
+    assert!(gone.is_empty(), "no longer different: {gone:#?}");
+}
+
+/// Numbers by what they are.
+fn same(wanted: &Json, found: &Json) -> bool {
+    let case =
+        json!({ "expect": { "status": "SUCCEEDED", "output": wanted }, "kind": "execution" });
+    compare(&case, &json!({ "status": "SUCCEEDED", "output": found })).is_ok()
 }
 
 fn text(value: &Json) -> String {
@@ -131,8 +186,9 @@ fn json_file(file: &Path) -> Json {
 
 /// `{"status", "output" or "error" and "cause", "states", "attempts", "elapsed_ms"}`
 fn run(case: &Path) -> Json {
-    let (_, (program, findings)) =
-        compile_file(&case.join("definition.asl.json"), &Options::default()).expect("a definition");
+    let file = case.join("definition.asl.json");
+    let definition = Definition::read(&file, &Options::default()).expect("a definition");
+    let Definition { program, findings, .. } = definition;
     let Some(program) = program else { panic!("{}: {findings:#?}", case.display()) };
     let mut mocked = Mocked::of(case, &program);
     let mut scratch = program.scratch();

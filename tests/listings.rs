@@ -5,7 +5,7 @@ mod golden;
 
 use std::path::Path;
 
-use expressway::program::{Options, compile_file, listing};
+use expressway::program::{Definition, Options, listing};
 
 #[test]
 fn definitions_compile_to_these_listings() {
@@ -17,8 +17,8 @@ fn definitions_compile_to_these_listings() {
     }
     let golden = golden::Golden::new("UPDATE_LISTINGS");
     for definition in &definitions {
-        let (_, (program, findings)) =
-            compile_file(definition, &Options::default()).expect("the definition can be read");
+        let read = Definition::read(definition, &Options::default());
+        let Definition { program, findings, .. } = read.expect("the definition can be read");
         let Some(program) = program else { panic!("{}: {findings:#?}", definition.display()) };
         let own = definition.parent() == Some(&root.join("tests/listings"));
         let folder = if own { None } else { definition.parent().and_then(Path::file_name) };

@@ -59,8 +59,6 @@ codes! {
     INVALID_REFERENCE_PATH
     /// A payload template that can't be read.
     INVALID_TEMPLATE
-    /// An intrinsic function call that can't be read.
-    INVALID_INTRINSIC
     /// A JSONata expression that can't be read.
     INVALID_EXPRESSION
     /// A choice rule that can't be read.

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
-use super::definition::{Definition, Filled};
+use super::definition::Filled;
 use super::{FAILED, REFUSED, Run, SUCCEEDED, print};
 use crate::asl::excerpt::{json_line, render};
 use crate::fault::Diagnostic;
-use crate::program::{Options, machines_in, parts_of};
+use crate::program::{Definition, Options, machines_in, parts_of};
 
 /// Say all that is wrong with definitions and configurations
 ///
@@ -157,8 +157,8 @@ fn definitions(place: &Path, options: &Options<'_>) -> Vec<Report> {
 
 fn definition(place: &Path, options: &Options<'_>) -> Report {
     match Definition::read(place, options) {
-        Ok(Definition { shown, text, compiled }) => {
-            Report::new(Path::new(&shown), text, compiled.1)
+        Ok(Definition { shown, text, findings, .. }) => {
+            Report::new(Path::new(&shown), text, findings)
         }
         Err(error) => Report::unreadable(place, &error),
     }

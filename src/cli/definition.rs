@@ -1,38 +1,8 @@
-//! A definition's file as commands need it, and the arguments that say which one and what its
-//! placeholders stand for.
+//! The arguments that say which definition is meant, and what its placeholders stand for.
 
-use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::asl::excerpt::render;
 use crate::asl::source::Substitutions;
-use crate::fault::Diagnostic;
-use crate::program::{Compiled, Options, open};
-
-/// A definition that was read and compiled.
-pub(super) struct Definition {
-    /// The file, or the template and the state machine in it, as findings name it.
-    pub(super) shown: String,
-    pub(super) text: String,
-    pub(super) compiled: Compiled,
-}
-
-impl Definition {
-    pub(super) fn read(place: &Path, options: &Options<'_>) -> io::Result<Definition> {
-        let (shown, text, compiled) = open(place, options)?.compile(options);
-        Ok(Definition { shown, text, compiled })
-    }
-
-    /// Its findings for a person.
-    pub(super) fn findings(&self) -> String {
-        self.render(&self.compiled.1)
-    }
-
-    /// Findings about it for a person.
-    pub(super) fn render(&self, findings: &[Diagnostic]) -> String {
-        render(&self.shown, &self.text, findings)
-    }
-}
 
 /// What a definition's placeholders stand for.
 #[derive(clap::Args, Debug, Default)]

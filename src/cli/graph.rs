@@ -11,7 +11,6 @@ use clap::ValueEnum;
 
 use super::definition::Named;
 use super::{FAILED, REFUSED, Run, SUCCEEDED, complain, print};
-use crate::asl::excerpt::render;
 use crate::asl::outline::Outline;
 use crate::asl::source::Place;
 use crate::engine::machine_name;
@@ -64,8 +63,8 @@ impl Run for Graph {
             }
         };
         let Some(root) = &opened.root else {
-            let (shown, text) = (opened.shown.clone(), opened.text.clone());
-            complain(&render(&shown, &text, &opened.into_findings()));
+            let definition = opened.compile(&options);
+            complain(&definition.render(&definition.findings));
             return Ok(FAILED);
         };
         let scene = Scene::of(&Outline::of(&Place::root(root)));

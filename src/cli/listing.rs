@@ -1,8 +1,8 @@
 //! `expressway listing FILE`: the step table a definition is compiled to.
 
-use super::definition::{Definition, Named};
+use super::definition::Named;
 use super::{FAILED, REFUSED, Run, SUCCEEDED, complain, print};
-use crate::program::{Options, listing};
+use crate::program::{Definition, Options, listing};
 
 /// Print the step table that a definition is compiled to
 ///
@@ -35,8 +35,8 @@ impl Run for Listing {
                 return Ok(REFUSED);
             }
         };
-        let Some(program) = &definition.compiled.0 else {
-            complain(&definition.findings());
+        let Some(program) = &definition.program else {
+            complain(&definition.render(&definition.findings));
             return Ok(FAILED);
         };
         print(&listing(program))?;

@@ -11,13 +11,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
-use super::definition::{Definition, Filled};
+use super::definition::Filled;
 use super::demo::paint::Paint;
 use super::{FAILED, REFUSED, Run, SUCCEEDED, complain, print};
 use crate::asl::diagnostics::Diagnostics;
 use crate::asl::excerpt::render;
 use crate::engine::machine_name;
-use crate::program::{Options, Program};
+use crate::program::{Definition, Options, Program};
 
 use run::Ran;
 use suite::{Suite, strays};
@@ -205,9 +205,9 @@ impl Tests {
         let options = Options { substitutions: &substitutions, ..Options::default() };
         let definition = Definition::read(&suite.definition, &options)
             .map_err(|error| unreadable(&suite.definition, error))?;
-        match definition.compiled.0 {
+        match definition.program {
             Some(program) => Ok((suite, program)),
-            None => Err(render(&definition.shown, &definition.text, &definition.compiled.1)),
+            None => Err(definition.render(&definition.findings)),
         }
     }
 }

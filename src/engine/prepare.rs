@@ -11,7 +11,7 @@ use crate::asl::source::Substitutions;
 use crate::config::{self, Config, Pipeline};
 use crate::expr::Path;
 use crate::fault::{Diagnostic, Location};
-use crate::program::{Options, Program, open, parts_of, unreadable};
+use crate::program::{Definition, Options, Program, parts_of, unreadable};
 use crate::tasks::{self, Mocks, TaskState};
 use crate::{ack, machine, shard, value};
 
@@ -57,18 +57,14 @@ fn prepare_one(config: &Config, pipeline: &Pipeline) -> Result<(Prepared, Refuse
     let documents = document_limits(config);
     let substitutions = substitutions_of(pipeline);
     let options = Options { documents, substitutions: &substitutions, ..Options::default() };
-    let compiled = open(file, &options).map(|opened| opened.compile(&options));
-    let (program, findings) = match compiled {
+    let Definition { shown, text, program, findings } = match Definition::read(file, &options) {
+        Ok(definition) => definition,
         Err(e) => {
             refused.findings.push(unreadable(file, &e));
             return Err(refused);
         }
-        Ok((shown, text, (program, findings))) => {
-            (refused.file, refused.text) = (shown, text);
-            (program, findings)
-        }
     };
-    refused.findings = findings;
+    refused = Refused { file: shown, text, findings };
     let Some(program) = program else { return Err(refused) };
     let warning = |message| Diagnostic::warning(WINDOW_TOO_SMALL, message, Location::default());
     refused.findings.extend(window_warnings(config, pipeline, &program).into_iter().map(warning));

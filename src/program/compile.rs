@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Constants, Program, open};
+use super::{Constants, Program};
 use crate::asl::diagnostics::Diagnostics;
 use crate::asl::fields::Fields;
 use crate::asl::review::review;
@@ -22,32 +22,16 @@ pub struct Options<'a> {
     pub documents: Limits,
     /// What the placeholders in the definition stand for.
     pub substitutions: &'a Substitutions,
-    /// Strictly as AWS would create it: `None` allows what only sells another of its products.
-    pub strict_aws: Option<MachineType>,
-}
-
-/// The types of machines that AWS has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MachineType {
-    /// Recorded, up to a year.
-    Standard,
-    /// Not recorded, up to five minutes, with less of the language.
-    Express,
+    /// What the service's Express machines do not have is refused.
+    pub strict_express: bool,
 }
 
 impl Default for Options<'_> {
     fn default() -> Self {
         static NONE: Substitutions = Substitutions::none();
         let (source, documents) = Default::default();
-        Options { source, documents, substitutions: &NONE, strict_aws: None }
+        Options { source, documents, substitutions: &NONE, strict_express: false }
     }
-}
-
-/// Compiles a definition in a file, JSON or YAML by its name, or in a template (`FILE#NAME`). The
-/// findings are all there are; no program without errors among them.
-pub fn compile_file(place: &Path, options: &Options<'_>) -> std::io::Result<(String, Compiled)> {
-    let (_, text, compiled) = open(place, options)?.compile(options);
-    Ok((text, compiled))
 }
 
 /// A program, if there are no errors, and the findings.
@@ -96,7 +80,7 @@ fn lower(root: &Place<'_>, options: &Options<'_>, diagnostics: &Diagnostics) -> 
     if language == Some("JSONata") {
         lowering.default_language = Language::Jsonata;
     }
-    lowering.is_strict_express = options.strict_aws == Some(MachineType::Express);
+    lowering.is_strict_express = options.strict_express;
     let block = Block::parse(&mut fields, &mut lowering);
     fields.finish();
     lowering.check_variables();

@@ -4,9 +4,9 @@ mod compile;
 mod listing;
 mod open;
 
-pub use compile::{Compiled, MachineType, Options, compile, compile_file, unreadable};
+pub use compile::{Compiled, Options, compile, unreadable};
 pub use listing::listing;
-pub use open::{Opened, machines_in, open, parts_of};
+pub use open::{Definition, Opened, machines_in, open, parts_of};
 
 use std::time::Duration;
 

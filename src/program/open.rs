@@ -4,9 +4,11 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::compile::{Compiled, Options, compile_tree, version};
+use super::Program;
+use super::compile::{Options, compile_tree, version};
 use crate::asl::cloudformation::{self, Body, Machine};
 use crate::asl::diagnostics::Diagnostics;
+use crate::asl::excerpt::render;
 use crate::asl::source::{self, Format, Mode, Node, Substitutions};
 use crate::fault::Diagnostic;
 
@@ -25,16 +27,36 @@ pub struct Opened {
 }
 
 impl Opened {
-    /// Compiles it. The findings are all there are.
-    pub fn compile(self, options: &Options<'_>) -> (String, String, Compiled) {
+    /// Compiles it.
+    pub fn compile(self, options: &Options<'_>) -> Definition {
         let Opened { shown, text, root, findings, version } = self;
-        let compiled = compile_tree(root.as_ref(), version, options, findings);
-        (shown, text, compiled)
+        let (program, findings) = compile_tree(root.as_ref(), version, options, findings);
+        Definition { shown, text, program, findings }
+    }
+}
+
+/// A definition that was read and compiled.
+#[derive(Debug)]
+pub struct Definition {
+    /// What findings are about: the file, or the template and the state machine in it.
+    pub shown: String,
+    /// The text that findings point into.
+    pub text: String,
+    /// None where there are errors.
+    pub program: Option<Program>,
+    /// All that there are.
+    pub findings: Vec<Diagnostic>,
+}
+
+impl Definition {
+    /// Reads and compiles the definition at a place, as [`open`] takes them.
+    pub fn read(place: &Path, options: &Options<'_>) -> io::Result<Definition> {
+        Ok(open(place, options)?.compile(options))
     }
 
-    /// What was found in reading it.
-    pub fn into_findings(self) -> Vec<Diagnostic> {
-        self.findings.into_vec()
+    /// Findings about it for a person.
+    pub fn render(&self, findings: &[Diagnostic]) -> String {
+        render(&self.shown, &self.text, findings)
     }
 }
 
@@ -54,8 +76,8 @@ pub fn open(place: &Path, options: &Options<'_>) -> io::Result<Opened> {
     let text = std::fs::read(&file)?;
     let shown = file.to_string_lossy().into_owned();
     let format = Format::of(&shown, &text);
-    if let Some(root) = template(&text, format, options) {
-        return within(&file, text, &root, name.as_deref().unwrap_or_default(), options);
+    if let Some(template) = template(&text, format, options) {
+        return Ok(within(&file, text, template, name.as_deref().unwrap_or_default(), options));
     }
     if let Some(name) = name {
         let message = format!("{shown} is no template that could have a state machine {name:?}");
@@ -68,21 +90,30 @@ pub fn open(place: &Path, options: &Options<'_>) -> io::Result<Opened> {
 pub fn machines_in(file: &Path, options: &Options<'_>) -> io::Result<Vec<PathBuf>> {
     let text = std::fs::read(file)?;
     let format = Format::of(&file.to_string_lossy(), &text);
-    let root = template(&text, format, options);
+    let root = template(&text, format, options).and_then(|(root, _)| root);
     let names = root.iter().flat_map(cloudformation::names);
     Ok(names.map(|name| format!("{}#{name}", file.display()).into()).collect())
 }
 
-/// The text's tree, if it is a template.
-fn template(text: &[u8], format: Format, options: &Options<'_>) -> Option<Node> {
+/// The text's tree and what was found in it, if it is a template; one that can't be read is told by
+/// the types of its resources.
+fn template(
+    text: &[u8],
+    format: Format,
+    options: &Options<'_>,
+) -> Option<(Option<Node>, Diagnostics)> {
+    let has = |word: &str| text.windows(word.len()).any(|window| window == word.as_bytes());
     // Other definitions need not be read twice.
-    let word = b"Resources";
-    if !text.windows(word.len()).any(|window| window == word) {
+    if !has("Resources") {
         return None;
     }
-    let unwanted = Diagnostics::new();
-    let root = source::read_as(Mode::Template, text, format, options.source, &unwanted);
-    root.filter(cloudformation::is_template)
+    let findings = Diagnostics::new();
+    let root = source::read_as(Mode::Template, text, format, options.source, &findings);
+    let is_template = match &root {
+        Some(root) => cloudformation::is_template(root),
+        None => cloudformation::TYPES.iter().any(|kind| has(kind)),
+    };
+    is_template.then_some((root, findings))
 }
 
 /// The text as a definition.
@@ -106,41 +137,43 @@ fn opened(
 fn within(
     file: &Path,
     text: Vec<u8>,
-    root: &Node,
+    (root, findings): (Option<Node>, Diagnostics),
     name: &str,
     options: &Options<'_>,
-) -> io::Result<Opened> {
-    let findings = Diagnostics::new();
+) -> Opened {
     let shown = file.to_string_lossy().into_owned();
     let template = String::from_utf8_lossy(&text).into_owned();
-    let machine = cloudformation::machine(root, name, options.substitutions, &findings);
+    let machine = root
+        .and_then(|root| cloudformation::machine(&root, name, options.substitutions, &findings));
     let unreadable =
         |findings, text| Opened { shown: shown.clone(), text, root: None, findings, version: 0 };
     let Some(Machine { name, body, substitutions }) = machine else {
-        return Ok(unreadable(findings, template));
+        return unreadable(findings, template);
     };
     match body {
         Body::Tree(tree) => {
             let root = source::fill_tree(tree, &substitutions, options.source, &findings);
             let json = root.as_ref().map(Node::to_json_text).unwrap_or_default();
             let version = version(&[json.as_bytes()]);
-            Ok(Opened { shown, text: template, root, findings, version })
+            Opened { shown, text: template, root, findings, version }
         }
-        _ if findings.has_errors() => Ok(unreadable(findings, template)),
+        _ if findings.has_errors() => unreadable(findings, template),
         Body::Text(text) => {
             let (shown, format) = (format!("{shown}#{name}"), Format::of_text(text.as_bytes()));
-            Ok(opened(shown, text.into_bytes(), format, &substitutions, options))
+            opened(shown, text.into_bytes(), format, &substitutions, options)
         }
-        Body::File(uri, location) => {
-            let path = file.parent().unwrap_or(Path::new("")).join(&uri);
-            let Ok(text) = std::fs::read(&path) else {
-                let message = format!("DefinitionUri {uri:?} names no file that can be read.");
-                findings.error(crate::asl::codes::UNREADABLE_FILE, message, location);
-                return Ok(unreadable(findings, template));
+        Body::File { places, location, complaint } => {
+            let folder = file.parent().unwrap_or(Path::new(""));
+            let read = |place: &String| {
+                let path = folder.join(place);
+                std::fs::read(&path).ok().map(|text| (path.to_string_lossy().into_owned(), text))
             };
-            let shown = path.to_string_lossy().into_owned();
+            let Some((shown, text)) = places.iter().find_map(read) else {
+                findings.error(crate::asl::codes::UNREADABLE_FILE, complaint, location);
+                return unreadable(findings, template);
+            };
             let format = Format::of(&shown, &text);
-            Ok(opened(shown, text, format, &substitutions, options))
+            opened(shown, text, format, &substitutions, options)
         }
     }
 }
@@ -186,9 +219,9 @@ Resources:
         let options = Options::default();
         let places = machines_in(&file, &options).expect("it can be read");
         let compile = |place: &Path| {
-            let (shown, _, compiled) =
-                open(place, &options).expect("it is there").compile(&options);
-            (shown.rsplit('/').next().unwrap_or_default().to_owned(), compiled)
+            let read = Definition::read(place, &options).expect("it is there");
+            let shown = read.shown.rsplit('/').next().unwrap_or_default().to_owned();
+            (shown, (read.program, read.findings))
         };
         let (shown, (_, findings)) = compile(&places[0]);
         let found: Vec<_> =
@@ -206,6 +239,45 @@ Resources:
     }
 
     #[test]
+    fn definitions_in_s3_are_looked_for_beside_the_template() {
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        let template = "Resources:\n  M:\n    Type: AWS::StepFunctions::StateMachine\n    \
+                        Properties:\n      DefinitionS3Location: ";
+        let flow = r#"{"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}"#;
+        let file = folder.path().join("template.yaml");
+        let read = |location: &str| {
+            std::fs::write(&file, format!("{template}{location}\n")).expect("it can be written");
+            let read = Definition::read(&file, &Options::default()).expect("it is there");
+            (read.program.is_some(), read.findings)
+        };
+        let (is_there, findings) = read("{Bucket: b, Key: flow.asl.json}");
+        assert!(!is_there && findings[0].message.contains("s3://b/flow.asl.json"), "{findings:?}");
+        assert_eq!(findings[0].location.line, 5);
+        std::fs::create_dir(folder.path().join("b")).expect("a folder can be made");
+        let flow_file = folder.path().join("b/flow.asl.json");
+        std::fs::write(&flow_file, flow).expect("it can be written");
+        assert!(read("{Bucket: b, Key: flow.asl.json}").0 && read("s3://b/flow.asl.json").0);
+        std::fs::rename(flow_file, folder.path().join("flow.asl.json")).expect("it is there");
+        assert!(read("{Bucket: b, Key: flow.asl.json}").0 && read("flow.asl.json").0);
+    }
+
+    #[test]
+    fn what_is_wrong_in_a_template_is_told() {
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        let file = folder.path().join("template.yaml");
+        let template = "Resources:\n  M:\n    Type: AWS::StepFunctions::StateMachine\n    \
+                        Properties:\n      Definition: {StartAt: A, States: {A: {Type: Succeed}}}\n";
+        let read = |text: &str| {
+            std::fs::write(&file, text).expect("it can be written");
+            Definition::read(&file, &Options::default()).expect("it is there").findings
+        };
+        let found = read(&format!("{template}      Definition: [${{Any}}\n"));
+        assert_eq!((found.len(), found[0].code), (1, crate::asl::codes::INVALID_YAML), "{found:?}");
+        let found = read(&format!("{template}Resources: {{}}\n{template}"));
+        assert!(found.iter().any(|it| it.code == crate::asl::codes::DUPLICATE_FIELD), "{found:?}");
+    }
+
+    #[test]
     fn what_has_no_value_is_told_once() {
         let folder = tempfile::tempdir().expect("a folder can be made");
         let file = folder.path().join("flow.yaml");
@@ -215,7 +287,7 @@ Resources:
         let mut substitutions = Substitutions::none();
         substitutions.set("Timeout", "20");
         let options = Options { substitutions: &substitutions, ..Options::default() };
-        let (_, _, (_, findings)) = open(&file, &options).expect("it is there").compile(&options);
+        let findings = Definition::read(&file, &options).expect("it is there").findings;
         let found: Vec<_> =
             findings.iter().map(|f| (f.code, f.location.line, &*f.location.pointer)).collect();
         let unresolved = crate::asl::codes::UNRESOLVED_PLACEHOLDER;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::Report;
 use crate::asl::codes;
-use crate::cli::definition::{Definition, Filled};
+use crate::cli::definition::Filled;
 use crate::config::{self, Config, Key, OutputValue, Pipeline, Place, Property};
 use crate::engine::{
     WINDOW_TOO_SMALL, document_limits, plan_tasks, substitutions_of, window_warnings,
@@ -12,7 +12,7 @@ use crate::engine::{
 use crate::expr;
 use crate::fault::Diagnostic;
 use crate::kafka;
-use crate::program::Options;
+use crate::program::{Definition, Options};
 
 /// The code of findings about a pipeline's mocks.
 const MOCKS: &str = "MOCKS";
@@ -104,8 +104,8 @@ impl Checked<'_> {
                 return self.error(codes::UNREADABLE_FILE, &keys, message);
             }
         };
-        let mut findings = definition.compiled.1.clone();
-        if let Some(program) = &definition.compiled.0 {
+        let Definition { shown, text, program, mut findings } = definition;
+        if let Some(program) = &program {
             for message in window_warnings(config, pipeline, program) {
                 let keys = ["pipeline", index, "source", "expected_rate"];
                 let location = config::locate(self.text, &keys);
@@ -118,8 +118,7 @@ impl Checked<'_> {
                 }
             }
         }
-        let shown = Path::new(&definition.shown);
-        self.definitions.push(Report::new(shown, definition.text, findings));
+        self.definitions.push(Report::new(Path::new(&shown), text, findings));
     }
 }
 
