@@ -1,12 +1,49 @@
 //! Mutated JSONata expressions: whatever the text, an evaluation ends with a value or an error,
 //! within its budget. `EXPRESSWAY_FUZZ_CASES` and `EXPRESSWAY_FUZZ_SEED` ask for more, or others.
 
-use expressway::jsonata::{Environment, Expression, Limits, Memory, Options, Outcome};
-use expressway::value::{self, Scratch};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use expressway::jsonata::{Environment, Expression, Limits, Memory, Options, Outcome, QueryError};
+use expressway::value::{self, Scratch, Value};
 
 const CASES: u64 = 20_000;
-/// Bytes that a small budget may make the memory grow to, and more.
+/// The budget: bytes of memory, and of a string in it.
 const MEMORY_MAX: usize = 4 << 20;
+const STRING_MAX: usize = 1 << 20;
+/// Bytes that an evaluation may take from the allocator: arenas grow by doubling, while the old one
+/// is there still; strings are built outside of them; matchers keep tables.
+const ALLOCATED_MAX: usize = 8 * MEMORY_MAX;
+/// What so few steps take at most, on a busy machine and without optimization.
+const TIME_MAX: Duration = Duration::from_secs(2);
+/// How often an evaluation must be slow to be held so.
+const TIMES_SLOW: usize = 3;
+
+/// Knows how much is allocated, and was at most.
+struct Peak;
+
+static LIVE: AtomicUsize = AtomicUsize::new(0);
+static MOST: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: all is handed to the system's allocator as it came.
+unsafe impl GlobalAlloc for Peak {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let live = LIVE.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
+        MOST.fetch_max(live, Ordering::Relaxed);
+        // SAFETY: the caller keeps the contract.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller keeps the contract.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Peak = Peak;
 
 const DOCUMENT: &str = r#"{"id":"a-1","n":42,"f":-1.5e3,"t":"2018-03-23T10:33:36.617Z","s":"Hello, wörld 😀",
 "items":[{"sku":"x","price":2,"qty":3,"tags":["a","b"]},{"sku":"y","price":20,"qty":1},{"sku":"z"}],
@@ -101,6 +138,14 @@ const TOKENS: &[&str] = &[
     "\u{1f600}",
     "$eval(",
     "$pad(",
+    "[1..1e5].",
+    "$pad('',9e5,'a')",
+    "/(a|.*b){9}/",
+    "~> $distinct()",
+    "~> $keys()",
+    "{$string($): $}",
+    "^(-$)",
+    "[$]",
     "$string(",
     "^(",
 ];
@@ -152,14 +197,44 @@ fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
+/// What an evaluation gave, the bytes it took from the allocator at most, and the time.
+struct Measured {
+    outcome: Result<Outcome, QueryError>,
+    allocated: usize,
+    time: Duration,
+}
+
+fn measure(
+    expression: &Expression,
+    scratch: &mut Scratch,
+    input: Value,
+    random: &mut Random,
+    memory: &mut Memory,
+) -> Measured {
+    let limits = Limits {
+        steps_max: 20_000,
+        depth_max: 500,
+        string_bytes_max: STRING_MAX,
+        memory_max: MEMORY_MAX,
+        ..Limits::default()
+    };
+    let mut bits = || random.bits();
+    let environment = Environment { now: 1_700_000_000_000, random: &mut bits, limits, memory };
+    let live = LIVE.load(Ordering::Relaxed);
+    MOST.store(live, Ordering::Relaxed);
+    let start = Instant::now();
+    let outcome = expression.evaluate(scratch, Some(input), &mut |_, _| None, environment);
+    let time = start.elapsed();
+    Measured { outcome, allocated: MOST.load(Ordering::Relaxed) - live, time }
+}
+
 #[test]
 fn mutated_expressions_end_within_their_budget() {
     let mut random = Random(setting("EXPRESSWAY_FUZZ_SEED", 1));
-    let limits =
-        Limits { steps_max: 20_000, depth_max: 500, memory_max: MEMORY_MAX, ..Limits::default() };
     let options = Options { is_strict: false, has_2_1: true };
     let mut memory = Memory::default();
     let (mut values, mut syntax, mut failed) = (0, 0, 0);
+    let (mut most, mut longest) = (0, Duration::ZERO);
     for case in 0..setting("EXPRESSWAY_FUZZ_CASES", CASES) {
         let text = mutate(&mut random);
         if std::env::var_os("EXPRESSWAY_FUZZ_SHOW").is_some() {
@@ -173,13 +248,20 @@ fn mutated_expressions_end_within_their_budget() {
         scratch.seal();
         let input = scratch.parse(DOCUMENT.as_bytes()).expect("the document is JSON");
         let used = scratch.used();
-        let mut bits = || random.bits();
-        let environment =
-            Environment { now: 1_700_000_000_000, random: &mut bits, limits, memory: &mut memory };
-        let outcome = expression.evaluate(&mut scratch, Some(input), &mut |_, _| None, environment);
+        let mut measured = measure(&expression, &mut scratch, input, &mut random, &mut memory);
         let taken = scratch.used() - used;
         assert!(taken < 3 * MEMORY_MAX, "{text} took {taken} bytes");
-        match outcome {
+        assert!(measured.allocated < ALLOCATED_MAX, "{text}: {} allocated", measured.allocated);
+        for _ in 1..TIMES_SLOW {
+            if measured.time > TIME_MAX {
+                measured = measure(&expression, &mut scratch, input, &mut random, &mut memory);
+            }
+        }
+        assert!(measured.time <= TIME_MAX, "{text} took {:?}", measured.time);
+        most = most.max(measured.allocated);
+        longest = longest.max(measured.time);
+        memory.shrink_to(MEMORY_MAX);
+        match measured.outcome {
             Ok(Outcome::Value(value)) => {
                 values += 1;
                 let mut out = Vec::new();
@@ -195,5 +277,6 @@ fn mutated_expressions_end_within_their_budget() {
         }
     }
     println!("{values} values, {syntax} syntax errors, {failed} failed");
+    println!("at most {most} bytes were allocated, the longest took {longest:?}");
     assert!(values > 0 && syntax > 0 && failed > 0, "{values} {syntax} {failed}");
 }

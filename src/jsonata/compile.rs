@@ -192,14 +192,10 @@ impl Compiler<'_> {
         for step in steps {
             compiled.push(self.step(step)?);
         }
-        let is_name = |step: &Step| {
-            let is_bare = step.stages.len == 0 && step.sort.is_none() && !step.is_tuple;
-            is_bare && matches!(self.get(step.node), Node::Field(_))
-        };
         let is_plain = !ast.keep_singleton
             && !ast.is_tuple
             && ast.group.is_none()
-            && compiled.iter().all(is_name);
+            && compiled.iter().enumerate().all(|(at, step)| self.is_plain(at, step));
         let group = ast.group.as_ref().map(|group| self.group(&group.pairs, group.at));
         let path = Path {
             steps: extend(&mut self.program.steps, compiled),
@@ -210,6 +206,17 @@ impl Compiler<'_> {
             is_plain,
         };
         Ok(Node::Path(PathId(append(&mut self.program.paths, path))))
+    }
+
+    /// Is the step a name, or a variable to start from?
+    fn is_plain(&self, at: usize, step: &Step) -> bool {
+        let is_bare = step.stages.len == 0 && step.sort.is_none() && !step.is_tuple;
+        is_bare
+            && match self.get(step.node) {
+                Node::Field(_) => true,
+                Node::Variable(_) | Node::Context | Node::Root => at == 0,
+                _ => false,
+            }
     }
 
     fn step(&mut self, ast: &Ast) -> Result<Step, QueryError> {

@@ -125,6 +125,17 @@ codes! {
     U1002 "The expression is nested deeper than {{{limit}}} levels",
 }
 
+/// Characters of a value that a message shows.
+pub(super) const EXCERPT_MAX: usize = 1000;
+
+/// The beginning of a text.
+pub(super) fn shortened(text: String) -> String {
+    match text.char_indices().nth(EXCERPT_MAX) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text,
+    }
+}
+
 /// Something that a message mentions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Insert {
@@ -154,8 +165,13 @@ impl QueryError {
         QueryError::new(Code::U1001).text("limit", what.to_string())
     }
 
-    /// With the insert `name`, a text.
-    pub(super) fn text(mut self, name: &'static str, text: impl Into<String>) -> QueryError {
+    /// With the insert `name`, a text, of which the beginning is shown.
+    pub(super) fn text(self, name: &'static str, text: impl Into<String>) -> QueryError {
+        self.whole(name, shortened(text.into()))
+    }
+
+    /// With the insert `name`, a text that is shown as a whole.
+    pub(super) fn whole(mut self, name: &'static str, text: impl Into<String>) -> QueryError {
         self.0.inserts.push((name, Insert::Text(text.into())));
         self
     }

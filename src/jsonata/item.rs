@@ -37,6 +37,8 @@ pub(super) const RANGE: u8 = 32;
 pub(super) struct List {
     pub start: u32,
     pub len: u32,
+    /// Bytes of its text, at most about.
+    pub size: u32,
     /// Levels of lists and records in it.
     pub height: u16,
     pub flags: u8,
@@ -57,6 +59,8 @@ impl List {
 pub(super) struct Record {
     pub start: u32,
     pub len: u32,
+    /// Bytes of its text, at most about.
+    pub size: u32,
     pub height: u16,
 }
 

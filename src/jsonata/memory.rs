@@ -19,6 +19,8 @@ pub struct Memory {
     pub(super) tuples: Vec<Tuple>,
     /// The functions and the caller's variables, by name.
     pub(super) globals: Vec<Item>,
+    /// Text on its way into a string.
+    pub(super) text: Vec<u8>,
 }
 
 /// A state of the arenas to go back to.
@@ -55,6 +57,8 @@ impl Memory {
         self.bindings.shrink_to(count);
         self.closures.shrink_to(count);
         self.tuples.shrink_to(count);
+        self.text.clear();
+        self.text.shrink_to(bytes);
     }
 
     pub(super) fn level(&self) -> Level {

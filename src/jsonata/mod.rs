@@ -32,10 +32,8 @@ mod tests;
 pub use error::{Code, QueryError};
 pub use memory::Memory;
 
-use std::borrow::Cow;
-
 use crate::value::{Kind, Scratch, Value};
-use eval::Evaluation;
+use eval::{Budget, Evaluation, Grown};
 use item::{GLOBAL, Item, List, OUTER, SEQUENCE};
 use program::{NameId, Node, NodeId, Program};
 
@@ -167,26 +165,24 @@ impl Expression {
     ) -> Result<Outcome, QueryError> {
         let Environment { now, random, limits, memory } = environment;
         memory.reset();
-        let used_before = scratch.used();
+        let budget = Budget::new(limits, scratch);
         for (name, function) in self.program.names.iter().zip(&self.program.functions) {
             let bound = variable(scratch, name).map(Item::Json);
             memory.globals.push(bound.unwrap_or(*function));
         }
         let root = input.map_or(Item::Nothing, Item::Json);
         let mark = scratch.mark();
+        let grown = Grown::default();
         let mut evaluation = Evaluation {
-            program: Cow::Borrowed(&*self.program),
+            program: &self.program,
+            grown: &grown,
             scratch,
             memory,
             random,
             now,
-            limits,
+            budget,
             options: self.options,
             root,
-            steps: 0,
-            depth: 0,
-            stack_start: eval::stack_now(),
-            used_before,
         };
         let outcome = evaluation.outcome(self.root);
         if outcome.is_err() {
@@ -199,10 +195,13 @@ impl Expression {
 impl Evaluation<'_> {
     fn outcome(&mut self, root: NodeId) -> Result<Outcome, QueryError> {
         let input = self.wrapped(self.root);
-        let item = self.eval(root, input, GLOBAL)?;
+        let item = self.eval(root, input, GLOBAL);
+        // Where the budget ended a walk, anything may have come of it.
         self.check()?;
-        let item = self.context(item);
-        Ok(match self.value(item)? {
+        let item = self.context(item?);
+        let value = self.value(item)?;
+        self.check()?;
+        Ok(match value {
             Some(value) => Outcome::Value(value),
             None if item.is_nothing() => Outcome::Undefined,
             None => Outcome::Function,
@@ -215,7 +214,8 @@ impl Evaluation<'_> {
             Item::Json(value) if value.kind() == Kind::Array => {
                 self.memory.items.push(input);
                 let start = self.memory.items.len() as u32 - 1;
-                Item::List(List { start, len: 1, height: 1, flags: SEQUENCE | OUTER })
+                let size = value.size_max() as u32;
+                Item::List(List { start, len: 1, size, height: 1, flags: SEQUENCE | OUTER })
             }
             _ => input,
         }

@@ -15,26 +15,28 @@ const POSITIONAL: std::ops::Range<i32> = -6..21;
 impl Text {
     /// As JavaScript prints it.
     pub fn of(number: f64) -> Text {
+        Text::with(number, shortest)
+    }
+
+    /// As JavaScript prints it once it is rounded to 15 significant digits.
+    pub fn rounded(number: f64) -> Text {
+        Text::with(number, significant)
+    }
+
+    fn with(number: f64, digits: impl FnOnce(f64) -> Digits) -> Text {
         let mut text = Text { bytes: [0; 40], len: 0 };
         if number.fract() == 0.0 && number.abs() < 1e15 {
             text.push(itoa::Buffer::new().format(number as i64).as_bytes());
             return text;
         }
+        text.push(if number < 0.0 { b"-" } else { b"" });
         if !number.is_finite() {
-            let name = if number.is_nan() { "NaN" } else { "Infinity" };
-            text.push(if number < 0.0 { b"-" } else { b"" });
-            text.push(name.as_bytes());
+            text.push(if number.is_nan() { b"NaN" } else { b"Infinity" });
             return text;
         }
-        let (digits, count, exponent) = shortest(number.abs());
-        text.push(if number < 0.0 { b"-" } else { b"" });
-        text.lay_out(&digits[..count], exponent);
+        let digits = digits(number.abs());
+        text.lay_out(&digits.digits[..digits.count], digits.exponent);
         text
-    }
-
-    /// As JavaScript prints it once it is rounded to 15 significant digits.
-    pub fn rounded(number: f64) -> Text {
-        Text::of(significant(number))
     }
 
     pub fn as_str(&self) -> &str {
@@ -72,35 +74,60 @@ impl Text {
     }
 }
 
-/// The fewest digits that tell a positive number apart, their count, and the first one's power of
-/// ten.
-fn shortest(number: f64) -> ([u8; 20], usize, i32) {
-    let mut buffer = [0; 40];
-    let mut rest = &mut buffer[..];
-    let _ = write!(rest, "{number:e}");
-    let left = rest.len();
-    let text = &buffer[..40 - left];
-    let at = text.iter().position(|b| *b == b'e').unwrap_or(text.len());
-    let (mut digits, mut count) = ([0; 20], 0);
-    for digit in text[..at].iter().filter(|b| b.is_ascii_digit()) {
-        digits[count] = *digit;
-        count += 1;
-    }
-    let exponent = std::str::from_utf8(&text[at + 1..]).ok().and_then(|text| text.parse().ok());
-    (digits, count, exponent.unwrap_or(0))
+/// A positive number in decimal.
+struct Digits {
+    digits: [u8; 20],
+    count: usize,
+    /// The first digit's power of ten.
+    exponent: i32,
 }
 
-/// Rounded to 15 significant digits.
-pub(super) fn significant(number: f64) -> f64 {
-    if number.fract() == 0.0 && number.abs() < 1e15 || !number.is_finite() {
-        return number;
+impl Digits {
+    /// Reads `0.015`, `15`, `1.5e-2`.
+    fn read(text: &str) -> Digits {
+        let (mantissa, power) = text.split_once('e').unwrap_or((text, "0"));
+        let mut read = Digits { digits: [0; 20], count: 0, exponent: power.parse().unwrap_or(0) };
+        let mut is_whole = true;
+        for byte in mantissa.bytes() {
+            match byte {
+                b'.' => is_whole = false,
+                // Zeros at the start only count behind the point.
+                b'0' if read.count == 0 => read.exponent -= i32::from(!is_whole),
+                digit if read.count < read.digits.len() => {
+                    read.exponent += i32::from(is_whole && read.count > 0);
+                    read.exponent -= i32::from(!is_whole && read.count == 0);
+                    read.digits[read.count] = digit;
+                    read.count += 1;
+                }
+                _ => read.exponent += i32::from(is_whole),
+            }
+        }
+        while read.count > 1 && read.digits[read.count - 1] == b'0' {
+            read.count -= 1;
+        }
+        read
+    }
+}
+
+/// The fewest digits that tell a positive number apart.
+fn shortest(number: f64) -> Digits {
+    Digits::read(zmij::Buffer::new().format_finite(number))
+}
+
+/// Significant digits that a number is shown with at most: as many as survive being a binary64.
+const SIGNIFICANT: usize = 15;
+
+/// A positive number, rounded to 15 significant digits.
+fn significant(number: f64) -> Digits {
+    let digits = shortest(number);
+    if digits.count <= SIGNIFICANT {
+        return digits;
     }
     let mut buffer = [0; 40];
     let mut rest = &mut buffer[..];
-    let _ = write!(rest, "{number:.14e}");
+    let _ = write!(rest, "{number:.*e}", SIGNIFICANT - 1);
     let left = rest.len();
-    let text = std::str::from_utf8(&buffer[..40 - left]).unwrap_or_default();
-    text.parse().unwrap_or(number)
+    Digits::read(std::str::from_utf8(&buffer[..40 - left]).unwrap_or_default())
 }
 
 /// Decimal places that mean anything to a binary64.
@@ -155,6 +182,11 @@ mod tests {
             (1.5e300, "1.5e+300"),
             (0.000001, "0.000001"),
             (1.5e-7, "1.5e-7"),
+            (0.00123, "0.00123"),
+            (1234.5, "1234.5"),
+            (5e-324, "5e-324"),
+            (1.7976931348623157e308, "1.7976931348623157e+308"),
+            (123456789012345680000.0, "123456789012345680000"),
             (123456.789e3, "123456789"),
             (f64::INFINITY, "Infinity"),
         ] {

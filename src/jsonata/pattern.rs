@@ -8,26 +8,62 @@ use regex::{Regex, RegexBuilder};
 
 use super::error::{Code, QueryError};
 
-/// Bytes a compiled pattern may take.
-const SIZE_MAX: usize = 1 << 20;
+/// Bytes that a compiled pattern may take, and the steps that a byte of text costs in one that is no
+/// larger: matching takes time in proportion to both.
+const SIZES: [(usize, usize); 4] = [(2 << 10, 2), (8 << 10, 8), (32 << 10, 32), (128 << 10, 128)];
+/// Bytes behind a match that are looked at in the time that finding one takes: a pattern that
+/// repeats may look at all the rest of the text before it settles.
+const AHEAD: usize = 256;
 /// Groups within groups in a pattern.
 const NESTING_MAX: u32 = 64;
 
 const WORD: &str = "0-9A-Za-z_";
 
+/// A compiled pattern, and what matching costs.
+#[derive(Clone, Debug)]
+pub(super) struct Pattern {
+    pub regex: Regex,
+    steps_per_byte: usize,
+    /// Holds no repetition without end.
+    is_bounded: bool,
+}
+
+impl Pattern {
+    /// Steps that a search over so many bytes costs.
+    pub fn steps(&self, bytes: usize) -> usize {
+        1 + bytes.saturating_mul(self.steps_per_byte)
+    }
+
+    /// Steps that a search may cost beside, with so many bytes left.
+    pub fn steps_ahead(&self, left: usize) -> usize {
+        if self.is_bounded { 0 } else { left / AHEAD * self.steps_per_byte }
+    }
+}
+
 /// Compiles a pattern in JavaScript's syntax.
-pub(super) fn compile(pattern: &str, flags: &str) -> Result<Regex, QueryError> {
+pub(super) fn compile(pattern: &str, flags: &str) -> Result<Pattern, QueryError> {
     let refuse =
         |why: String| QueryError::new(Code::S0303).text("value", pattern).text("message", why);
-    let mut translator = Translator { rest: pattern.chars().peekable(), out: String::new() };
+    let mut translator =
+        Translator { rest: pattern.chars().peekable(), out: String::new(), is_bounded: true };
     translator.run().map_err(|why| refuse(why.into()))?;
-    RegexBuilder::new(&translator.out)
+    let mut builder = RegexBuilder::new(&translator.out);
+    builder
         .case_insensitive(flags.contains('i'))
         .multi_line(flags.contains('m'))
-        .size_limit(SIZE_MAX)
-        .nest_limit(NESTING_MAX)
-        .build()
-        .map_err(|e| refuse(last_line(&e.to_string())))
+        .nest_limit(NESTING_MAX);
+    let mut why = String::new();
+    for (size, steps_per_byte) in SIZES {
+        match builder.size_limit(size).build() {
+            Ok(regex) => {
+                let is_bounded = translator.is_bounded;
+                return Ok(Pattern { regex, steps_per_byte, is_bounded });
+            }
+            Err(e @ regex::Error::CompiledTooBig(_)) => why = last_line(&e.to_string()),
+            Err(e) => return Err(refuse(last_line(&e.to_string()))),
+        }
+    }
+    Err(refuse(why))
 }
 
 fn last_line(text: &str) -> String {
@@ -37,6 +73,7 @@ fn last_line(text: &str) -> String {
 struct Translator<'a> {
     rest: Peekable<Chars<'a>>,
     out: String,
+    is_bounded: bool,
 }
 
 type Done = Result<(), &'static str>;
@@ -51,6 +88,10 @@ impl Translator<'_> {
                 '.' => self.out.push_str(r"[^\n\r\x{2028}\x{2029}]"),
                 '{' => self.brace(),
                 '}' | ']' => self.literal(c),
+                '*' | '+' => {
+                    self.is_bounded = false;
+                    self.out.push(c);
+                }
                 _ => self.out.push(c),
             }
         }
@@ -86,6 +127,7 @@ impl Translator<'_> {
             !first.is_empty() && is_number(first) && bounds.next().is_none_or(is_number);
         match is_closed && is_quantifier {
             true => {
+                self.is_bounded &= !ahead.ends_with(',');
                 self.out.push('{');
                 self.out.push_str(&ahead);
                 self.out.push('}');
@@ -215,9 +257,9 @@ mod tests {
             (r"(?<year>\d{4})", "in 2024", true),
         ] {
             let regex = compile(pattern, "").expect(pattern);
-            assert_eq!(regex.is_match(text), is_match, "{pattern} {text}");
+            assert_eq!(regex.regex.is_match(text), is_match, "{pattern} {text}");
         }
-        assert!(compile("ABC", "i").is_ok_and(|regex| regex.is_match("abc")));
+        assert!(compile("ABC", "i").is_ok_and(|pattern| pattern.regex.is_match("abc")));
     }
 
     #[test]

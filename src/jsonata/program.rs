@@ -1,8 +1,7 @@
 //! A compiled expression: flat tables that refer to each other by typed indexes.
 
-use regex::Regex;
-
 use super::item::Item;
+use super::pattern::Pattern;
 use super::signature::Signature;
 use crate::value::{Key, Value};
 
@@ -172,7 +171,7 @@ pub(super) struct Path {
     pub is_tuple: bool,
     /// Begins with `$name`.
     pub is_absolute: bool,
-    /// Names and nothing else: `a.b`.
+    /// Names and nothing else, perhaps from a variable on: `a.b`, `$a.b`.
     pub is_plain: bool,
 }
 
@@ -242,7 +241,7 @@ pub(super) struct Program {
     pub terms: Vec<Term>,
     pub transforms: Vec<Transform>,
     pub keys: Vec<Key>,
-    pub regexes: Vec<Regex>,
+    pub regexes: Vec<Pattern>,
     pub signatures: Vec<Signature>,
     /// Names of variables.
     pub names: Vec<Box<str>>,

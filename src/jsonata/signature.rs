@@ -17,9 +17,6 @@ pub(super) const MISSING: Types = 128;
 
 const ANY: Types = 255;
 
-/// Parameters of a signature whose arguments are matched without allocating.
-pub(super) const PARAMS_MAX: usize = 8;
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Repeat {
     One,
@@ -50,7 +47,20 @@ pub(super) struct Signature {
 }
 
 /// How many arguments each parameter takes.
-pub(super) type Taken = [u16; PARAMS_MAX];
+pub(super) type Taken = Vec<usize>;
+
+/// What a match has come to.
+struct Matching {
+    taken: Taken,
+    /// By parameter and argument: has it been tried to go on from there? Not again then.
+    is_tried: Vec<bool>,
+}
+
+impl Matching {
+    fn new(params: usize, args: usize) -> Matching {
+        Matching { taken: vec![0; params], is_tried: vec![false; params * (args + 1)] }
+    }
+}
 
 fn types_of(symbol: char) -> Types {
     match symbol {
@@ -126,27 +136,30 @@ impl Signature {
             }
             at += 1;
         }
-        params.truncate(PARAMS_MAX);
         Ok(Signature { params })
     }
 
     /// How many arguments each parameter takes, or the argument that fits none.
     pub fn matches(&self, types: &[Types]) -> Result<Taken, usize> {
-        let mut taken = [0; PARAMS_MAX];
-        if self.take(0, types, 0, &mut taken) {
-            return Ok(taken);
+        let mut matching = Matching::new(self.params.len(), types.len());
+        if self.take(0, types, 0, &mut matching) {
+            return Ok(matching.taken);
         }
         Err(self.culprit(types))
     }
 
     /// As a regular expression would: greedily, with backtracking.
-    fn take(&self, param: usize, types: &[Types], at: usize, taken: &mut Taken) -> bool {
+    fn take(&self, param: usize, types: &[Types], at: usize, matching: &mut Matching) -> bool {
         let Some(this) = self.params.get(param) else { return at == types.len() };
+        let place = param * (types.len() + 1) + at;
+        if std::mem::replace(&mut matching.is_tried[place], true) {
+            return false;
+        }
         let fits = types[at..].iter().take_while(|found| **found & this.types != 0).count();
         let (least, most) = this.bounds(fits);
         (least..=most).rev().any(|count| {
-            taken[param] = count as u16;
-            self.take(param + 1, types, at + count, taken)
+            matching.taken[param] = count;
+            self.take(param + 1, types, at + count, matching)
         })
     }
 
@@ -157,7 +170,7 @@ impl Signature {
             let part = Signature { params: self.params[..count].to_vec() };
             let longest = (0..=types.len())
                 .rev()
-                .find(|end| part.take(0, &types[..*end], 0, &mut [0; PARAMS_MAX]));
+                .find(|end| part.take(0, &types[..*end], 0, &mut Matching::new(count, *end)));
             match longest {
                 Some(end) => good = end,
                 None => break,
@@ -190,6 +203,17 @@ impl Param {
         Param { types, repeat, takes_context, is_array, items: None, items_symbol: ' ' }
     }
 
+    /// Takes it one argument of such a type?
+    #[inline]
+    pub fn takes(&self, types: Types) -> bool {
+        self.repeat != Repeat::Many && types & self.types != 0
+    }
+
+    /// May its argument be left out, with nothing in its stead?
+    pub fn is_optional(&self) -> bool {
+        self.repeat == Repeat::Optional && !self.takes_context
+    }
+
     fn bounds(&self, fits: usize) -> (usize, usize) {
         match self.repeat {
             Repeat::One => (1, fits.min(1)),
@@ -212,7 +236,7 @@ mod tests {
     fn arguments_are_taken_greedily() {
         let taken = |text: &str, types: &[Types]| {
             let signature = Signature::parse(text).expect("it is well-formed");
-            signature.matches(types).map(|taken| taken[..signature.params.len()].to_vec())
+            signature.matches(types)
         };
         assert_eq!(taken("<s-nn?:s>", &[STRING, NUMBER]), Ok(vec![1, 1, 0]));
         assert_eq!(taken("<s-nn?:s>", &[NUMBER, NUMBER]), Ok(vec![0, 1, 1]));
@@ -220,6 +244,8 @@ mod tests {
         assert_eq!(taken("<a+>", &[ARRAY, NUMBER, ARRAY]), Ok(vec![3]));
         assert_eq!(taken("<a<n>:n>", &[ARRAY, ARRAY]), Err(1));
         assert_eq!(taken("<s-(sf)(sf)n?:s>", &[STRING, STRING, FUNCTION]), Ok(vec![1, 1, 1, 0]));
+        assert_eq!(taken("<nnnnnnnnnn>", &[NUMBER; 10]), Ok(vec![1; 10]));
+        assert_eq!(taken("<nnnnnnnnnn>", &[NUMBER; 9]), Err(9));
     }
 
     #[test]

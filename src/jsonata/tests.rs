@@ -76,6 +76,81 @@ fn budgets_hold() {
     gives(&format!("$length({})", long(120)), "null", "120");
 }
 
+/// The evaluation ends with the name of a limit, in which `limit` occurs.
+fn exceeds(text: &str, limit: &str) {
+    exceeds_one_of(Limits::default(), text, limit);
+}
+
+fn exceeds_one_of(limits: Limits, text: &str, limit: &str) {
+    let found = evaluate(text, "null", limits);
+    let error = found.expect_err(text);
+    assert_eq!(error.code(), Code::U1001, "{text}: {error}");
+    assert!(error.message().contains(limit), "{text}: {error}");
+}
+
+/// An expression that doubles what `start` gives, `times` over, and does `then` with it.
+fn doubled(start: &str, twice: &str, times: usize, then: &str) -> String {
+    format!("($a := {start};{} {then})", format!(" $a := {twice};").repeat(times))
+}
+
+#[test]
+fn walking_is_counted() {
+    exceeds("($z := [1..100000].(0); [1..1e7][$z])", "steps");
+    exceeds("($arr := [1..100]; [1..1e7].$arr)", "memory");
+    exceeds("[1..1e7][true]", "memory");
+    let with_long = |then: &str| format!("($a := $parse($string([1..30000].($))); {then})");
+    exceeds(&with_long("[1..1e6].$count($a)"), "steps");
+    exceeds(&with_long("[1..1e6].($a[-1])"), "steps");
+}
+
+#[test]
+fn shared_parts_are_counted_as_often_as_they_occur() {
+    let lists = |then: &str| doubled("[1]", "[[$a, $a]]", 40, then);
+    exceeds(&lists("$string($a)"), "in a value");
+    exceeds(&lists("$a"), "in a value");
+    exceeds(&doubled("{'a': 1}", "{'a': $a, 'b': $a}", 40, "$a"), "in a value");
+    exceeds(&doubled("{'a': $f}", "{'a': $a, 'b': $a}", 40, "$a"), "in a value");
+    let both = "($b := $a; $a := [[$a, 1]]; $b := [[$b, 1]]; $a = $b)";
+    gives(&doubled("[1]", "[[$a, $a]]", 12, both), "null", "true");
+    let long = evaluate("-$pad('x', 1e6)", "null", Limits::default()).expect_err("no number");
+    assert!(long.message().len() < 5000, "{}", long.message().len());
+    let deep = doubled("[1]", "[[$a, $a]]", 18, "-$a");
+    let deep = evaluate(&deep, "null", Limits::default()).expect_err("no number");
+    assert!(deep.message().len() < 5000, "{}", deep.message().len());
+}
+
+#[test]
+fn functions_keep_to_the_budget() {
+    exceeds("$replace($pad('', 1e6, 'a'), /a+/, $pad('', 1e6, '$0'))", "in a string");
+    exceeds("($a := $pad('', 5e6, 'a'); $length($a & $a))", "in a string");
+    exceeds("($a := $pad('', 5e6, 'a'); $length([$a] & [$a]))", "in a string");
+    exceeds("$formatNumber(1, $pad('', 2000, '0'))", "in a picture");
+    exceeds("$fromMillis(0, $pad('', 2000, '[Y]'))", "in a picture");
+    exceeds("$contains($pad('', 1e6, 'a'), /(a?){300}b/)", "steps");
+    let few = Limits { steps_max: 100_000, ..Limits::default() };
+    exceeds_one_of(few, "$count($match($pad('', 1e5, 'a'), /a.*b|a/))", "steps");
+    exceeds("$count([1..1e6].($length($pad('', 1e5))))", "steps");
+    exceeds("$sort([1..1e6].($ % 7), function($a, $b){$a > $b})", "memory");
+    exceeds("[1..1e6].($){$string($): $}", "memory");
+}
+
+#[test]
+fn what_takes_linear_time_is_charged_so() {
+    let text = "($t := $pad('', 200000, 'ab,'); $count($split($t, /,/)) & $count($match($t, /b/)))";
+    gives(text, "null", r#""6666766667""#);
+    gives("$length($replace($pad('', 200000, 'ab,'), ',', ';'))", "null", "200000");
+    gives("$count($keys($merge([1..20000].{$string($): $})))", "null", "20000");
+    gives("$match('€€a', /a/).index", "null", "2");
+}
+
+#[test]
+fn a_breach_of_the_stack_says_so() {
+    let limits = Limits { stack_bytes_max: 64 << 10, ..Limits::default() };
+    let text = "($f := function($n){1 + $f($n)}; $f(1))";
+    let error = evaluate(text, "null", limits).expect_err("it has no end");
+    assert!(error.message().contains("65536 bytes of stack"), "{error}");
+}
+
 #[test]
 fn step_functions_additions() {
     gives("$partition([1,2,3,4,5], 2)", "null", "[[1,2],[3,4],[5]]");

@@ -6,12 +6,9 @@ use crate::jsonata::functions::{self, Args};
 use crate::jsonata::item::{Closure, Frame, Function, GAP, Item, List};
 use crate::jsonata::program::{Call, CallId, Node, NodeId};
 use crate::jsonata::signature::{
-    ARRAY, BOOL, FUNCTION, MISSING, NULL, NUMBER, OBJECT, STRING, Signature, Types, plural,
+    ARRAY, BOOL, FUNCTION, MISSING, NULL, NUMBER, OBJECT, Param, STRING, Signature, Types, plural,
 };
 use crate::value::{Kind, Value};
-
-/// Arguments whose types are found without allocating.
-const ARGS_INLINE: usize = 8;
 
 /// A function, and the variables in sight where it is called.
 #[derive(Clone, Copy, Debug)]
@@ -85,7 +82,7 @@ impl Evaluation<'_> {
         self.memory.stack.extend_from_slice(args);
         self.enter()?;
         let result = self.apply(target, mark, Item::Json(Value::NULL))?;
-        self.depth -= 1;
+        self.leave();
         Ok(result)
     }
 
@@ -131,7 +128,7 @@ impl Evaluation<'_> {
                     let inner = Target { function: Item::Function(first), frame: target.frame };
                     self.enter()?;
                     let item = self.apply(inner, mark, input)?;
-                    self.depth -= 1;
+                    self.leave();
                     self.push(item);
                     target.function = Item::Function(second);
                 }
@@ -198,8 +195,8 @@ impl Evaluation<'_> {
         };
         let lambda = self.program.lambdas[lambda.index()];
         if let Some(index) = lambda.signature {
-            let signature = self.program.signatures[index as usize].clone();
-            self.validate(&signature, mark, context)?;
+            let program = self.program;
+            self.validate(&program.signatures[index as usize], mark, context)?;
         }
         let frame = self.memory.frame(frame);
         for (at, param) in lambda.params.indexes().enumerate() {
@@ -212,7 +209,7 @@ impl Evaluation<'_> {
 
     /// Evaluates a body up to the call it ends with, if it does.
     fn tail(&mut self, body: NodeId, input: Item, frame: Frame) -> Result<Tail> {
-        let depth = self.depth;
+        let depth = self.depth();
         let (mut id, mut frame) = (body, frame);
         let tail = loop {
             match self.program.nodes[id.index()] {
@@ -245,7 +242,7 @@ impl Evaluation<'_> {
                 _ => break Tail::Done(self.eval(id, input, frame)?),
             }
         };
-        self.depth = depth;
+        self.leave_to(depth);
         Ok(tail)
     }
 
@@ -323,22 +320,13 @@ impl Evaluation<'_> {
     /// Makes the arguments pushed since `mark` fit the signature: the context stands in for a missing
     /// one, a single item for an array.
     fn validate(&mut self, signature: &Signature, mark: usize, input: Item) -> Result<()> {
-        if signature.params.is_empty() && self.mark() == mark {
+        if self.fit(signature, mark) {
             return Ok(());
         }
-        let len = self.mark() - mark;
-        let (mut few, mut many) = ([0; ARGS_INLINE], Vec::new());
-        let types = if len <= ARGS_INLINE {
-            &mut few[..len]
-        } else {
-            many.resize(len, 0);
-            &mut many[..]
-        };
-        for (at, types) in types.iter_mut().enumerate() {
-            *types = self.type_of(self.memory.stack[mark + at]);
-        }
-        let taken = signature.matches(types).map_err(|at| {
-            let culprit = self.memory.stack.get(mark + at).copied().unwrap_or(Item::Nothing);
+        let args = &self.memory.stack[mark..];
+        let types: Vec<Types> = args.iter().map(|arg| self.type_of(*arg)).collect();
+        let taken = signature.matches(&types).map_err(|at| {
+            let culprit = args.get(at).copied().unwrap_or(Item::Nothing);
             self.error(Code::T0410, culprit).json("index", at + 1)
         })?;
         let end = self.mark();
@@ -370,24 +358,50 @@ impl Evaluation<'_> {
         Ok(())
     }
 
-    /// Are the items of an array argument what the signature says?
-    fn check_items(
-        &self,
-        param: &crate::jsonata::signature::Param,
-        arg: Item,
-        at: usize,
-    ) -> Result<()> {
-        let Some(wanted) = param.items else { return Ok(()) };
-        let mut walk = self.walk(arg);
-        while let Some(item) = self.next(&mut walk) {
-            if self.type_of(item) & wanted == 0 {
-                let error = self.error(Code::T0412, arg).json("index", at + 1);
-                return Err(error.json("type", plural(param.items_symbol)));
+    /// Do the arguments fit as they stand, one for each parameter?
+    #[inline]
+    fn fit(&self, signature: &Signature, mark: usize) -> bool {
+        let args = &self.memory.stack[mark..];
+        let (params, Some(missing)) = (&signature.params, signature.params.get(args.len()..))
+        else {
+            return false;
+        };
+        let fits = |(param, arg): (&Param, &Item)| {
+            param.takes(self.type_of(*arg))
+                && (!param.is_array
+                    || arg.is_nothing()
+                    || arg.is_array() && self.items_fit(param, *arg))
+        };
+        params.iter().zip(args).all(fits) && missing.iter().all(Param::is_optional)
+    }
+
+    /// Are the items of an array what the parameter says?
+    fn items_fit(&self, param: &Param, array: Item) -> bool {
+        let Some(wanted) = param.items else { return true };
+        match array {
+            Item::List(list) => {
+                let len = if Self::is_range(array) { 1 } else { list.len };
+                let items = &self.memory.items[list.start as usize..(list.start + len) as usize];
+                self.tick(len.into());
+                items.iter().all(|item| self.type_of(*item) & wanted != 0)
             }
-            if Self::is_range(arg) {
-                break;
+            _ => {
+                let mut walk = self.walk(array);
+                std::iter::from_fn(|| self.next(&mut walk)).all(|it| self.type_of(it) & wanted != 0)
             }
         }
-        Ok(())
+    }
+
+    /// Are the items of an array argument what the signature says?
+    fn check_items(&self, param: &Param, arg: Item, at: usize) -> Result<()> {
+        let is_fit = match arg.is_array() {
+            true => self.items_fit(param, arg),
+            false => param.items.is_none_or(|wanted| self.type_of(arg) & wanted != 0),
+        };
+        if is_fit {
+            return Ok(());
+        }
+        let error = self.error(Code::T0412, arg).json("index", at + 1);
+        Err(error.json("type", plural(param.items_symbol)))
     }
 }

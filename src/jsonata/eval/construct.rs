@@ -1,6 +1,6 @@
 //! Array and object constructors.
 
-use super::{Evaluation, HEIGHT_MAX, Result, height_of};
+use super::{BRACKETS, Evaluation, HEIGHT_MAX, Result, height_of, size_of_text};
 use crate::jsonata::error::{Code, QueryError};
 use crate::jsonata::item::{CONS, Frame, Item, KEEP, OUTER, Record, SEQUENCE};
 use crate::jsonata::program::{Group, GroupId, Node, NodeId, Span};
@@ -61,6 +61,7 @@ impl Evaluation<'_> {
                 continue;
             }
             let name = self.object_key(key, group.at)?;
+            self.spend((self.mark() - mark) / 2)?;
             let is_known = (mark..self.mark()).step_by(2).any(|at| self.is_key(at, name));
             if is_known {
                 return Err(self.error(Code::D1009, key).at(group.at));
@@ -116,25 +117,28 @@ impl Evaluation<'_> {
         }
         self.memory.stack.truncate(mark);
         let object = self.scratch.object(inner).map_err(|_| super::convert::too_deep())?;
+        self.allow_value(object.size_max())?;
         Ok(Item::Json(object))
     }
 
     /// As [`Evaluation::members`], for what JSON can't hold.
     fn record(&mut self, mark: usize) -> Result<Item> {
         let start = self.memory.items.len() as u32;
-        let mut height = 0;
+        let (mut height, mut size) = (0, BRACKETS);
         for at in (mark..self.mark()).step_by(2) {
             let (key, value) = (self.memory.stack[at], self.memory.stack[at + 1]);
             if !value.is_nothing() {
                 height = height.max(height_of(value));
+                size = size.saturating_add(size_of_text(key) + size_of_text(value) + 2);
                 self.memory.items.extend([key, value]);
             }
         }
         if height >= HEIGHT_MAX {
             return Err(QueryError::limit(format_args!("{HEIGHT_MAX} levels in a value")));
         }
+        self.allow_value(size)?;
         self.memory.stack.truncate(mark);
         let len = (self.memory.items.len() as u32 - start) / 2;
-        Ok(Item::Record(Record { start, len, height: height + 1 }))
+        Ok(Item::Record(Record { start, len, size: size as u32, height: height + 1 }))
     }
 }

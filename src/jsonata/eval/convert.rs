@@ -1,15 +1,16 @@
 //! Truth, equality, text: what an item is as something else.
 
-use super::{Evaluation, Result};
-use crate::jsonata::error::{Code, QueryError};
+use super::{Evaluation, Result, size_of_text};
+use crate::jsonata::error::{Code, EXCERPT_MAX, QueryError, shortened};
 use crate::jsonata::item::{CONS, Item, KEEP, OUTER};
-use crate::jsonata::number::{Text, significant};
+use crate::jsonata::number::Text;
 use crate::value::{Kind, Value};
 
-/// Characters of a value that an error message shows.
-const EXCERPT_MAX: usize = 1000;
-/// The longest text of a number.
-const NUMBER_TEXT_MAX: usize = 32;
+/// Bytes after which no more is written for a message: as many characters at least.
+const EXCERPT_BYTES_MAX: usize = 4 * EXCERPT_MAX;
+
+/// Levels of indentation; `None`: all in one line.
+type Indent = Option<usize>;
 
 impl Evaluation<'_> {
     /// Is it true, as `$boolean` says? Nothing is false.
@@ -44,8 +45,9 @@ impl Evaluation<'_> {
 
     /// Equal by value.
     pub fn equal(&self, a: Item, b: Item) -> bool {
+        self.tick_bytes(size_of_text(a).min(size_of_text(b)));
         match (a, b) {
-            (Item::Json(a), Item::Json(b)) => self.scratch.equals(a, b),
+            (Item::Json(a), Item::Json(b)) => a.is_same(b) || self.scratch.equals(a, b),
             (Item::Function(a), Item::Function(b)) => a == b,
             _ if a.is_number() => self.number(a) == self.number(b),
             _ if a.is_array() && b.is_array() => {
@@ -99,7 +101,9 @@ impl Evaluation<'_> {
                     let value = self.value(item)?.unwrap_or(Value::NULL);
                     self.scratch.push(value);
                 }
-                self.scratch.array(mark).map(Some).map_err(|_| too_deep())
+                let array = self.scratch.array(mark).map_err(|_| too_deep())?;
+                self.allow_value(array.size_max())?;
+                Ok(Some(array))
             }
             Item::Record(_) => {
                 let mark = self.scratch.mark();
@@ -110,7 +114,9 @@ impl Evaluation<'_> {
                         self.scratch.push(value);
                     }
                 }
-                self.scratch.object(mark).map(Some).map_err(|_| too_deep())
+                let object = self.scratch.object(mark).map_err(|_| too_deep())?;
+                self.allow_value(object.size_max())?;
+                Ok(Some(object))
             }
         }
     }
@@ -131,38 +137,66 @@ impl Evaluation<'_> {
 
     /// As a string, as `&` and `$string` make one.
     pub fn stringify(&mut self, item: Item) -> Result<Item> {
-        if item.is_string() {
-            return Ok(item);
-        }
-        let mut text = Vec::new();
         match item {
-            Item::Nothing | Item::Function(_) => {}
-            Item::Number(number) if !number.is_finite() => {
-                return Err(self.error(Code::D3001, item));
+            Item::Nothing | Item::Function(_) => Ok(Item::Json(self.scratch.string(""))),
+            Item::Json(value) => match value.kind() {
+                Kind::String => Ok(item),
+                Kind::Array | Kind::Object => self.written(item),
+                _ => self.scalar_text(value),
+            },
+            Item::Number(number) if number.is_finite() => {
+                Ok(Item::Json(self.scratch.string(Text::rounded(number).as_str())))
             }
-            _ => self.write(self.context(item), None, &mut text)?,
+            Item::Number(_) => Err(self.error(Code::D3001, item)),
+            _ => self.written(self.context(item)),
         }
-        self.text(&text)
+    }
+
+    /// The text of a number, `null` or a truth value, as a string.
+    fn scalar_text(&mut self, value: Value) -> Result<Item> {
+        if value.kind() == Kind::Number
+            && let Some(number) = self.scratch.f64(value)
+            && !number.is_finite()
+        {
+            return Err(self.error(Code::D1001, Item::Json(value)));
+        }
+        let open = self.scratch.open_string();
+        self.push_scalar(value);
+        Ok(Item::Json(self.scratch.close_string(open)))
+    }
+
+    /// The JSON text of an item, as a string.
+    fn written(&mut self, item: Item) -> Result<Item> {
+        let mut text = std::mem::take(&mut self.memory.text);
+        text.clear();
+        let written = self.write(item, None, &mut text);
+        let string = written.and_then(|()| self.text(&text));
+        self.memory.text = text;
+        string
     }
 
     /// A string of text that was written.
     pub fn text(&mut self, text: &[u8]) -> Result<Item> {
         self.allow_string(text.len())?;
+        self.tick_bytes(text.len());
         let text = std::str::from_utf8(text).expect("values are written as UTF-8");
         Ok(Item::Json(self.scratch.string(text)))
     }
 
     /// About the bytes of the text that [`Evaluation::stringify`] makes.
     pub fn text_size(&self, item: Item) -> usize {
-        match item {
-            Item::Json(value) => value.size_max(),
-            Item::Number(_) => NUMBER_TEXT_MAX,
-            _ => 0,
+        size_of_text(item)
+    }
+
+    /// Appends a scalar's text to the open string.
+    pub fn push_scalar(&mut self, value: Value) {
+        match value.kind() {
+            Kind::Number => self.push_number_text(value),
+            _ => self.scratch.push_scalar(value),
         }
     }
 
-    /// Appends a number's text to the open string.
-    pub fn push_number_text(&mut self, value: Value) {
+    fn push_number_text(&mut self, value: Value) {
         let raw = self.scratch.raw(value);
         let is_plain =
             raw.len() <= 15 && raw != "-0" && raw.bytes().all(|b| b.is_ascii_digit() || b == b'-');
@@ -177,15 +211,20 @@ impl Evaluation<'_> {
     /// Appends the JSON text of an item, `indent` levels deep if it is to be pretty. Functions are
     /// empty strings.
     pub fn write(&self, item: Item, indent: Option<usize>, out: &mut Vec<u8>) -> Result<()> {
-        if out.len() > self.limits.string_bytes_max {
-            return self.allow_string(out.len());
+        self.write_part(item, indent, self.budget.limits.string_bytes_max, out)
+    }
+
+    /// As [`Evaluation::write`], as long as there are no more than `max` bytes.
+    fn write_part(&self, item: Item, indent: Indent, max: usize, out: &mut Vec<u8>) -> Result<()> {
+        if out.len() > max {
+            return Err(self.too_long());
         }
         match item {
             Item::Nothing | Item::Tuple(_) => out.extend_from_slice(b"null"),
             Item::Function(_) => out.extend_from_slice(b"\"\""),
             Item::Number(number) => self.write_number(number, out)?,
-            _ if item.is_array() => self.write_items(item, indent, out)?,
-            _ if item.is_object() => self.write_fields(item, indent, out)?,
+            _ if item.is_array() => self.write_items(item, indent, max, out)?,
+            _ if item.is_object() => self.write_fields(item, indent, max, out)?,
             Item::Json(value) if value.kind() == Kind::Number => {
                 self.write_number(self.scratch.f64(value).unwrap_or(f64::NAN), out)?;
             }
@@ -199,34 +238,46 @@ impl Evaluation<'_> {
         if number.is_infinite() {
             return Err(self.error(Code::D1001, Item::Number(number)));
         }
-        let text = Text::of(significant(number));
+        let text = Text::rounded(number);
         out.extend_from_slice(if number.is_nan() { b"null" } else { text.as_str().as_bytes() });
         Ok(())
     }
 
-    fn write_items(&self, array: Item, indent: Option<usize>, out: &mut Vec<u8>) -> Result<()> {
+    fn write_items(
+        &self,
+        array: Item,
+        indent: Indent,
+        max: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
         let inner = indent.map(|levels| levels + 1);
         let mut walk = self.walk(array);
         let mut is_first = true;
         out.push(b'[');
         while let Some(item) = self.next(&mut walk) {
             separate(&mut is_first, inner, out);
-            self.write(item, inner, out)?;
+            self.write_part(item, inner, max, out)?;
         }
         close(is_first, indent, b']', out);
         Ok(())
     }
 
-    fn write_fields(&self, object: Item, indent: Option<usize>, out: &mut Vec<u8>) -> Result<()> {
+    fn write_fields(
+        &self,
+        object: Item,
+        indent: Indent,
+        max: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
         let inner = indent.map(|levels| levels + 1);
         let mut fields = self.memory.fields(self.scratch, object);
         let mut is_first = true;
         out.push(b'{');
         while let Some((key, value)) = self.next_field(&mut fields) {
             separate(&mut is_first, inner, out);
-            self.write(key, None, out)?;
+            self.write_part(key, None, max, out)?;
             out.extend_from_slice(if indent.is_some() { b": " } else { b":" });
-            self.write(value, inner, out)?;
+            self.write_part(value, inner, max, out)?;
         }
         close(is_first, indent, b'}', out);
         Ok(())
@@ -240,14 +291,10 @@ impl Evaluation<'_> {
             Item::Number(number) if !number.is_finite() => text.extend_from_slice(b"null"),
             Item::Nothing => text.extend_from_slice(b"undefined"),
             _ => {
-                let _ = self.write(item, None, &mut text);
+                let _ = self.write_part(item, None, EXCERPT_BYTES_MAX, &mut text);
             }
         }
-        let text = String::from_utf8_lossy(&text);
-        match text.char_indices().nth(EXCERPT_MAX) {
-            Some((end, _)) => format!("{}...", &text[..end]),
-            None => text.into_owned(),
-        }
+        shortened(String::from_utf8_lossy(&text).into_owned())
     }
 }
 

@@ -26,6 +26,7 @@ impl Evaluation<'_> {
     pub(super) fn group_by(&mut self, id: GroupId, input: Item, frame: Frame) -> Result<Item> {
         let group = self.program.groups[id.index()];
         let is_stream = input.has(TUPLES);
+        let held = self.held();
         let mut entries = Entries::default();
         let mut walk = self.walk(input);
         let mut next = self.next(&mut walk);
@@ -45,6 +46,7 @@ impl Evaluation<'_> {
             self.push(Item::Json(entry.key));
             self.push(value);
         }
+        self.hold_only(held);
         self.members(mark)
     }
 
@@ -72,8 +74,12 @@ impl Evaluation<'_> {
                 Some(at) if entries.entries[at].pair != pair => {
                     return Err(self.error(Code::D1009, key).at(group.at));
                 }
-                Some(at) => entries.entries[at].items.push(item),
+                Some(at) => {
+                    self.hold(size_of::<Item>())?;
+                    entries.entries[at].items.push(item);
+                }
                 None => {
+                    self.hold(name.size_max() + size_of::<Entry>() + size_of::<Item>())?;
                     let text = self.scratch.str(name).into_owned();
                     entries.by_key.insert(text, entries.entries.len());
                     entries.entries.push(Entry { key: name, pair, items: vec![item] });

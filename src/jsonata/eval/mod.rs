@@ -1,5 +1,6 @@
 //! Evaluation: a walk over the program's nodes, within a budget.
 
+mod budget;
 mod call;
 mod construct;
 mod convert;
@@ -10,45 +11,49 @@ mod sort;
 mod transform;
 mod tuple;
 
-use std::borrow::Cow;
+use std::cell::OnceCell;
 
+use super::Options;
 use super::error::{Code, QueryError};
 use super::item::{
-    Closure, Frame, Function, Item, KEEP, List, OUTER, RANGE, SEQUENCE, TUPLES, Walk,
+    Closure, Fields, Frame, Function, Item, KEEP, List, OUTER, RANGE, SEQUENCE, TUPLES, Walk,
 };
 use super::memory::Memory;
 use super::program::{Node, NodeId, Program};
-use super::{Limits, Options};
 use crate::value::Scratch;
 
+pub(super) use budget::Budget;
 pub(super) use call::Target;
 
 pub(super) type Result<T> = std::result::Result<T, QueryError>;
 
 /// Levels of lists and records within each other.
 const HEIGHT_MAX: u16 = 256;
-/// Evaluations of nodes between two looks at the memory in use.
-const MEMORY_CHECK_STEPS: u64 = 64;
+/// The longest text of a number.
+const NUMBER_TEXT_MAX: usize = 32;
+/// Bytes around the items of a list or record.
+const BRACKETS: usize = 2;
+/// Items that a list may have without a look at the budget.
+const SHORT_LIST: usize = 64;
+
+/// The program that `$eval` made of the one before by adding to it, and what it made of that.
+#[derive(Default)]
+pub(super) struct Grown(OnceCell<Box<(Program, Grown)>>);
 
 /// One evaluation.
 pub(super) struct Evaluation<'a> {
-    pub program: Cow<'a, Program>,
+    pub program: &'a Program,
+    pub grown: &'a Grown,
     pub scratch: &'a mut Scratch,
     pub memory: &'a mut Memory,
     /// The next 64 random bits.
     pub random: &'a mut dyn FnMut() -> u64,
     /// Milliseconds since 1970.
     pub now: i64,
-    pub limits: Limits,
+    pub budget: Budget,
     pub options: Options,
     /// `$$`
     pub root: Item,
-    pub steps: u64,
-    pub depth: u32,
-    /// Where the native stack stood at the start.
-    pub stack_start: usize,
-    /// Bytes of the scratch memory that were in use at the start.
-    pub used_before: usize,
 }
 
 /// About where the native stack stands.
@@ -65,76 +70,29 @@ impl Evaluation<'_> {
             Node::Number(number) => return Ok(Item::Number(number)),
             Node::Constant(value) => return Ok(Item::Json(value)),
             Node::Variable(name) => return Ok(self.settle(self.memory.lookup(frame, name))),
+            Node::Field(key) => {
+                if let Some(found) = self.get(input, key) {
+                    return Ok(found);
+                }
+            }
+            Node::Path(path) => {
+                if let Some(found) = self.plain_path(path, input, frame) {
+                    return Ok(found);
+                }
+            }
             _ => {}
         }
         self.enter()?;
         let item = self.raw(id, input, frame)?;
-        self.depth -= 1;
+        self.leave();
         Ok(self.settle(item))
     }
 
-    /// Counts a step and a level.
-    #[inline]
-    pub fn enter(&mut self) -> Result<()> {
-        self.depth += 1;
-        self.steps += 1;
-        if self.depth > self.limits.depth_max {
-            return Err(self.too_deep());
-        }
-        if self.steps.is_multiple_of(MEMORY_CHECK_STEPS) {
-            self.check()?;
-        }
-        if self.stack_start.abs_diff(stack_now()) > self.limits.stack_bytes_max {
-            return Err(self.too_deep());
-        }
-        Ok(())
-    }
-
-    #[cold]
-    fn too_deep(&self) -> QueryError {
-        QueryError::limit(format_args!("{} levels of depth", self.limits.depth_max))
-    }
-
-    /// Is the evaluation within its budget of steps and memory?
-    pub fn check(&self) -> Result<()> {
-        if self.steps > self.limits.steps_max {
-            return Err(QueryError::limit(format_args!("{} steps", self.limits.steps_max)));
-        }
-        self.allow(0)
-    }
-
-    /// Counts work that a function does without evaluating nodes.
-    pub fn spend(&mut self, steps: usize) -> Result<()> {
-        self.steps = self.steps.saturating_add(steps as u64);
-        self.check()
-    }
-
-    /// May `bytes` more be taken?
-    pub fn allow(&self, bytes: usize) -> Result<()> {
-        let used = self.memory.used() + self.scratch.used().saturating_sub(self.used_before);
-        if used.saturating_add(bytes) > self.limits.memory_max {
-            let limit = self.limits.memory_max;
-            return Err(QueryError::limit(format_args!("{limit} bytes of memory")));
-        }
-        Ok(())
-    }
-
-    /// May a string have this many bytes?
-    pub fn allow_string(&self, bytes: usize) -> Result<()> {
-        if bytes > self.limits.string_bytes_max {
-            let limit = self.limits.string_bytes_max;
-            return Err(QueryError::limit(format_args!("{limit} bytes in a string")));
-        }
-        self.allow(bytes)
-    }
-
-    /// May a list have this many items?
-    pub fn allow_list(&self, len: usize) -> Result<()> {
-        if len > self.limits.sequence_max as usize {
-            let limit = self.limits.sequence_max;
-            return Err(QueryError::limit(format_args!("{limit} items in a sequence")));
-        }
-        self.allow(len * size_of::<Item>())
+    /// Goes on with a program that has more at its end.
+    pub fn grow(&mut self, program: Program) {
+        let (program, grown) =
+            &**self.grown.0.get_or_init(|| Box::new((program, Grown::default())));
+        (self.program, self.grown) = (program, grown);
     }
 
     /// The value of a node as it is before [`Evaluation::settle`].
@@ -264,21 +222,24 @@ impl Evaluation<'_> {
     /// A list of what was pushed on the stack since `mark`.
     pub fn list(&mut self, mark: usize, flags: u8) -> Result<Item> {
         let len = self.memory.stack.len() - mark;
-        if len > MEMORY_CHECK_STEPS as usize {
+        if len > SHORT_LIST {
             self.allow_list(len)?;
         }
-        let mut height = 0;
-        for at in mark..self.memory.stack.len() {
-            height = height.max(height_of(self.memory.stack[at]));
+        let (mut height, mut size) = (0, BRACKETS);
+        for item in &self.memory.stack[mark..] {
+            height = height.max(height_of(*item));
+            size = size.saturating_add(size_of_text(*item) + 1);
         }
         if height >= HEIGHT_MAX {
             return Err(QueryError::limit(format_args!("{HEIGHT_MAX} levels in a value")));
         }
+        self.allow_value(size)?;
         let memory = &mut *self.memory;
         let start = memory.items.len() as u32;
         memory.items.extend_from_slice(&memory.stack[mark..]);
         memory.stack.truncate(mark);
-        Ok(Item::List(List { start, len: len as u32, height: height + 1, flags }))
+        let (len, size) = (len as u32, size as u32);
+        Ok(Item::List(List { start, len, size, height: height + 1, flags }))
     }
 
     pub fn push(&mut self, item: Item) {
@@ -300,8 +261,15 @@ impl Evaluation<'_> {
         self.memory.walk(self.scratch, item)
     }
 
+    /// The next item; none as well when the budget is used up.
+    #[inline]
     pub fn next(&self, walk: &mut Walk) -> Option<Item> {
-        self.memory.next(self.scratch, walk)
+        if self.tick(1) { self.memory.next(self.scratch, walk) } else { None }
+    }
+
+    /// The next member of an object; none as well when the budget is used up.
+    pub fn next_field(&self, fields: &mut Fields) -> Option<(Item, Item)> {
+        if self.tick(1) { self.memory.next_field(self.scratch, fields) } else { None }
     }
 
     /// How many items an array has; 1 for a single item, 0 for nothing.
@@ -309,7 +277,10 @@ impl Evaluation<'_> {
         match item {
             Item::Nothing => 0,
             Item::List(list) => list.len as usize,
-            Item::Json(value) if item.is_array() => self.scratch.count(value),
+            Item::Json(value) if item.is_array() => {
+                self.tick_passed(item);
+                self.scratch.count(value)
+            }
             _ => 1,
         }
     }
@@ -320,6 +291,7 @@ impl Evaluation<'_> {
             Item::List(list) if index < list.len as usize => self.memory.item(list, index as u32),
             Item::List(_) => Item::Nothing,
             Item::Json(value) if array.is_array() => {
+                self.tick_passed(array);
                 self.scratch.item(value, index).map_or(Item::Nothing, Item::Json)
             }
             _ if index == 0 => array,
@@ -329,14 +301,22 @@ impl Evaluation<'_> {
 
     /// Pushes the items of an array, or the item itself.
     pub fn push_all(&mut self, item: Item) -> Result<()> {
-        if let Item::List(list) = item {
+        if !item.is_array() {
+            if !item.is_nothing() {
+                self.push(item);
+            }
+            return self.spend(1);
+        }
+        if let Item::List(list) = item
+            && list.len as usize > SHORT_LIST
+        {
             self.allow_list(list.len as usize)?;
         }
         let mut walk = self.walk(item);
         while let Some(item) = self.next(&mut walk) {
             self.push(item);
         }
-        Ok(())
+        self.check()
     }
 
     /// The two arrays, or items, one behind the other.
@@ -355,6 +335,7 @@ impl Evaluation<'_> {
 
     pub fn string(&mut self, text: &str) -> Result<Item> {
         self.allow_string(text.len())?;
+        self.tick_bytes(text.len());
         Ok(Item::Json(self.scratch.string(text)))
     }
 
@@ -372,9 +353,11 @@ impl Evaluation<'_> {
 
     /// A value's member.
     pub fn member(&self, object: Item, name: &str) -> Item {
+        self.tick_passed(object);
         match object {
             Item::Json(value) => self.scratch.member(value, name).map_or(Item::Nothing, Item::Json),
             Item::Record(record) => {
+                self.tick(u64::from(record.len));
                 let pairs = record.start..record.start + 2 * record.len;
                 let pairs = &self.memory.items[pairs.start as usize..pairs.end as usize];
                 let is_it =
@@ -389,6 +372,17 @@ impl Evaluation<'_> {
     /// The list as the range it is.
     pub fn is_range(item: Item) -> bool {
         item.has(RANGE)
+    }
+}
+
+/// An upper bound of the bytes of an item's text, about.
+fn size_of_text(item: Item) -> usize {
+    match item {
+        Item::Json(value) => value.size_max(),
+        Item::Number(_) => NUMBER_TEXT_MAX,
+        Item::List(list) => list.size as usize,
+        Item::Record(record) => record.size as usize,
+        _ => 0,
     }
 }
 

@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use super::{Evaluation, Result};
 use crate::jsonata::error::{Code, QueryError};
 use crate::jsonata::item::{Frame, Item, List, RANGE, SEQUENCE};
+use crate::jsonata::number::Text;
 use crate::jsonata::program::{Arithmetic, Node, NodeId, Order};
 use crate::value::Kind;
 
@@ -141,6 +142,7 @@ impl Evaluation<'_> {
         if x.kind() != Kind::String || y.kind() != Kind::String {
             return None;
         }
+        self.tick_bytes(x.size_max().min(y.size_max()));
         let (x, y) = (self.scratch.str(x), self.scratch.str(y));
         match x.is_ascii() && y.is_ascii() {
             true => Some(x.cmp(&y)),
@@ -177,7 +179,6 @@ impl Evaluation<'_> {
         let is_scalar = !a.is_array() && !a.is_object();
         let mut walk = self.walk(b);
         while let Some(item) = self.next(&mut walk) {
-            self.spend(1)?;
             if is_scalar && self.equal(a, item) {
                 return Ok(Item::bool(true));
             }
@@ -191,22 +192,25 @@ impl Evaluation<'_> {
         self.push_operands(id, input, frame)?;
         let mut size = 0;
         for at in mark..self.mark() {
+            let item = self.memory.stack[at];
+            let is_scalar = match item {
+                Item::Json(value) => !matches!(value.kind(), Kind::Array | Kind::Object),
+                Item::Number(number) => number.is_finite(),
+                _ => false,
+            };
+            if !is_scalar {
+                self.memory.stack[at] = self.stringify(item)?;
+            }
             size += self.text_size(self.memory.stack[at]);
         }
         self.allow_string(size)?;
-        for at in mark..self.mark() {
-            let item = self.memory.stack[at];
-            if !matches!(item, Item::Json(_)) || item.is_array() || item.is_object() {
-                self.memory.stack[at] = self.stringify(item)?;
-            }
-        }
+        self.tick_bytes(size);
         let open = self.scratch.open_string();
         for at in mark..self.mark() {
-            if let Item::Json(value) = self.memory.stack[at] {
-                match value.kind() {
-                    Kind::Number => self.push_number_text(value),
-                    _ => self.scratch.push_scalar(value),
-                }
+            match self.memory.stack[at] {
+                Item::Json(value) => self.push_scalar(value),
+                Item::Number(number) => self.scratch.push_plain(Text::rounded(number).as_str()),
+                _ => {}
             }
         }
         self.memory.stack.truncate(mark);
@@ -224,7 +228,7 @@ impl Evaluation<'_> {
         self.push_operands(a, input, frame)?;
         let b = self.eval(b, input, frame)?;
         self.push(b);
-        self.depth -= 1;
+        self.leave();
         Ok(())
     }
 
@@ -250,15 +254,17 @@ impl Evaluation<'_> {
             return Ok(Item::Nothing);
         }
         let len = last - first + 1.0;
-        let limit = RANGE_MAX.min(f64::from(self.limits.sequence_max));
+        let limit = RANGE_MAX.min(f64::from(self.budget.limits.sequence_max));
         if len > limit {
             let error = QueryError::new(Code::D2014).json("value", len);
             return Err(self.located(error.text("limit", limit.to_string()).token(".."), id));
         }
         self.memory.items.push(Item::Number(first));
         let start = self.memory.items.len() as u32 - 1;
-        let list = List { start, len: len as u32, height: 1, flags: RANGE | SEQUENCE };
-        Ok(Item::List(list))
+        let widest = Text::of(first).as_str().len().max(Text::of(last).as_str().len()) + 1;
+        let size = (len as u32).saturating_mul(widest as u32);
+        let flags = RANGE | SEQUENCE;
+        Ok(Item::List(List { start, len: len as u32, size, height: 1, flags }))
     }
 }
 

@@ -1,18 +1,16 @@
 //! Paths: steps over sequences, filters, wildcards.
 
 use super::{Evaluation, Result};
-use crate::jsonata::item::{CONS, Fields, Frame, Item, KEEP, List, SEQUENCE, TUPLES};
+use crate::jsonata::item::{CONS, Frame, Item, KEEP, List, SEQUENCE, TUPLES};
 use crate::jsonata::program::{KeyId, Node, PathId, Span, Stage, Step};
 use crate::value::Kind;
 
 impl Evaluation<'_> {
     pub(super) fn path(&mut self, id: PathId, input: Item, frame: Frame) -> Result<Item> {
-        let path = self.program.paths[id.index()];
-        if path.is_plain
-            && let Some(found) = self.names(path.steps, input)
-        {
+        if let Some(found) = self.plain_path(id, input, frame) {
             return Ok(found);
         }
+        let path = self.program.paths[id.index()];
         let last = path.steps.len - 1;
         let (mut current, mut tuples) = (input, None);
         for (at, index) in path.steps.indexes().enumerate() {
@@ -50,23 +48,39 @@ impl Evaluation<'_> {
         Ok(result)
     }
 
-    /// `a.b` through objects alone; `None`: there is an array on the way.
+    /// `a.b` or `$a.b`, through objects alone; `None`: there is something else on the way.
     #[inline]
-    fn names(&self, steps: Span, input: Item) -> Option<Item> {
-        let Item::Json(mut value) = input else { return None };
-        for at in steps.indexes() {
-            let Node::Field(key) = self.program.nodes[self.program.steps[at].node.index()] else {
-                return None;
-            };
-            if value.kind() == Kind::Array {
-                return None;
-            }
-            match self.scratch.get(value, &self.program.keys[key.index()]) {
-                Some(found) => value = found,
-                None => return Some(Item::Nothing),
-            }
+    pub(super) fn plain_path(&self, id: PathId, input: Item, frame: Frame) -> Option<Item> {
+        let path = &self.program.paths[id.index()];
+        if !path.is_plain {
+            return None;
         }
-        Some(Item::Json(value))
+        let mut item = input;
+        for step in &self.program.steps[path.steps.indexes()] {
+            item = match self.program.nodes[step.node.index()] {
+                Node::Field(key) => match self.get(item, key)? {
+                    Item::Nothing => return Some(Item::Nothing),
+                    found => found,
+                },
+                Node::Variable(name) => self.memory.lookup(frame, name),
+                Node::Context => self.context(input),
+                Node::Root => self.root,
+                _ => return None,
+            };
+        }
+        Some(item)
+    }
+
+    /// The member of an object; `None`: it may be none.
+    #[inline]
+    pub(super) fn get(&self, object: Item, key: KeyId) -> Option<Item> {
+        let Item::Json(value) = object else { return None };
+        if value.kind() != Kind::Object {
+            return None;
+        }
+        self.tick_passed(object);
+        let found = self.scratch.get(value, &self.program.keys[key.index()]);
+        Some(found.map_or(Item::Nothing, Item::Json))
     }
 
     fn is_empty(&self, item: Item) -> bool {
@@ -146,26 +160,11 @@ impl Evaluation<'_> {
 
     /// The step from a single item, and what its stages make of it.
     fn one(&mut self, step: Step, item: Item, frame: Frame) -> Result<Item> {
-        let result = match self.program.nodes[step.node.index()] {
-            Node::Field(key) => {
-                self.spend_one()?;
-                let item = self.field(item, key)?;
-                self.settle(item)
-            }
-            _ => self.eval(step.node, item, frame)?,
-        };
+        let result = self.eval(step.node, item, frame)?;
         match step.stages.len {
             0 => Ok(result),
             _ => self.stages(step.stages, result, frame),
         }
-    }
-
-    /// Counts a step that no evaluation of a node counts.
-    #[inline]
-    fn spend_one(&mut self) -> Result<()> {
-        self.enter()?;
-        self.depth -= 1;
-        Ok(())
     }
 
     /// The only result of a step, as the sequence that the next step takes.
@@ -271,6 +270,7 @@ impl Evaluation<'_> {
     pub(super) fn field(&mut self, input: Item, key: KeyId) -> Result<Item> {
         match input {
             Item::Json(value) if !input.is_array() => {
+                self.tick_passed(input);
                 let found = self.scratch.get(value, &self.program.keys[key.index()]);
                 Ok(found.map_or(Item::Nothing, Item::Json))
             }
@@ -288,7 +288,7 @@ impl Evaluation<'_> {
     fn push_fields(&mut self, array: Item, key: KeyId) -> Result<()> {
         let mut walk = self.walk(array);
         while let Some(item) = self.next(&mut walk) {
-            self.spend_one()?;
+            self.spend(1)?;
             if item.is_array() {
                 self.push_fields(item, key)?;
             } else {
@@ -315,10 +315,6 @@ impl Evaluation<'_> {
             }
         }
         self.list(mark, SEQUENCE)
-    }
-
-    pub fn next_field(&self, fields: &mut Fields) -> Option<(Item, Item)> {
-        self.memory.next_field(self.scratch, fields)
     }
 
     /// Pushes what the arrays in `item` hold, however deep.
@@ -364,7 +360,7 @@ impl Evaluation<'_> {
                 self.push_descendants(value)?;
             }
         }
-        self.depth -= 1;
+        self.leave();
         Ok(())
     }
 }

@@ -18,11 +18,14 @@ impl Evaluation<'_> {
         if count <= 1 {
             return Ok(input);
         }
-        let keys = self.sort_keys(sort, input, frame)?;
         let terms = sort.terms.len as usize;
+        let held = self.held();
+        self.hold(count.saturating_mul(terms * size_of::<Item>()))?;
+        let keys = self.sort_keys(sort, input, frame)?;
         let order = self.merge_sort(count, &mut |e: &mut Evaluation<'_>, a, b| {
             e.sorts_after(sort, &keys[a * terms..][..terms], &keys[b * terms..][..terms])
         })?;
+        self.hold_only(held);
         let flags = if input.has(TUPLES) { TUPLES } else { 0 };
         self.arrange(input, &order, flags)
     }
@@ -55,6 +58,7 @@ impl Evaluation<'_> {
                 keys.push(self.eval(node, context, inner)?);
             }
         }
+        self.check()?;
         Ok(keys)
     }
 
@@ -88,9 +92,12 @@ impl Evaluation<'_> {
     /// The stable order of `count` items.
     pub fn merge_sort(&mut self, count: usize, swaps: &mut Swaps<'_>) -> Result<Vec<u32>> {
         self.allow_list(count)?;
+        let held = self.held();
+        self.hold(2 * count * size_of::<u32>())?;
         let mut order: Vec<u32> = (0..count as u32).collect();
         let mut spare = order.clone();
         self.merge_runs(&mut order, &mut spare, swaps)?;
+        self.hold_only(held);
         Ok(order)
     }
 

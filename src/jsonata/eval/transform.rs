@@ -15,6 +15,9 @@ use crate::value::{Limits, Value};
 /// A member set, or taken away.
 type Change = (Value, Option<Item>);
 
+/// Bytes that a change takes while it is kept, and its place.
+const CHANGE_BYTES: usize = 2 * size_of::<Change>();
+
 /// What happens to the objects of a document, by where their text starts.
 struct Changes {
     document: Range<u32>,
@@ -53,12 +56,15 @@ impl Evaluation<'_> {
             _ => 0..0,
         };
         let mut changes = Changes { document, by_place: BTreeMap::new() };
+        let held = self.held();
         let matches = self.eval(transform.pattern, copy, frame)?;
         let mut walk = self.walk(matches);
         while let Some(found) = self.next(&mut walk) {
             self.change(transform, found, frame, &mut changes)?;
         }
-        self.changed(copy, &changes)
+        let changed = self.changed(copy, &changes);
+        self.hold_only(held);
+        changed
     }
 
     /// The object as `$clone` gives it.
@@ -88,7 +94,7 @@ impl Evaluation<'_> {
     /// A document that the evaluation itself came by.
     pub fn parse(&mut self, text: &[u8]) -> std::result::Result<Item, crate::value::ParseError> {
         let before = self.scratch.limits();
-        let bytes_max = self.limits.string_bytes_max;
+        let bytes_max = self.budget.limits.string_bytes_max;
         self.scratch.set_limits(Limits { bytes_max, height_max: Limits::HEIGHT_CEILING });
         let parsed = self.scratch.parse(text);
         self.scratch.set_limits(before);
@@ -116,6 +122,7 @@ impl Evaluation<'_> {
             while let (Some((Item::Json(key), value)), Some(place)) =
                 (self.next_field(&mut fields), place)
             {
+                self.hold(CHANGE_BYTES)?;
                 changes.by_place.entry(place).or_default().push((key, Some(value)));
             }
         }
@@ -129,6 +136,7 @@ impl Evaluation<'_> {
                 return Err(self.not_names(transform, names));
             }
             if let Some(place) = place {
+                self.hold(CHANGE_BYTES)?;
                 changes.by_place.entry(place).or_default().push((key, None));
             }
         }
@@ -161,7 +169,7 @@ impl Evaluation<'_> {
             self.push_members(item, own, changes)?;
             self.members(mark)?
         };
-        self.depth -= 1;
+        self.leave();
         Ok(result)
     }
 
@@ -173,6 +181,7 @@ impl Evaluation<'_> {
             self.push(value);
         }
         for (key, value) in own {
+            self.spend((self.mark() - mark) / 2)?;
             let value = value.unwrap_or(Item::Nothing);
             let known = (mark..self.mark()).step_by(2).find(|at| {
                 matches!(self.memory.stack[*at], Item::Json(it) if self.scratch.equals(it, *key))

@@ -134,7 +134,6 @@ impl Evaluation<'_> {
             let tuple = self.tuple(inner, first);
             self.push(tuple);
             at += 1.0;
-            self.spend(1)?;
         }
         Ok(())
     }

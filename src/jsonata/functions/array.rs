@@ -42,7 +42,6 @@ pub(super) fn zip(e: &mut Evaluation<'_>, args: Args) -> Result<Item> {
         }
         let row = e.list(inner, 0)?;
         e.push(row);
-        e.spend(1)?;
     }
     e.list(mark, 0)
 }
@@ -54,7 +53,6 @@ pub(super) fn shuffle(e: &mut Evaluation<'_>, args: Args) -> Result<Item> {
     if count <= 1 {
         return Ok(array);
     }
-    e.spend(count)?;
     let mark = e.mark();
     e.push_all(array)?;
     for last in (1..count).rev() {
@@ -72,11 +70,15 @@ pub(super) fn distinct(e: &mut Evaluation<'_>, args: Args) -> Result<Item> {
     }
     let flags = if array.has(SEQUENCE) { SEQUENCE } else { 0 };
     let mark = e.mark();
+    let held = e.held();
     let mut scalars = HashSet::new();
     let mut walk = e.walk(array);
     while let Some(item) = e.next(&mut walk) {
         let is_new = match scalar_text(e, item) {
-            Some(text) => scalars.insert(text),
+            Some(text) => {
+                e.hold(text.len() + size_of::<String>())?;
+                scalars.insert(text)
+            }
             None => {
                 e.spend(e.mark() - mark)?;
                 !(mark..e.mark()).any(|at| e.equal(e.memory.stack[at], item))
@@ -86,6 +88,7 @@ pub(super) fn distinct(e: &mut Evaluation<'_>, args: Args) -> Result<Item> {
             e.push(item);
         }
     }
+    e.hold_only(held);
     e.list(mark, flags)
 }
 

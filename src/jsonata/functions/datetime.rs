@@ -11,9 +11,17 @@ use super::super::item::Item;
 use super::{Args, inapplicable};
 use calendar::{DAY_MILLIS, MILLIS_MAX};
 
+/// Steps that making a regular expression of a picture costs, and of each byte of it.
+const PATTERN_STEPS: usize = 1000;
+const PATTERN_STEPS_PER_BYTE: usize = 50;
+/// Steps that matching it costs, for each byte of the text.
+const TEXT_STEPS_PER_BYTE: usize = 128;
+/// No timestamp in ISO 8601 is longer.
+const TIMESTAMP_BYTES_MAX: usize = 1000;
+
 /// `$now([picture[, zone]])`
 pub(super) fn now(e: &mut Evaluation<'_>, args: Args) -> Result<Item> {
-    let (picture, zone) = (e.text_arg(args, 0), e.text_arg(args, 1));
+    let (picture, zone) = (e.picture_arg(args, 0)?, e.text_arg(args, 1));
     formatted(e, e.now as f64, picture, zone)
 }
 
@@ -23,7 +31,7 @@ pub(super) fn millis(e: &mut Evaluation<'_>, _: Args) -> Result<Item> {
 
 pub(super) fn from_millis(e: &mut Evaluation<'_>, args: Args) -> Result<Item> {
     let Some(millis) = e.number_arg(args, 0) else { return Ok(Item::Nothing) };
-    let (picture, zone) = (e.text_arg(args, 1), e.text_arg(args, 2));
+    let (picture, zone) = (e.picture_arg(args, 1)?, e.text_arg(args, 2));
     formatted(e, millis, picture, zone)
 }
 
@@ -44,10 +52,15 @@ fn formatted(
 
 pub(super) fn to_millis(e: &mut Evaluation<'_>, args: Args) -> Result<Item> {
     let Some(text) = e.text_arg(args, 0) else { return Ok(Item::Nothing) };
-    match e.text_arg(args, 1) {
+    match e.picture_arg(args, 1)? {
         Some(picture) => {
+            e.spend(PATTERN_STEPS + picture.len() * PATTERN_STEPS_PER_BYTE)?;
+            e.spend(text.len().saturating_mul(TEXT_STEPS_PER_BYTE))?;
             let millis = parse::parse(&text, &picture, e.now)?;
             Ok(millis.map_or(Item::Nothing, Item::Number))
+        }
+        None if text.len() > TIMESTAMP_BYTES_MAX => {
+            Err(QueryError::new(Code::D3110).text("value", text))
         }
         None => match parse::iso8601(&text) {
             Some(millis) => Ok(Item::Number(millis)),

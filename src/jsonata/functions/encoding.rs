@@ -58,6 +58,7 @@ pub(super) fn encode_url(e: &mut Evaluation<'_>, args: Args) -> Result<Item> {
 
 fn encode(e: &mut Evaluation<'_>, args: Args, kept: &[u8]) -> Result<Item> {
     let Some(text) = e.text_arg(args, 0) else { return Ok(Item::Nothing) };
+    e.spend(text.len())?;
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || UNRESERVED.contains(&byte) || kept.contains(&byte) {

@@ -203,12 +203,12 @@ pub(super) fn format_number(e: &mut Evaluation<'_>, args: Args) -> Result<Item> 
     if !number.is_finite() {
         return Err(e.error(Code::D1001, Item::Number(number)));
     }
-    let picture = e.text_arg(args, 1).unwrap_or_default();
-    e.spend(picture.len())?;
+    let picture = e.picture_arg(args, 1)?.unwrap_or_default();
     let mut symbols = Symbols::new();
     let mut fields = e.memory.fields(e.scratch, e.arg(args, 2));
     while let Some((key, value)) = e.next_field(&mut fields) {
         if let (Item::Json(key), Item::Json(value)) = (key, value) {
+            e.spend(value.size_max())?;
             symbols.set(&e.scratch.str(key), &e.scratch.str(value));
         }
     }

@@ -136,11 +136,14 @@ pub(super) fn sort(e: &mut Evaluation<'_>, args: Args) -> Result<Item> {
     if count <= 1 {
         return Ok(array);
     }
+    let held = e.held();
+    e.hold(count.saturating_mul(size_of::<Item>()))?;
     let mut items = Vec::new();
     let mut walk = e.walk(array);
     while let Some(item) = e.next(&mut walk) {
         items.push(item);
     }
+    e.check()?;
     let order = if function.is_nothing() {
         if !items.iter().all(|item| item.is_string()) && !e.are_numbers(array)? {
             return Err(QueryError::new(Code::D3070).json("index", 1));
@@ -155,5 +158,6 @@ pub(super) fn sort(e: &mut Evaluation<'_>, args: Args) -> Result<Item> {
             e.truth(result)
         })?
     };
+    e.hold_only(held);
     e.arrange(array, &order, 0)
 }

@@ -30,6 +30,29 @@ fn units(text: &str) -> usize {
     if text.is_ascii() { text.len() } else { text.encode_utf16().count() }
 }
 
+/// Counts the UTF-16 units before places that mostly lie behind each other.
+struct Units<'t> {
+    text: &'t str,
+    byte: usize,
+    count: usize,
+}
+
+impl<'t> Units<'t> {
+    fn of(text: &'t str) -> Units<'t> {
+        Units { text, byte: 0, count: 0 }
+    }
+
+    /// The units before a byte, as the number that an expression sees.
+    fn before(&mut self, byte: usize) -> Item {
+        if byte < self.byte {
+            (self.byte, self.count) = (0, 0);
+        }
+        self.count += units(&self.text[self.byte..byte]);
+        self.byte = byte;
+        Item::Number(self.count as f64)
+    }
+}
+
 /// The byte at which the UTF-16 unit `at` stands.
 fn byte_of(text: &str, at: f64) -> usize {
     let mut left = at.max(0.0);
@@ -86,8 +109,7 @@ impl Evaluation<'_> {
     ) -> Result<()> {
         let (mut from, mut count) = (0, 0.0);
         while count < limit && (count == 0.0 || from < text.len()) {
-            self.spend(1 + (text.len() - from) / 64)?;
-            let Some(found) = self.regex_match(id, text, from) else { break };
+            let Some(found) = self.regex_match(id, text, from)? else { break };
             if count > 0.0 && found.start == found.end {
                 return Err(self.stuck(id));
             }
@@ -100,16 +122,21 @@ impl Evaluation<'_> {
 
     #[cold]
     fn stuck(&self, id: RegexId) -> QueryError {
-        let source = self.program.regexes[id.index()].as_str();
+        let source = self.program.regexes[id.index()].regex.as_str();
         QueryError::new(Code::D1004).text("value", source)
     }
 
-    fn regex_match(&self, id: RegexId, text: &str, from: usize) -> Option<Found> {
-        let captures = self.program.regexes[id.index()].captures_at(text, from)?;
-        let whole = captures.get(0)?;
+    fn regex_match(&self, id: RegexId, text: &str, from: usize) -> Result<Option<Found>> {
+        let pattern = &self.program.regexes[id.index()];
+        let left = text.len() - from;
+        self.spend(pattern.steps_ahead(left))?;
+        let captures = pattern.regex.captures_at(text, from);
+        let whole = captures.as_ref().and_then(|captures| captures.get(0));
+        self.spend(pattern.steps(whole.map_or(left, |whole| whole.end() - from)))?;
+        let (Some(captures), Some(whole)) = (&captures, whole) else { return Ok(None) };
         let group = |group: Option<regex::Match<'_>>| group.map(|it| it.as_str().to_string());
         let groups = captures.iter().skip(1).map(group).collect();
-        Some(Found { start: whole.start(), end: whole.end(), groups, object: None })
+        Ok(Some(Found { start: whole.start(), end: whole.end(), groups, object: None }))
     }
 
     /// Reads the object that a matching function returned; what finds the next match.
@@ -153,8 +180,8 @@ impl Evaluation<'_> {
     /// What calling a regular expression gives: the first match from byte `from` on.
     pub fn match_object(&mut self, id: RegexId, subject: Value, from: u32) -> Result<Item> {
         let text = self.scratch.str(subject).into_owned();
-        self.spend(1 + text.len() / 64)?;
-        let Some(found) = self.regex_match(id, &text, from as usize) else {
+        self.tick_bytes(text.len());
+        let Some(found) = self.regex_match(id, &text, from as usize)? else {
             return Ok(Item::Nothing);
         };
         self.found_object(id, subject, &text, &found)
@@ -168,25 +195,31 @@ impl Evaluation<'_> {
         found: &Found,
     ) -> Result<Item> {
         let mark = self.mark();
-        let matched = self.string(&text[found.start..found.end])?;
-        self.push_member("match", matched)?;
-        self.push_member("start", Item::Number(units(&text[..found.start]) as f64))?;
-        self.push_member("end", Item::Number(units(&text[..found.end]) as f64))?;
-        let groups = self.group_list(found)?;
-        self.push_member("groups", groups)?;
+        self.push_match(found, &mut Units::of(text))?;
         let from = found.end as u32;
         let next = self.closure(Closure::NextMatch { regex: id, text: subject, from });
         self.push_member("next", next)?;
         self.members(mark)
     }
 
+    /// Pushes what there is to know of a match, as names and values in turn.
+    fn push_match(&mut self, found: &Found, units: &mut Units<'_>) -> Result<()> {
+        let matched = self.string(&units.text[found.start..found.end])?;
+        self.push_member("match", matched)?;
+        self.push_member("start", units.before(found.start))?;
+        self.push_member("end", units.before(found.end))?;
+        let groups = self.group_list(found)?;
+        self.push_member("groups", groups)
+    }
+
     /// The match behind the one that ended at byte `from`.
     pub fn next_match(&mut self, id: RegexId, subject: Value, from: u32) -> Result<Item> {
         let text = self.scratch.str(subject).into_owned();
+        self.tick_bytes(text.len());
         if from as usize >= text.len() {
             return Ok(Item::Nothing);
         }
-        match self.regex_match(id, &text, from as usize) {
+        match self.regex_match(id, &text, from as usize)? {
             Some(found) if found.start == found.end => Err(self.stuck(id)),
             Some(found) => self.found_object(id, subject, &text, &found),
             None => Ok(Item::Nothing),
@@ -211,11 +244,12 @@ pub(super) fn find(e: &mut Evaluation<'_>, args: Args) -> Result<Item> {
     let matcher = e.matcher(args, e.arg(args, 1));
     let mark = e.mark();
     if limit > 0.0 {
+        let mut units = Units::of(&text);
         e.each_match(matcher, &text, limit, &mut |e, found| {
             let inner = e.mark();
             let matched = e.string(&text[found.start..found.end])?;
             e.push_member("match", matched)?;
-            e.push_member("index", Item::Number(units(&text[..found.start]) as f64))?;
+            e.push_member("index", units.before(found.start))?;
             let groups = e.group_list(&found)?;
             e.push_member("groups", groups)?;
             let object = e.members(inner)?;
@@ -234,7 +268,9 @@ pub(super) fn contains(e: &mut Evaluation<'_>, args: Args) -> Result<Item> {
     let mut is_found = false;
     let matcher = e.matcher(args, e.arg(args, 1));
     if let Matcher::Regex(id) = matcher {
-        return Ok(Item::bool(e.program.regexes[id.index()].is_match(&text)));
+        let pattern = &e.program.regexes[id.index()];
+        e.spend(pattern.steps(text.len()))?;
+        return Ok(Item::bool(pattern.regex.is_match(&text)));
     }
     e.each_match(matcher, &text, 1.0, &mut |_, _| {
         is_found = true;
@@ -269,12 +305,17 @@ pub(super) fn replace(e: &mut Evaluation<'_>, args: Args) -> Result<Item> {
         }
     } else if limit > 0.0 {
         let matcher = e.matcher(args, e.arg(args, 1));
+        let mut units = Units::of(&text);
+        let bytes_max = e.budget.limits.string_bytes_max;
         e.each_match(matcher, &text, limit, &mut |e, found| {
             out.push_str(text.get(last..found.start).unwrap_or_default());
             last = found.end;
             match &plain {
-                Some(template) => expand(template, &text, &found, &mut out),
-                None => out.push_str(&replaced(e, args, replacement, &text, &found)?),
+                Some(template) => {
+                    e.tick_bytes(template.len());
+                    expand(template, &text, &found, bytes_max, &mut out);
+                }
+                None => out.push_str(&replaced(e, args, replacement, &found, &mut units)?),
             }
             e.allow_string(out.len())
         })?;
@@ -288,19 +329,14 @@ fn replaced(
     e: &mut Evaluation<'_>,
     args: Args,
     function: Item,
-    text: &str,
     found: &Found,
+    units: &mut Units<'_>,
 ) -> Result<String> {
     let object = match found.object {
         Some(object) => object,
         None => {
             let mark = e.mark();
-            let matched = e.string(&text[found.start..found.end])?;
-            e.push_member("match", matched)?;
-            e.push_member("start", Item::Number(units(&text[..found.start]) as f64))?;
-            e.push_member("end", Item::Number(units(&text[..found.end]) as f64))?;
-            let groups = e.group_list(found)?;
-            e.push_member("groups", groups)?;
+            e.push_match(found, units)?;
             e.members(mark)?
         }
     };
@@ -311,10 +347,13 @@ fn replaced(
     }
 }
 
-/// Appends a replacement in which `$1` is the first group, `$0` the match, `$$` a dollar.
-fn expand(template: &str, text: &str, found: &Found, out: &mut String) {
+/// Appends a replacement in which `$1` is the first group, `$0` the match, `$$` a dollar; no more of it
+/// when there are more than `bytes_max`.
+fn expand(template: &str, text: &str, found: &Found, bytes_max: usize, out: &mut String) {
     let mut rest = template;
-    while let Some(at) = rest.find('$') {
+    while let Some(at) = rest.find('$')
+        && out.len() <= bytes_max
+    {
         out.push_str(&rest[..at]);
         rest = &rest[at + 1..];
         if let Some(after) = rest.strip_prefix('$') {

@@ -22,6 +22,11 @@ use super::item::{Frame, Function, Item};
 use super::signature::Signature;
 use super::{Options, error::QueryError};
 
+/// Characters of a picture of a number or date.
+const PICTURE_CHARS_MAX: usize = 1000;
+/// Pairs of a picture's characters that are looked at in the time of a step.
+const PICTURE_PAIRS_PER_STEP: usize = 64;
+
 /// The arguments of a call: a part of the stack.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Args {
@@ -164,10 +169,23 @@ impl Evaluation<'_> {
     fn text_arg(&self, args: Args, at: usize) -> Option<String> {
         match self.arg(args, at) {
             Item::Json(value) if self.arg(args, at).is_string() => {
+                self.tick_bytes(value.size_max());
                 Some(self.scratch.str(value).into_owned())
             }
             _ => None,
         }
+    }
+
+    /// A picture, which is short: some work grows with its square.
+    fn picture_arg(&self, args: Args, at: usize) -> Result<Option<String>> {
+        let Some(picture) = self.text_arg(args, at) else { return Ok(None) };
+        let len = picture.chars().count();
+        if len > PICTURE_CHARS_MAX {
+            let what = format_args!("{PICTURE_CHARS_MAX} characters in a picture");
+            return Err(QueryError::limit(what));
+        }
+        self.spend(len + len * len / PICTURE_PAIRS_PER_STEP)?;
+        Ok(Some(picture))
     }
 
     fn number_arg(&self, args: Args, at: usize) -> Option<f64> {

@@ -24,7 +24,6 @@ impl Evaluation<'_> {
             result = with(result, self.number(item).unwrap_or(f64::NAN));
             count += 1;
         }
-        self.spend(count)?;
         Ok(Some((result, count)))
     }
 

@@ -1,5 +1,7 @@
 //! Objects, truth, types, errors.
 
+use std::collections::HashSet;
+
 use super::super::compile;
 use super::super::error::{Code, QueryError};
 use super::super::eval::{Evaluation, Result};
@@ -27,23 +29,37 @@ pub(super) fn exists(e: &mut Evaluation<'_>, args: Args) -> Result<Item> {
 
 /// `$keys`: of an array of objects, those of all.
 pub(super) fn keys(e: &mut Evaluation<'_>, args: Args) -> Result<Item> {
-    let mark = e.mark();
-    push_keys(e, e.arg(args, 0), mark)?;
+    let (mark, held) = (e.mark(), e.held());
+    let item = e.arg(args, 0);
+    let mut known = item.is_array().then(HashSet::new);
+    push_keys(e, item, &mut known)?;
+    e.hold_only(held);
     e.list(mark, SEQUENCE)
 }
 
-fn push_keys(e: &mut Evaluation<'_>, item: Item, mark: usize) -> Result<()> {
+/// Pushes the keys that are not among those `known`; the keys of one object are all different.
+fn push_keys(
+    e: &mut Evaluation<'_>,
+    item: Item,
+    known: &mut Option<HashSet<String>>,
+) -> Result<()> {
     if item.is_array() {
         let mut walk = e.walk(item);
         while let Some(inner) = e.next(&mut walk) {
-            push_keys(e, inner, mark)?;
+            push_keys(e, inner, known)?;
         }
         return Ok(());
     }
     let mut fields = e.memory.fields(e.scratch, item);
     while let Some((key, _)) = e.next_field(&mut fields) {
-        e.spend(e.mark() - mark)?;
-        if !(mark..e.mark()).any(|at| e.equal(e.memory.stack[at], key)) {
+        let is_new = match (known.as_mut(), key) {
+            (Some(known), Item::Json(name)) => {
+                e.hold(name.size_max() + size_of::<String>())?;
+                known.insert(e.scratch.str(name).into_owned())
+            }
+            _ => true,
+        };
+        if is_new {
             e.push(key);
         }
     }
@@ -64,7 +80,6 @@ pub(super) fn lookup(e: &mut Evaluation<'_>, args: Args) -> Result<Item> {
 fn push_members(e: &mut Evaluation<'_>, array: Item, name: &str) -> Result<()> {
     let mut walk = e.walk(array);
     while let Some(item) = e.next(&mut walk) {
-        e.spend(1)?;
         if item.is_array() {
             push_members(e, item, name)?;
         } else {
@@ -95,7 +110,6 @@ fn push_spread(e: &mut Evaluation<'_>, item: Item) -> Result<()> {
     } else if item.is_object() {
         let mut fields = e.memory.fields(e.scratch, item);
         while let Some((key, value)) = e.next_field(&mut fields) {
-            e.spend(1)?;
             let inner = e.mark();
             e.push(key);
             e.push(value);
@@ -114,14 +128,14 @@ pub(super) fn merge(e: &mut Evaluation<'_>, args: Args) -> Result<Item> {
     if array.is_nothing() {
         return Ok(array);
     }
-    let mark = e.mark();
+    let (mark, held) = (e.mark(), e.held());
     let mut places = std::collections::HashMap::new();
     let mut walk = e.walk(array);
     while let Some(object) = e.next(&mut walk) {
         let mut fields = e.memory.fields(e.scratch, object);
         while let Some((key, value)) = e.next_field(&mut fields) {
-            e.spend(1)?;
             let Item::Json(name) = key else { continue };
+            e.hold(name.size_max() + size_of::<String>())?;
             let place = *places.entry(e.scratch.str(name).into_owned()).or_insert(e.mark());
             if place == e.mark() {
                 e.push(key);
@@ -131,13 +145,14 @@ pub(super) fn merge(e: &mut Evaluation<'_>, args: Args) -> Result<Item> {
             }
         }
     }
+    e.hold_only(held);
     e.members(mark)
 }
 
 pub(super) fn error(e: &mut Evaluation<'_>, args: Args) -> Result<Item> {
     let message = e.text_arg(args, 0).filter(|message| !message.is_empty());
     let message = message.unwrap_or_else(|| "$error() function evaluated".into());
-    Err(QueryError::new(Code::D3137).text("message", message))
+    Err(QueryError::new(Code::D3137).whole("message", message))
 }
 
 pub(super) fn assert(e: &mut Evaluation<'_>, args: Args) -> Result<Item> {
@@ -146,7 +161,7 @@ pub(super) fn assert(e: &mut Evaluation<'_>, args: Args) -> Result<Item> {
     }
     let message = e.text_arg(args, 1).filter(|message| !message.is_empty());
     let message = message.unwrap_or_else(|| "$assert() statement failed".into());
-    Err(QueryError::new(Code::D3141).text("message", message))
+    Err(QueryError::new(Code::D3141).whole("message", message))
 }
 
 pub(super) fn type_name(e: &mut Evaluation<'_>, args: Args) -> Result<Item> {
@@ -176,16 +191,22 @@ pub(super) fn clone(e: &mut Evaluation<'_>, args: Args) -> Result<Item> {
     }
 }
 
+/// Steps that compiling costs, whatever the text.
+const EVAL_STEPS: usize = 100;
+/// Bytes of a program for each of its nodes, about.
+const EVAL_NODE_BYTES: usize = 64;
+
 /// `$eval`: compiles the text into the running program.
 pub(super) fn eval(e: &mut Evaluation<'_>, args: Args) -> Result<Item> {
     let Some(text) = e.text_arg(args, 0) else { return Ok(Item::Nothing) };
-    e.spend(text.len())?;
-    let known = e.program.names.len();
-    let program = e.program.to_mut();
-    let compiled = compile::compile(&text, e.options, program, e.scratch);
+    e.spend(EVAL_STEPS + e.program.nodes.len() + text.len())?;
+    e.hold(e.program.nodes.len() * EVAL_NODE_BYTES)?;
+    let mut program = e.program.clone();
+    let compiled = compile::compile(&text, e.options, &mut program, e.scratch);
     let root =
         compiled.map_err(|inner| QueryError::new(Code::D3120).text("value", inner.message()))?;
-    e.memory.globals.extend_from_slice(&e.program.functions[known..]);
+    e.memory.globals.extend_from_slice(&program.functions[e.program.names.len()..]);
+    e.grow(program);
     let focus = e.arg(args, 1);
     let input = if focus.is_nothing() { args.input } else { focus };
     let input = if focus.is_array() { e.wrapped(input) } else { input };
@@ -193,6 +214,6 @@ pub(super) fn eval(e: &mut Evaluation<'_>, args: Args) -> Result<Item> {
     let result = e
         .eval(root, input, args.frame)
         .map_err(|inner| QueryError::new(Code::D3121).text("value", inner.message()))?;
-    e.depth -= 1;
+    e.leave();
     Ok(result)
 }

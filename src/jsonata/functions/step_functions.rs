@@ -30,7 +30,6 @@ pub(super) fn partition(e: &mut Evaluation<'_>, args: Args) -> Result<Item> {
             e.push(item);
             next = e.next(&mut walk);
         }
-        e.spend(e.mark() - inner)?;
         let piece = e.list(inner, 0)?;
         e.push(piece);
     }

@@ -92,7 +92,10 @@ pub(super) fn uppercase(e: &mut Evaluation<'_>, args: Args) -> Result<Item> {
 
 pub(super) fn length(e: &mut Evaluation<'_>, args: Args) -> Result<Item> {
     match e.arg(args, 0) {
-        Item::Json(value) => Ok(Item::Number(e.scratch.str(value).chars().count() as f64)),
+        Item::Json(value) => {
+            e.tick_bytes(value.size_max());
+            Ok(Item::Number(e.scratch.str(value).chars().count() as f64))
+        }
         _ => Ok(Item::Nothing),
     }
 }
@@ -128,14 +131,14 @@ pub(super) fn join(e: &mut Evaluation<'_>, args: Args) -> Result<Item> {
         return Ok(array);
     }
     let separator = e.text_arg(args, 1).unwrap_or_default();
+    let separator_size = e.text_size(e.arg(args, 1));
     let mut walk = e.walk(array);
-    let (mut size, mut count) = (0, 0);
+    let mut size: usize = 0;
     while let Some(item) = e.next(&mut walk) {
-        size += e.text_size(item) + separator.len();
-        count += 1;
+        size = size.saturating_add(e.text_size(item) + separator_size);
     }
-    e.spend(count)?;
     e.allow_string(size)?;
+    e.tick_bytes(size);
     let mut walk = e.walk(array);
     let open = e.scratch.open_string();
     let mut is_first = true;

@@ -19,7 +19,6 @@ pub(super) fn format(
     picture: &str,
     zone: Option<&str>,
 ) -> Result<String> {
-    e.spend(picture.len())?;
     let offset = match zone {
         None => Offset { hours: 0, minutes: 0 },
         Some(text) => offset(text)?,

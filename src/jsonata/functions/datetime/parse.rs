@@ -11,7 +11,7 @@ use super::spec::{self, DAYS, MONTHS, Marker, Part};
 use super::{Code, QueryError, Result};
 
 /// Bytes that the pattern made of a picture may take when compiled.
-const PATTERN_SIZE_MAX: usize = 1 << 20;
+const PATTERN_SIZE_MAX: usize = 1 << 18;
 
 static ISO_8601: LazyLock<Regex> = LazyLock::new(|| {
     let pattern = r"(?x)^([0-9]{4})(?:-([01][0-9]))?(?:-([0-3][0-9]))?
