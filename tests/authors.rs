@@ -41,6 +41,29 @@ fn the_examples_pass_their_tests() {
     assert!(code == 0 && out.contains("✓ SecondAttempt"), "{out}");
 }
 
+/// The commands in README's blocks, but for those that need Kafka or a terminal.
+#[test]
+fn the_readmes_commands_run() {
+    let readme = std::fs::read_to_string("README.md").expect("README can be read");
+    let folder = folder();
+    let report = folder.path().join("report.xml").to_string_lossy().into_owned();
+    let mut count = 0;
+    for block in readme.split("```sh\n").skip(1).filter_map(|block| block.split("```").next()) {
+        for line in block.replace("\\\n", " ").lines() {
+            let line = line.split(" #").next().unwrap_or_default();
+            let line = line.split(" > ").next().unwrap_or_default().replace("report.xml", &report);
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let ["expressway", command, ..] = words[..] else { continue };
+            if !["run", "demo", "load"].contains(&command) {
+                let (code, out, err) = says(&words[1..], "");
+                assert_eq!(code, 0, "{line}\n{out}{err}");
+                count += 1;
+            }
+        }
+    }
+    assert!(count >= 8, "{count}");
+}
+
 #[test]
 fn executions_take_no_time_and_are_looked_at_closely() {
     let folder = folder();
