@@ -2,7 +2,9 @@
 //! release 2.0.6 passes must pass here, values and error codes, and all of it with what later
 //! releases added.
 
-use std::path::{Path, PathBuf};
+mod beside;
+
+use std::path::Path;
 
 use expressway::jsonata::{Environment, Expression, Limits, Memory, Options, Outcome, QueryError};
 use expressway::value::{self, Scratch, Value};
@@ -11,11 +13,6 @@ use serde_json::Value as Json;
 const NOW: i64 = 1_700_000_000_000;
 /// The last one has half a surrogate pair in its text, which is no Unicode string.
 const MAY_BE_UNREADABLE: usize = 1;
-
-fn folder() -> Option<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/conformance/jsonata");
-    folder.is_dir().then_some(folder)
-}
 
 fn parse(scratch: &mut Scratch, text: &str) -> Value {
     scratch.parse(text.as_bytes()).expect("the cases' documents are JSON")
@@ -111,10 +108,7 @@ fn cases(folder: &Path) -> Vec<Json> {
 
 #[test]
 fn the_reference_suite_passes() {
-    let Some(folder) = folder() else {
-        println!("not run: ../shared/conformance/jsonata is not there");
-        return;
-    };
+    let Some(folder) = beside::shared("conformance/jsonata") else { return };
     let cases = cases(&folder);
     let strict = Options::default();
     let lenient = Options { is_strict: false, has_2_1: true };
