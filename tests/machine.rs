@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use expressway::asl::source::Format;
 use expressway::fault::StateError;
-use expressway::machine::{Execution, Identity, Limits, Machine, Outcome, Suspension};
+use expressway::machine::{
+    Answer, Asked, Execution, Identity, Limits, Machine, Outcome, Rehearsal, Suspension,
+};
 use expressway::program::{Options, Program, compile};
 use expressway::step::{CallNumber, Resume};
 use expressway::value::Scratch;
@@ -260,4 +262,82 @@ fn a_timeout_gives_up_what_branches_called() {
     bench.now_ms += 300_000;
     assert!(matches!(bench.run(Resume::Timer), Suspension::Done(Outcome::TimedOut)));
     assert_eq!(bench.execution.cancelled().count(), 2);
+}
+
+/// A Map over what objects hold; `objects` are found by key, and the answer without one is the
+/// listing or manifest.
+fn reads(config: &str, resource: &str, objects: &[(&str, &[u8])]) -> Result<String, String> {
+    let definition = format!(
+        r#"{{"StartAt": "M", "States": {{"M": {{"Type": "Map", "End": true,
+        "ItemReader": {{"Resource": "arn:aws:states:::s3:{resource}", "ReaderConfig": {config},
+            "Parameters": {{"Bucket": "b", "Key": "index"}}}},
+        "ItemProcessor": {{"ProcessorConfig": {{"Mode": "DISTRIBUTED", "ExecutionType": "EXPRESS"}},
+            "StartAt": "P", "States": {{"P": {{"Type": "Pass", "End": true}}}}}}}}}}}}"#
+    );
+    let program = program(&definition);
+    let mut scratch = program.scratch();
+    let input = scratch.parse(b"{}").expect("it is JSON");
+    // Whatever is not rooted is lost at once.
+    let limits = Limits { garbage_bytes_max: 1, ..Limits::default() };
+    let rehearsal = Rehearsal {
+        program: &program,
+        limits: &limits,
+        identity: &Nobody,
+        started_ms: 0,
+        suspensions_max: 1_000,
+    };
+    let mut ask = |asked: &Asked<'_>| {
+        let at: serde_json::Value = serde_json::from_slice(asked.arguments).expect("arguments");
+        let is_listing = asked.resource.ends_with("listObjectsV2");
+        let key = if is_listing { "index" } else { at["Key"].as_str().unwrap_or_default() };
+        let found = objects.iter().find(|(name, _)| *name == key);
+        let missing = || StateError::new("S3.NoSuchKey", format!("no {key}"));
+        let result = found.map(|(_, text)| text.to_vec()).ok_or_else(missing);
+        Ok(Some(Answer { at_ms: asked.now_ms, result }))
+    };
+    match rehearsal.run(&mut scratch, input, &mut (), &mut ask).expect("it ends").outcome {
+        Outcome::Succeeded(output) => {
+            let mut text = Vec::new();
+            scratch.write(output, &mut text);
+            Ok(String::from_utf8(text).expect("UTF-8"))
+        }
+        Outcome::Failed(error) => Err(format!("{:?} {:?}", error.name(), error.cause())),
+        Outcome::TimedOut => Err("timed out".to_owned()),
+    }
+}
+
+#[test]
+fn items_of_several_objects() {
+    let listing: (&str, &[u8]) =
+        ("index", br#"{"Contents": [{"Key": "x/"}, {"Key": "x/1"}, {"Key": "x/2"}]}"#);
+    let lines = r#"{"InputType": "JSONL", "Transformation": "LOAD_AND_FLATTEN", "MaxItems": 3}"#;
+    let objects: [(&str, &[u8]); 3] = [listing, ("x/1", b"1\n{\"a\":2}\n"), ("x/2", b"3\n4\n")];
+    assert_eq!(reads(lines, "listObjectsV2", &objects).as_deref(), Ok(r#"[1,{"a":2},3]"#));
+    let json = r#"{"InputType": "JSON", "Transformation": "LOAD_AND_FLATTEN"}"#;
+    let objects: [(&str, &[u8]); 3] = [listing, ("x/1", b"[1, [2]]"), ("x/2", b"{\"a\":3}")];
+    assert_eq!(reads(json, "listObjectsV2", &objects).as_deref(), Ok(r#"[1,[2],{"a":3}]"#));
+    let gone = reads(json, "listObjectsV2", &objects[..2]);
+    assert!(gone.as_ref().is_err_and(|why| why.contains("ItemReaderFailed")), "{gone:?}");
+}
+
+#[test]
+fn items_of_manifests() {
+    let manifest = br#"{"destinationBucket": "arn:aws:s3:::b", "fileFormat": "CSV",
+        "fileSchema": "Bucket, Key", "files": [{"key": "1"}, {"key": "2"}]}"#;
+    let objects: [(&str, &[u8]); 3] =
+        [("index", manifest), ("1", b"\"b\",\"k1\"\n"), ("2", b"\"b\",\"k2\"\n")];
+    let rows = r#"[{"Bucket":"b","Key":"k1"},{"Bucket":"b","Key":"k2"}]"#;
+    for config in
+        [r#"{"InputType": "MANIFEST"}"#, r#"{"InputType": "CSV", "ManifestType": "S3_INVENTORY"}"#]
+    {
+        assert_eq!(reads(config, "getObject", &objects).as_deref(), Ok(rows), "{config}");
+    }
+    let athena = r#"{"ManifestType": "ATHENA_DATA", "InputType": "CSV", "CSVHeaderLocation": "GIVEN",
+        "CSVHeaders": ["id"]}"#;
+    let objects: [(&str, &[u8]); 3] =
+        [("index", b"s3://b/1\ns3://b/2\n"), ("1", b"a\nb\n"), ("2", b"c\n")];
+    let rows = r#"[{"id":"a"},{"id":"b"},{"id":"c"}]"#;
+    assert_eq!(reads(athena, "getObject", &objects).as_deref(), Ok(rows));
+    let none = reads(athena, "getObject", &[("index", b"")]);
+    assert_eq!(none.as_deref(), Ok("[]"));
 }

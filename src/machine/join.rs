@@ -47,6 +47,7 @@ impl Machine<'_> {
             }
             Fork::Read(request) => {
                 execution.history.events += 2;
+                execution.thread.known = Value::NULL;
                 execution.suspend(Phase::Reading, i64::MAX);
                 let wake_ms = execution.thread.wake_ms;
                 Next::Suspend(Suspension::Call { request, wake_ms })
@@ -257,6 +258,7 @@ impl Machine<'_> {
         fork: u32,
     ) -> Next {
         if let Step::Map(state) = self.program.step(execution.thread.step) {
+            observer.turned(execution.current, execution.thread.step);
             match self.take_item(execution, scratch, observer, fork, state) {
                 Ok(Some(taken)) => {
                     self.begin(execution, fork, state, taken);

@@ -8,12 +8,11 @@ use super::{Machine, Next, Observer, Suspension};
 use crate::asl::retry::Raised;
 use crate::expr::Timestamp;
 use crate::fault::StateError;
-use crate::states::{Destination, Map, READER_FAILED, Step, Transformation, WRITER_FAILED, Writer};
+use crate::states::{
+    Destination, Map, READER_FAILED, Read, Step, Transformation, WRITER_FAILED, Writer,
+};
 use crate::step::TaskRequest;
 use crate::value::{Kind, Scratch, TooDeep, Value};
-
-/// Items, and the input they came with.
-type Items = (Value, Value);
 
 impl Machine<'_> {
     /// The reader's call was answered: the iterations start.
@@ -24,8 +23,17 @@ impl Machine<'_> {
         observer: &mut impl Observer,
         reply: Result<&[u8], StateError>,
     ) -> Next {
-        match self.items_of(execution, scratch, reply) {
-            Ok(items) => self.iterate(execution, scratch, observer, items),
+        let known = std::mem::replace(&mut execution.thread.known, Value::NULL);
+        match self.items_of(execution, scratch, reply, known) {
+            Ok((Read::Items(items), input)) => {
+                self.iterate(execution, scratch, observer, (items, input))
+            }
+            Ok((Read::More(known, request), _)) => {
+                execution.thread.known = known;
+                execution.suspend(Phase::Reading, i64::MAX);
+                let wake_ms = execution.thread.wake_ms;
+                Next::Suspend(Suspension::Call { request, wake_ms })
+            }
             Err(error) => self.map_run_broke(execution, scratch, observer, error),
         }
     }
@@ -51,13 +59,16 @@ impl Machine<'_> {
         execution: &mut Execution,
         scratch: &mut Scratch,
         reply: Result<&[u8], StateError>,
-    ) -> Result<Items, StateError> {
+        known: Value,
+    ) -> Result<(Read, Value), StateError> {
         let text = reply.map_err(|e| StateError::new(READER_FAILED, told(&e)))?;
         let Step::Map(state) = self.program.step(execution.thread.step) else {
             return Err(StateError::runtime("Only a Map reads items; a defect."));
         };
         let mut nothing = Value::NULL;
-        self.with_frame(execution, scratch, &mut nothing, &mut (), |frame| state.read(frame, text))
+        self.with_frame(execution, scratch, &mut nothing, &mut (), |frame| {
+            state.read(frame, text, known)
+        })
     }
 
     /// What an iteration leaves behind: its output, or what a writer tells of it.

@@ -104,6 +104,8 @@ pub(super) struct Thread {
     pub(super) items: u32,
     /// The history that its events go to.
     pub(super) history: u32,
+    /// What a Map knows while it reads object after object.
+    pub(super) known: Value,
     /// What a Map has still to write: the calls' arguments, and then its result.
     pub(super) writes: Value,
     /// How many of those are done.
@@ -129,6 +131,7 @@ impl Default for Thread {
             place: 0,
             items: 0,
             history: 0,
+            known: Value::NULL,
             writes: Value::NULL,
             written: 0,
         }
@@ -173,6 +176,7 @@ impl Thread {
         visit(&mut self.variables);
         visit(&mut self.item.value);
         visit(&mut self.item.key);
+        visit(&mut self.known);
         visit(&mut self.writes);
     }
 }

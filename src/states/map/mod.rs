@@ -3,10 +3,11 @@
 mod batcher;
 mod count;
 mod csv;
+mod index;
 mod reader;
 mod writer;
 
-pub use reader::READER_FAILED;
+pub use reader::{READER_FAILED, Read};
 pub use writer::{Destination, Transformation, WRITER_FAILED, Writer};
 
 use super::ending::Ending;
@@ -81,14 +82,20 @@ impl Map {
         self.writer.as_ref()
     }
 
-    /// The items in what was read, and the state's effective input.
-    pub fn read(&self, frame: &mut Frame<'_>, text: &[u8]) -> Result<(Value, Value), StateError> {
+    /// The items in what was read, or what is to be read next, and the state's effective input;
+    /// `known` is what an earlier answer left.
+    pub fn read(
+        &self,
+        frame: &mut Frame<'_>,
+        text: &[u8],
+        known: Value,
+    ) -> Result<(Read, Value), StateError> {
         let input = self.io.enter(frame)?;
-        let items = frame.with_input(input, |frame| match &self.reader {
-            Some(reader) => reader.items(frame, text),
-            None => self.items(frame),
+        let read = frame.with_input(input, |frame| match &self.reader {
+            Some(reader) => reader.read(frame, text, known),
+            None => self.items(frame).map(Read::Items),
         })?;
-        Ok((items, input))
+        Ok((read, input))
     }
 
     /// `Label`; empty without one.
@@ -235,7 +242,7 @@ impl StateType for Map {
     }
 
     fn resources(&self, resources: &mut Vec<ResourceId>) {
-        resources.extend(self.reader.as_ref().map(Reader::resource));
+        resources.extend(self.reader.iter().flat_map(Reader::resources));
         resources.extend(self.writer.as_ref().and_then(Writer::resource));
     }
 

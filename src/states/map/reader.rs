@@ -2,12 +2,13 @@
 
 use super::count::Count;
 use super::csv;
+use super::index::{Index, Objects, inventory_form, unpacked};
 use crate::asl::fields::Fields;
 use crate::asl::{codes, names};
 use crate::fault::StateError;
 use crate::states::io::value_at_pointer;
 use crate::states::lowering::Payload;
-use crate::states::{Listing, Lowering};
+use crate::states::{Listing, Lowering, Resource};
 use crate::step::{Frame, ResourceId, TaskRequest};
 use crate::value::{Kind, Limits, Scratch, Value};
 
@@ -16,9 +17,9 @@ pub const READER_FAILED: &str = "States.ItemReaderFailed";
 
 /// The most items that a reader takes (Developer Guide, "MaxItems").
 const ITEMS_MAX: i64 = 100_000_000;
-/// The input types that are read; PARQUET and MANIFEST need more than one text.
-const INPUT_TYPES: [&str; 3] = ["CSV", "JSON", "JSONL"];
-const LATER_TYPES: [&str; 2] = ["MANIFEST", "PARQUET"];
+/// Bytes of all objects that one Map reads.
+const READ_BYTES_MAX: i64 = 512 << 20;
+const INPUT_TYPES: [&str; 5] = ["CSV", "JSON", "JSONL", "MANIFEST", "PARQUET"];
 
 /// `{"Resource": "arn:aws:states:::s3:getObject", "ReaderConfig": {...}, "Parameters": {...}}`
 #[derive(Debug)]
@@ -27,10 +28,25 @@ pub(super) struct Reader {
     arn: Box<str>,
     parameters: Option<Payload>,
     form: Form,
+    /// What names the objects, where there are several, and the resource that reads one.
+    index: Option<(Index, ResourceId)>,
     /// A JSON pointer.
     pointer: Option<Box<str>>,
     max_items: Option<Count>,
 }
+
+/// What came of an answer.
+#[derive(Clone, Copy, Debug)]
+pub enum Read {
+    /// All items.
+    Items(Value),
+    /// There is more to read: what is known so far, and the next call.
+    More(Value, TaskRequest),
+}
+
+/// What is known while objects are read, as a value that lives through calls: this many things, and
+/// the items of each object read so far.
+const KNOWN: usize = 3;
 
 /// How the text holds items.
 #[derive(Debug)]
@@ -43,6 +59,8 @@ enum Form {
     Csv(csv::Form),
     /// `s3:listObjectsV2`: the answer's `Contents`.
     Contents,
+    /// The files of an inventory: CSV, whose columns its manifest names.
+    Inventory,
 }
 
 impl Reader {
@@ -54,8 +72,7 @@ impl Reader {
         let arn = resource.map(|id| lowering.resources[id.0 as usize].arn.clone());
         let is_listing = arn.as_ref().is_some_and(|arn| arn.ends_with(":s3:listObjectsV2"));
         let mut config = reader.object(names::READER_CONFIG);
-        let mut max_items = None;
-        let mut pointer = None;
+        let (mut max_items, mut pointer, mut index) = (None, None, None);
         let form = match (&mut config, is_listing) {
             (None, true) => Some(Form::Contents),
             (None, false) => {
@@ -66,17 +83,29 @@ impl Reader {
                 let pair = (names::MAX_ITEMS, names::MAX_ITEMS_PATH);
                 max_items = Count::parse(config, lowering, pair, 0..=ITEMS_MAX);
                 pointer = config.string(names::ITEMS_POINTER).map(Box::from);
-                if is_listing { Some(Form::Contents) } else { parse_form(config) }
+                index = Index::parse(config, is_listing);
+                match index {
+                    None if is_listing => Some(Form::Contents),
+                    Some(Index::Inventory) => Some(parse_inventory(config)),
+                    _ => parse_form(config),
+                }
             }
         };
         config.into_iter().for_each(Fields::finish);
         reader.finish();
-        let arn = arn?.into();
-        Some(Reader { resource: resource?, arn, parameters, form: form?, pointer, max_items })
+        let (arn, resource) = (arn?, resource?);
+        let index = match index {
+            Some(Index::Listing) => Some((Index::Listing, object_of(resource, lowering)?)),
+            index => index.map(|index| (index, resource)),
+        };
+        let (arn, form) = (arn.into(), form?);
+        Some(Reader { resource, arn, parameters, form, index, pointer, max_items })
     }
 
-    pub(super) fn resource(&self) -> ResourceId {
-        self.resource
+    /// Whom it calls.
+    pub(super) fn resources(&self) -> impl Iterator<Item = ResourceId> {
+        let object = self.index.map(|(_, resource)| resource);
+        std::iter::once(self.resource).chain(object.filter(|object| *object != self.resource))
     }
 
     /// The call whose answer holds the items.
@@ -91,15 +120,90 @@ impl Reader {
         Ok(TaskRequest { resource: self.resource, arguments, credentials, timeout, heartbeat })
     }
 
-    /// The items in the answer.
-    pub(super) fn items(&self, frame: &mut Frame<'_>, text: &[u8]) -> Result<Value, StateError> {
+    /// The items in the answer, or what is to be read next; `known` is what an earlier answer left.
+    pub(super) fn read(
+        &self,
+        frame: &mut Frame<'_>,
+        text: &[u8],
+        known: Value,
+    ) -> Result<Read, StateError> {
+        let max = self.most(frame)?;
+        let Some((index, resource)) = self.index else {
+            return self.items(frame.scope.scratch, text, max).map(Read::Items);
+        };
+        let text = unpacked(text).map_err(failed)?;
+        let known = match known.is_null() {
+            true => {
+                let bucket = self.bucket(frame)?;
+                let scratch = &mut *frame.scope.scratch;
+                let objects = index.objects(scratch, &text, &bucket).map_err(failed)?;
+                begun(scratch, objects)?
+            }
+            false => {
+                let scratch = &mut *frame.scope.scratch;
+                let items = self.items_of_object(scratch, &text, known, max)?;
+                longer(scratch, known, text.len(), items)?
+            }
+        };
+        let scratch = &mut *frame.scope.scratch;
+        let done = scratch.count(known) - KNOWN;
+        let taken: usize = items_in(scratch, known).map(|items| scratch.count(items)).sum();
+        let objects = scratch.item(known, 0).unwrap_or(Value::NULL);
+        match scratch.item(objects, done).filter(|_| taken < max) {
+            None => flat(scratch, known, max).map(Read::Items),
+            Some(arguments) => {
+                let (credentials, timeout, heartbeat) = (None, None, None);
+                let next = TaskRequest { resource, arguments, credentials, timeout, heartbeat };
+                Ok(Read::More(known, next))
+            }
+        }
+    }
+
+    /// The bucket that is listed.
+    fn bucket(&self, frame: &mut Frame<'_>) -> Result<String, StateError> {
+        let Some(template) = &self.parameters else { return Ok(String::new()) };
+        let arguments = template.evaluate(frame)?;
+        let scratch = &frame.scope.scratch;
+        let bucket = scratch.member(arguments, "Bucket").filter(|it| it.kind() == Kind::String);
+        Ok(bucket.map(|bucket| scratch.str(bucket).into_owned()).unwrap_or_default())
+    }
+
+    /// The items in one of several objects, as an array.
+    fn items_of_object(
+        &self,
+        scratch: &mut Scratch,
+        text: &[u8],
+        known: Value,
+        max: usize,
+    ) -> Result<Value, StateError> {
+        if let Form::Inventory = self.form {
+            let columns = scratch.item(known, 2).unwrap_or(Value::NULL);
+            let form = inventory_form(&scratch.str(columns));
+            return form.read(scratch, text, max).map_err(failed);
+        }
+        let items = self.items(scratch, text, max)?;
+        if items.kind() == Kind::Array {
+            return Ok(items);
+        }
+        let mark = scratch.mark();
+        scratch.push(items);
+        scratch.array(mark).map_err(|_| too_deep())
+    }
+
+    /// `MaxItems`
+    fn most(&self, frame: &mut Frame<'_>) -> Result<usize, StateError> {
         let max = self.max_items.as_ref().map_or(Ok(0), |count| count.evaluate(frame))?;
         if max < 0 {
             return Err(failed("field MaxItems must be positive"));
         }
-        let max = if max == 0 { ITEMS_MAX } else { max.min(ITEMS_MAX) } as usize;
-        let scratch = &mut *frame.scope.scratch;
+        Ok(if max == 0 { ITEMS_MAX } else { max.min(ITEMS_MAX) } as usize)
+    }
+
+    /// The items in a text.
+    fn items(&self, scratch: &mut Scratch, text: &[u8], max: usize) -> Result<Value, StateError> {
         match &self.form {
+            // Its files are read by what its manifest says.
+            Form::Inventory => Err(failed("An inventory is no list of items.")),
             Form::Json => self.first(scratch, text, None, max),
             Form::Contents => self.first(scratch, text, Some("Contents"), max),
             Form::JsonLines => lines(scratch, text, max),
@@ -115,7 +219,7 @@ impl Reader {
         member: Option<&str>,
         max: usize,
     ) -> Result<Value, StateError> {
-        let whole = parse(scratch, text)?;
+        let whole = parse(scratch, text).map_err(failed)?;
         let found = match (member, &self.pointer) {
             (Some(name), _) => scratch.member(whole, name).or(Some(whole)),
             (None, Some(pointer)) => value_at_pointer(scratch, whole, pointer),
@@ -141,7 +245,7 @@ impl Reader {
             Kind::Array => scratch.array(mark),
             _ => scratch.object(mark),
         };
-        first.map_err(|_| failed("The items are nested too deeply."))
+        first.map_err(|_| too_deep())
     }
 
     pub(super) fn list(&self, out: &mut Listing) {
@@ -154,8 +258,12 @@ impl Reader {
             Form::JsonLines => "JSON lines",
             Form::Csv(_) => "CSV",
             Form::Contents => "listed objects",
+            Form::Inventory => "its columns",
         };
-        out.line("as", form);
+        match self.index {
+            Some((index, _)) => out.line("as", format_args!("{form} in {}", index.name())),
+            None => out.line("as", form),
+        }
         if let Some(count) = &self.max_items {
             out.line("at most", count);
         }
@@ -164,26 +272,115 @@ impl Reader {
 
 fn parse_form(config: &mut Fields<'_>) -> Option<Form> {
     config.required(names::INPUT_TYPE);
-    let known: Vec<_> = INPUT_TYPES.into_iter().chain(LATER_TYPES).collect();
-    let form = match config.one_of(names::INPUT_TYPE, &known) {
+    match config.one_of(names::INPUT_TYPE, &INPUT_TYPES) {
         Some("CSV") => csv::Form::parse(config).map(Form::Csv),
         Some("JSON") => Some(Form::Json),
         Some("JSONL") => Some(Form::JsonLines),
-        Some(_) => {
+        Some("PARQUET") => {
             let why = "can't be read yet; CSV, JSON and JSONL can.";
             config.invalid(names::INPUT_TYPE, codes::NOT_IMPLEMENTED, why);
             None
         }
+        Some(_) => {
+            let why = "says nothing of the objects' form; CSV, JSON and JSONL do.";
+            config.invalid(names::INPUT_TYPE, codes::INVALID_VALUE, why);
+            None
+        }
         None => None,
-    };
-    config.string(names::MANIFEST_TYPE);
-    if config.one_of(names::TRANSFORMATION, &["NONE", "LOAD_AND_FLATTEN"])
-        == Some("LOAD_AND_FLATTEN")
-    {
-        let why = "can't be LOAD_AND_FLATTEN yet; read the objects in the iterations.";
-        config.invalid(names::TRANSFORMATION, codes::NOT_IMPLEMENTED, why);
     }
-    form
+}
+
+/// `{"InputType": "MANIFEST"}`, or CSV with its `ManifestType`.
+fn parse_inventory(config: &mut Fields<'_>) -> Form {
+    config.required(names::INPUT_TYPE);
+    config.one_of(names::INPUT_TYPE, &["MANIFEST", "CSV"]);
+    for name in [names::CSV_HEADERS, names::CSV_HEADER_LOCATION, names::CSV_DELIMITER] {
+        let why = "has no place with an inventory, whose manifest names the columns.";
+        config.refuse(name, codes::FIELD_NOT_ALLOWED, why);
+    }
+    Form::Inventory
+}
+
+/// The resource that reads what another one lists.
+fn object_of(listing: ResourceId, lowering: &mut Lowering<'_>) -> Option<ResourceId> {
+    let Resource { arn, location, .. } = &lowering.resources[listing.0 as usize];
+    let arn = arn.replace(":s3:listObjectsV2", ":s3:getObject");
+    let parsed = crate::asl::resource::Resource::parse(&arn).ok()?;
+    let location = location.clone();
+    lowering.resources.push(Resource { arn, parsed, location });
+    Some(ResourceId(lowering.resources.len() as u32 - 1))
+}
+
+/// Nothing read yet of these objects.
+fn begun(scratch: &mut Scratch, objects: Objects) -> Result<Value, StateError> {
+    let Objects { places, columns } = objects;
+    let whole = scratch.mark();
+    let list = scratch.mark();
+    for (bucket, key) in &places {
+        let place = scratch.mark();
+        for (name, text) in [("Bucket", bucket), ("Key", key)] {
+            let text = scratch.string(text);
+            scratch.push_member(name, text);
+        }
+        let place = scratch.object(place).map_err(|_| too_deep())?;
+        scratch.push(place);
+    }
+    let list = scratch.array(list).map_err(|_| too_deep())?;
+    let columns = columns.map_or(Value::NULL, |columns| scratch.string(&columns));
+    let bytes = scratch.integer(0);
+    [list, bytes, columns].into_iter().for_each(|value| scratch.push(value));
+    scratch.array(whole).map_err(|_| too_deep())
+}
+
+/// What was known, and the items of one more object.
+fn longer(
+    scratch: &mut Scratch,
+    known: Value,
+    more_bytes: usize,
+    items: Value,
+) -> Result<Value, StateError> {
+    let before = scratch.item(known, 1).and_then(|bytes| scratch.i64(bytes)).unwrap_or(0);
+    let bytes = before.saturating_add_unsigned(more_bytes as u64);
+    if bytes > READ_BYTES_MAX {
+        return Err(failed(format!("The objects have more than {READ_BYTES_MAX} bytes.")));
+    }
+    let bytes = scratch.integer(bytes);
+    let mark = scratch.mark();
+    let mut parts = scratch.items(known);
+    let mut at = 0;
+    while let Some(part) = scratch.next_item(&mut parts) {
+        scratch.push(if at == 1 { bytes } else { part });
+        at += 1;
+    }
+    scratch.push(items);
+    scratch.array(mark).map_err(|_| too_deep())
+}
+
+/// The items of each object that was read.
+fn items_in(scratch: &Scratch, known: Value) -> impl Iterator<Item = Value> {
+    let mut parts = scratch.items(known);
+    std::iter::from_fn(move || scratch.next_item(&mut parts)).skip(KNOWN)
+}
+
+/// The first items of all objects.
+fn flat(scratch: &mut Scratch, known: Value, max: usize) -> Result<Value, StateError> {
+    let chunks: Vec<Value> = items_in(scratch, known).collect();
+    let mark = scratch.mark();
+    let mut left = max;
+    for chunk in chunks {
+        let mut items = scratch.items(chunk);
+        while left > 0
+            && let Some(item) = scratch.next_item(&mut items)
+        {
+            scratch.push(item);
+            left -= 1;
+        }
+    }
+    scratch.array(mark).map_err(|_| too_deep())
+}
+
+fn too_deep() -> StateError {
+    failed("The items are nested too deeply.")
 }
 
 fn failed(cause: impl Into<String>) -> StateError {
@@ -191,12 +388,12 @@ fn failed(cause: impl Into<String>) -> StateError {
 }
 
 /// Objects that are read may be larger than a state's data.
-fn parse(scratch: &mut Scratch, text: &[u8]) -> Result<Value, StateError> {
+pub(super) fn parse(scratch: &mut Scratch, text: &[u8]) -> Result<Value, String> {
     let limits = scratch.limits();
     scratch.set_limits(Limits { bytes_max: Limits::BYTES_CEILING, ..limits });
     let parsed = scratch.parse(text);
     scratch.set_limits(limits);
-    parsed.map_err(|e| failed(format!("What was read is {e}")))
+    parsed.map_err(|e| format!("What was read is {e}"))
 }
 
 /// One value a line.
@@ -208,9 +405,9 @@ fn lines(scratch: &mut Scratch, text: &[u8], max: usize) -> Result<Value, StateE
             Ok(value) => scratch.push(value),
             Err(e) => {
                 scratch.abandon(mark);
-                return Err(e);
+                return Err(failed(e));
             }
         }
     }
-    scratch.array(mark).map_err(|_| failed("The items are nested too deeply."))
+    scratch.array(mark).map_err(|_| too_deep())
 }

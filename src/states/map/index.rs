@@ -1,0 +1,223 @@
+//! Items that stand in several objects: those of a listing, or those that a manifest names
+//! (Developer Guide, "ItemReader"). The index is read first, then object after object.
+
+use std::io::Read;
+
+use super::csv;
+use crate::asl::fields::Fields;
+use crate::asl::{codes, names};
+use crate::value::{Kind, Scratch, Value};
+
+/// Objects that one Map reads.
+const OBJECTS_MAX: usize = 100_000;
+/// Bytes of one object, unpacked: what the index of a document can hold.
+const OBJECT_BYTES_MAX: u64 = 64 << 20;
+/// What a text that is packed with gzip begins with.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+/// What names the objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Index {
+    /// `s3:listObjectsV2` with `"Transformation": "LOAD_AND_FLATTEN"`
+    Listing,
+    /// `"ManifestType": "S3_INVENTORY"`: a manifest.json; its files are CSV.
+    Inventory,
+    /// `"ManifestType": "ATHENA_DATA"`: a line for each object, `s3://bucket/key`.
+    Athena,
+}
+
+/// The objects of an index.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Objects {
+    /// Buckets and keys.
+    pub(super) places: Vec<(String, String)>,
+    /// The names of the columns, where the index says them.
+    pub(super) columns: Option<String>,
+}
+
+impl Index {
+    pub(super) fn parse(config: &mut Fields<'_>, is_listing: bool) -> Option<Index> {
+        let kind = config.one_of(names::MANIFEST_TYPE, &["ATHENA_DATA", "S3_INVENTORY"]);
+        let transformation = config.one_of(names::TRANSFORMATION, &["NONE", "LOAD_AND_FLATTEN"]);
+        let loads = transformation == Some("LOAD_AND_FLATTEN");
+        if loads && !is_listing {
+            let why = "loads what is listed; it goes with s3:listObjectsV2.";
+            config.invalid(names::TRANSFORMATION, codes::FIELD_NOT_ALLOWED, why);
+        }
+        let input = config.node(names::INPUT_TYPE).and_then(|node| node.as_str());
+        match kind {
+            _ if is_listing => loads.then_some(Index::Listing),
+            Some("ATHENA_DATA") => Some(Index::Athena),
+            Some(_) => Some(Index::Inventory),
+            None => (input == Some("MANIFEST")).then_some(Index::Inventory),
+        }
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Index::Listing => "listed objects",
+            Index::Inventory => "objects of an inventory",
+            Index::Athena => "objects of a query",
+        }
+    }
+
+    /// The objects that it names. What is listed is in `bucket`.
+    pub(super) fn objects(
+        self,
+        scratch: &mut Scratch,
+        text: &[u8],
+        bucket: &str,
+    ) -> Result<Objects, String> {
+        let objects = match self {
+            Index::Athena => of_lines(text)?,
+            Index::Listing => {
+                let listing = super::reader::parse(scratch, text)?;
+                of_listing(scratch, listing, bucket)?
+            }
+            Index::Inventory => {
+                let manifest = super::reader::parse(scratch, text)?;
+                of_inventory(scratch, manifest)?
+            }
+        };
+        if objects.places.len() > OBJECTS_MAX {
+            return Err(format!("There are more than {OBJECTS_MAX} objects to read."));
+        }
+        Ok(objects)
+    }
+}
+
+/// `{"Contents": [{"Key": "a"}]}`; keys that end with a slash are folders.
+fn of_listing(scratch: &Scratch, listing: Value, bucket: &str) -> Result<Objects, String> {
+    let contents = scratch.member(listing, "Contents").unwrap_or(listing);
+    let keys = keys(scratch, contents, "Key");
+    let keys = keys.ok_or("The listing has no Contents.")?.into_iter();
+    let keys = keys.filter(|key| !key.ends_with('/'));
+    let places = keys.map(|key| (bucket.to_owned(), key)).collect();
+    Ok(Objects { places, columns: None })
+}
+
+/// `{"destinationBucket": "arn:aws:s3:::b", "fileFormat": "CSV", "fileSchema": "Bucket, Key",
+/// "files": [{"key": "a.csv.gz"}]}`
+fn of_inventory(scratch: &Scratch, manifest: Value) -> Result<Objects, String> {
+    let text = |name: &str| {
+        let found = scratch.member(manifest, name).filter(|it| it.kind() == Kind::String);
+        found.map(|found| scratch.str(found).into_owned())
+    };
+    let missing = |name: &str| format!("The manifest has no {name}.");
+    match text("fileFormat").as_deref() {
+        Some("CSV") => {}
+        Some(other) => return Err(format!("Inventories in {other} can't be read; CSV can.")),
+        None => return Err(missing("fileFormat")),
+    }
+    let bucket = text("destinationBucket").ok_or_else(|| missing("destinationBucket"))?;
+    let bucket = bucket.rsplit(":::").next().unwrap_or_default();
+    let files = scratch.member(manifest, "files").and_then(|files| keys(scratch, files, "key"));
+    let files = files.ok_or_else(|| missing("files"))?.into_iter();
+    let columns = text("fileSchema").ok_or_else(|| missing("fileSchema"))?;
+    let places = files.map(|key| (bucket.to_owned(), key)).collect();
+    Ok(Objects { places, columns: Some(columns) })
+}
+
+/// The texts of one member of each of a list's objects.
+fn keys(scratch: &Scratch, list: Value, name: &str) -> Option<Vec<String>> {
+    if list.kind() != Kind::Array {
+        return None;
+    }
+    let mut items = scratch.items(list);
+    let items = std::iter::from_fn(|| scratch.next_item(&mut items));
+    let key = |item| {
+        let key = scratch.member(item, name).filter(|key| key.kind() == Kind::String)?;
+        Some(scratch.str(key).into_owned())
+    };
+    items.map(key).collect()
+}
+
+fn of_lines(text: &[u8]) -> Result<Objects, String> {
+    let text = std::str::from_utf8(text).map_err(|e| format!("The manifest is not UTF-8: {e}"))?;
+    let lines = text.lines().map(|line| line.trim().trim_matches('"'));
+    let place = |line: &str| {
+        let place = line.strip_prefix("s3://").and_then(|rest| rest.split_once('/'));
+        let (bucket, key) = place.ok_or_else(|| format!("{line:?} is no s3://BUCKET/KEY."))?;
+        Ok((bucket.to_owned(), key.to_owned()))
+    };
+    let places: Result<_, String> = lines.filter(|line| !line.is_empty()).map(place).collect();
+    Ok(Objects { places: places?, columns: None })
+}
+
+/// How the files of an inventory are read: `"Bucket, Key, Size"`.
+pub(super) fn inventory_form(columns: &str) -> csv::Form {
+    csv::Form::of_columns(columns.split(',').map(|column| column.trim().into()).collect())
+}
+
+/// A text that may be packed.
+pub(super) fn unpacked(text: &[u8]) -> Result<std::borrow::Cow<'_, [u8]>, String> {
+    if !text.starts_with(&GZIP) {
+        return Ok(text.into());
+    }
+    let mut out = Vec::new();
+    let mut reader = flate2::read::MultiGzDecoder::new(text).take(OBJECT_BYTES_MAX + 1);
+    reader.read_to_end(&mut out).map_err(|e| format!("An object can't be unpacked: {e}"))?;
+    if out.len() as u64 > OBJECT_BYTES_MAX {
+        return Err(format!("An object has more than {OBJECT_BYTES_MAX} bytes, unpacked."));
+    }
+    Ok(out.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+    use crate::value::Limits;
+
+    fn names(index: Index, text: &str) -> Result<Objects, String> {
+        index.objects(&mut Scratch::new(Limits::default()), text.as_bytes(), "b")
+    }
+
+    fn places(list: &[(&str, &str)]) -> Vec<(String, String)> {
+        list.iter().map(|(bucket, key)| ((*bucket).to_owned(), (*key).to_owned())).collect()
+    }
+
+    #[test]
+    fn objects_are_named() {
+        let listing = r#"{"Contents": [{"Key": "a/"}, {"Key": "a/1", "Size": 2}]}"#;
+        assert_eq!(names(Index::Listing, listing).map(|it| it.places), Ok(places(&[("b", "a/1")])));
+        let athena = "s3://x/y/z.csv\n\"s3://x/2\"\r\n\n";
+        let expected = Ok(places(&[("x", "y/z.csv"), ("x", "2")]));
+        assert_eq!(names(Index::Athena, athena).map(|it| it.places), expected);
+        let inventory = r#"{"destinationBucket": "arn:aws:s3:::inv", "fileFormat": "CSV",
+            "fileSchema": "Bucket, Key", "files": [{"key": "d/1.csv.gz", "size": 3}]}"#;
+        let found = names(Index::Inventory, inventory).expect("a manifest");
+        assert_eq!(found.places, places(&[("inv", "d/1.csv.gz")]));
+        assert_eq!(found.columns.as_deref(), Some("Bucket, Key"));
+    }
+
+    #[test]
+    fn what_names_no_objects_is_told() {
+        for (index, text, why) in [
+            (Index::Listing, r#"{"Contents": 1}"#, "no Contents"),
+            (Index::Athena, "http://x/y", "no s3://BUCKET/KEY"),
+            (Index::Inventory, "{}", "no fileFormat"),
+            (Index::Inventory, r#"{"fileFormat": "ORC"}"#, "ORC can't be read"),
+            (Index::Inventory, r#"{"fileFormat": "CSV"}"#, "no destinationBucket"),
+            (Index::Inventory, "[", "What was read is"),
+        ] {
+            let told = names(index, text).expect_err(text);
+            assert!(told.contains(why), "{told}");
+        }
+    }
+
+    #[test]
+    fn packed_texts_are_unpacked_within_bounds() {
+        let packed = |text: &[u8]| {
+            let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            out.write_all(text).expect("a Vec takes everything");
+            out.finish().expect("a Vec takes everything")
+        };
+        assert_eq!(unpacked(&packed(b"a,b")).as_deref(), Ok(&b"a,b"[..]));
+        assert_eq!(unpacked(b"a").as_deref(), Ok(&b"a"[..]));
+        assert!(unpacked(&[0x1f, 0x8b, 0]).is_err());
+        let bomb = packed(&vec![0; OBJECT_BYTES_MAX as usize + 1]);
+        assert!(unpacked(&bomb).is_err_and(|why| why.contains("more than")));
+    }
+}
