@@ -40,6 +40,9 @@ section! {
         /// Steps an execution may take before its shard turns to others. Lower it if long loops
         /// delay other records.
         work_budget_steps: u32 = 10_000;
+        /// Iterations of one Map at once, whatever its MaxConcurrency says. 40 as AWS was seen to run
+        /// inline Maps; raise it for Maps over slow tasks.
+        map_concurrency_max: u32 = 40;
         /// Longest any execution may take, whatever its definition's TimeoutSeconds says. 5m as AWS
         /// has it for Express.
         machine_timeout_max: Duration = Duration::from_secs(300);
@@ -75,6 +78,7 @@ impl Check for Engine {
         at_least_one("document_depth_max", u64::from(self.document_depth_max));
         at_least_one("state_data_max", self.state_data_max.bytes());
         at_least_one("work_budget_steps", u64::from(self.work_budget_steps));
+        at_least_one("map_concurrency_max", u64::from(self.map_concurrency_max));
         at_least_one("machine_timeout_max", self.machine_timeout_max.as_millis() as u64);
         at_least_one("parked_executions_max", u64::from(self.parked_executions_max));
         at_least_one("batch_records_max", u64::from(self.batch_records_max));

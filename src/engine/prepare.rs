@@ -132,6 +132,7 @@ fn plan_of(
         program: Arc::new(program),
         limits: machine::Limits {
             steps_max: engine.work_budget_steps,
+            concurrency_max: engine.map_concurrency_max,
             data_bytes_max: engine.state_data_max.bytes() as usize,
             duration_max: pipeline.timeout.map_or(ceiling, |timeout| timeout.min(ceiling)),
             ..machine::Limits::default()
