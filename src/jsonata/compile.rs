@@ -5,7 +5,8 @@ use super::error::QueryError;
 use super::number::Text;
 use super::program::{
     Arithmetic, Call, CallId, Group, GroupId, KeyId, Lambda, LambdaId, NameId, Node, NodeId, Order,
-    Path, PathId, Program, RegexId, Sort, SortId, Span, Stage, Step, Term, Transform, TransformId,
+    Path, PathId, Plain, PlainId, Program, RegexId, Sort, SortId, Span, Stage, Start, Step, Term,
+    Transform, TransformId,
 };
 use super::{Options, functions, pattern, resolve};
 use crate::value::{Key, Kind as ValueKind, Scratch, Value};
@@ -196,6 +197,7 @@ impl Compiler<'_> {
             && !ast.is_tuple
             && ast.group.is_none()
             && compiled.iter().enumerate().all(|(at, step)| self.is_plain(at, step));
+        let first = self.program.steps.len();
         let group = ast.group.as_ref().map(|group| self.group(&group.pairs, group.at));
         let path = Path {
             steps: extend(&mut self.program.steps, compiled),
@@ -203,9 +205,27 @@ impl Compiler<'_> {
             keep_singleton: ast.keep_singleton,
             is_tuple: ast.is_tuple,
             is_absolute,
-            is_plain,
         };
-        Ok(Node::Path(PathId(append(&mut self.program.paths, path))))
+        let path = PathId(append(&mut self.program.paths, path));
+        Ok(if is_plain { self.plain(first, path) } else { Node::Path(path) })
+    }
+
+    /// The path of names whose steps begin at `first`.
+    fn plain(&mut self, first: usize, path: PathId) -> Node {
+        let steps = &self.program.steps[first..];
+        let nodes: Vec<Node> = steps.iter().map(|step| self.get(step.node)).collect();
+        let start = match nodes[0] {
+            Node::Root => Start::Root,
+            Node::Variable(name) => Start::Variable(name),
+            _ => Start::Context,
+        };
+        let key = |node: &Node| if let Node::Field(key) = node { Some(*key) } else { None };
+        let keys: Vec<KeyId> = nodes.iter().filter_map(key).collect();
+        if let (Start::Context, [key]) = (start, &keys[..]) {
+            return Node::Name(*key, path);
+        }
+        let keys = extend(&mut self.program.plain_keys, keys);
+        Node::Plain(PlainId(append(&mut self.program.plains, Plain { start, keys, path })))
     }
 
     /// Is the step a name, or a variable to start from?
@@ -360,8 +380,18 @@ impl Compiler<'_> {
     fn concat(&mut self, a: NodeId, b: NodeId) -> Node {
         match (self.constant_text(a), self.constant_text(b)) {
             (Some(x), Some(y)) => Node::Constant(self.constants.string(&(x + &y))),
-            _ => Node::Concat(a, b),
+            _ => self.joined(a, b),
         }
+    }
+
+    /// `a & b`, where `a` may be such a thing itself: one node of all operands.
+    fn joined(&mut self, a: NodeId, b: NodeId) -> Node {
+        let mut operands = match self.get(a) {
+            Node::Concat(operands) => self.program.children[operands.indexes()].to_vec(),
+            _ => vec![a],
+        };
+        operands.push(b);
+        Node::Concat(extend(&mut self.program.children, operands))
     }
 
     fn constant_text(&self, id: NodeId) -> Option<String> {

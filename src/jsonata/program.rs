@@ -20,7 +20,7 @@ macro_rules! ids {
     };
 }
 
-ids! { NodeId NameId KeyId PathId CallId LambdaId GroupId SortId RegexId TransformId }
+ids! { NodeId NameId KeyId PathId PlainId CallId LambdaId GroupId SortId RegexId TransformId }
 
 /// A run of entries in a table.
 #[derive(Clone, Copy, Debug, Default)]
@@ -72,6 +72,10 @@ pub(super) enum Node {
     Descendant,
     /// `%`
     Parent(NameId),
+    /// `a`, as the whole of a path
+    Name(KeyId, PathId),
+    /// `a.b`, `$a.b`: names and nothing else
+    Plain(PlainId),
     /// `a.b`
     Path(PathId),
     /// `a + b`
@@ -82,8 +86,8 @@ pub(super) enum Node {
     Equal(NodeId, NodeId),
     /// `a != b`
     Unequal(NodeId, NodeId),
-    /// `a & b`
-    Concat(NodeId, NodeId),
+    /// `a & b & c`
+    Concat(Span),
     /// `a..b`
     Range(NodeId, NodeId),
     /// `a in b`
@@ -171,8 +175,26 @@ pub(super) struct Path {
     pub is_tuple: bool,
     /// Begins with `$name`.
     pub is_absolute: bool,
-    /// Names and nothing else, perhaps from a variable on: `a.b`, `$a.b`.
-    pub is_plain: bool,
+}
+
+/// A path of names, which through objects alone needs no sequences.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Plain {
+    pub start: Start,
+    pub keys: Span,
+    /// The same, whatever it leads through.
+    pub path: PathId,
+}
+
+/// Where a path of names begins.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Start {
+    /// `a`, `$.a`
+    Context,
+    /// `$$.a`
+    Root,
+    /// `$name.a`
+    Variable(NameId),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -232,6 +254,8 @@ pub(super) struct Program {
     pub children: Vec<NodeId>,
     pub paths: Vec<Path>,
     pub steps: Vec<Step>,
+    pub plains: Vec<Plain>,
+    pub plain_keys: Vec<KeyId>,
     pub stages: Vec<Stage>,
     pub calls: Vec<Call>,
     pub lambdas: Vec<Lambda>,

@@ -20,6 +20,40 @@ const POWERS: [f64; 23] = [
     1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
 ];
 
+/// The number that the first `len` bytes spell, where these are one to eight digits, perhaps with a
+/// point among them: most numbers are, and eight digits are read at once.
+#[inline]
+pub(super) fn short_f64_of(text: &[u8; 8], len: usize) -> Option<f64> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const TOPS: u64 = 0x80 * ONES;
+    if len == 0 || len > 8 {
+        return None;
+    }
+    // The last byte on top; below the first one zeros.
+    let mut word = u64::from_le_bytes(*text) << (64 - 8 * len);
+    let from_point = word ^ (b'.' as u64 * ONES);
+    let points = from_point.wrapping_sub(ONES) & !from_point & TOPS;
+    let mut decimals = 0;
+    if points != 0 {
+        let at = points.trailing_zeros() & !7;
+        decimals = 7 - at as usize / 8;
+        let below = (1 << at) - 1;
+        word = (word & !below & !(0xff << at)) | ((word & below) << 8);
+    }
+    word |= b'0' as u64 * ONES;
+    let is_digits = word.wrapping_add(0x46 * ONES) & TOPS == 0;
+    if !is_digits {
+        return None;
+    }
+    word -= b'0' as u64 * ONES;
+    // Pairs, then fours, then all eight.
+    let pairs = word.wrapping_mul(10).wrapping_add(word >> 8);
+    let high = (pairs & 0xff_0000_00ff).wrapping_mul(0x000f_4240_0000_0064);
+    let low = (pairs >> 16 & 0xff_0000_00ff).wrapping_mul(0x0000_2710_0000_0001);
+    let whole = high.wrapping_add(low) >> 32;
+    Some(whole as f64 / POWERS[decimals])
+}
+
 /// Exact for a mantissa below 2^53 and at most 22 decimals (Clinger's fast path), else `None`.
 fn fast(text: &[u8]) -> Option<f64> {
     let (negative, digits) = match text {
@@ -57,6 +91,21 @@ mod tests {
             assert_eq!(f64_of(text).to_bits(), text.parse::<f64>().expect("a number").to_bits());
         }
         assert_eq!(f64_of("1e400"), f64::INFINITY);
+    }
+
+    #[test]
+    fn short_numbers_agree_with_the_others() {
+        for text in ["0", "7", "12.5", "0.25", "99999999", "1234.567", "0.000001", "1.0"] {
+            let mut bytes = [b'9'; 8];
+            bytes[..text.len()].copy_from_slice(text.as_bytes());
+            assert_eq!(short_f64_of(&bytes, text.len()), text.parse().ok(), "{text}");
+        }
+        for text in ["-1", "1e5", "1E5", "1.5e-3", "123456789"] {
+            let mut bytes = [b'0'; 8];
+            let len = text.len().min(8);
+            bytes[..len].copy_from_slice(&text.as_bytes()[..len]);
+            assert_eq!(short_f64_of(&bytes, text.len()), None, "{text}");
+        }
     }
 
     #[test]

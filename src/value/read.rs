@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::number::{f64_of, i64_of};
+use super::number::{f64_of, i64_of, short_f64_of};
 use super::scratch::Scratch;
 use super::text::{decode, decoded_equals, encode_into};
 use super::value::{DISJOINT, ESCAPED, Shape, Value};
@@ -118,6 +118,15 @@ impl Scratch {
         }
     }
 
+    /// As [`Scratch::get`], where one look finds it; `None`: it may be there all the same.
+    #[inline]
+    pub fn glance(&self, object: Value, key: &Key) -> Option<Value> {
+        if object.shape() != Shape::RawObject {
+            return None;
+        }
+        self.hinted(object, &key.name, &key.probe)
+    }
+
     /// As [`Scratch::get`], by name.
     pub fn member(&self, object: Value, name: &str) -> Option<Value> {
         self.find(object, name, &Probe::new(name))
@@ -137,7 +146,7 @@ impl Scratch {
     }
 
     /// The member of a raw object, where it stands where the key was last found.
-    #[inline]
+    #[inline(always)]
     fn hinted(&self, object: Value, name: &str, probe: &Probe) -> Option<Value> {
         let hint = self.hints.0[usize::from(probe.hint)].load(Ordering::Relaxed);
         let at = (object.link + hint) as usize;
@@ -357,7 +366,12 @@ impl Scratch {
 
     /// A number's value; `None` for anything else.
     pub fn f64(&self, value: Value) -> Option<f64> {
-        (value.shape() == Shape::Number).then(|| f64_of(self.raw(value)))
+        if value.shape() != Shape::Number {
+            return None;
+        }
+        let chunk = self.bytes.get(value.offset as usize..).and_then(<[u8]>::first_chunk);
+        let short = chunk.and_then(|chunk| short_f64_of(chunk, value.len as usize));
+        short.or_else(|| Some(f64_of(self.raw(value))))
     }
 
     /// A number's value where it is an integer that fits; `None` for anything else.

@@ -286,6 +286,11 @@ impl Scratch {
         self.push(value);
     }
 
+    /// What was pushed since `mark`.
+    pub fn pushed(&self, mark: Mark) -> &[Value] {
+        &self.pending[mark.0..]
+    }
+
     /// Drops what was pushed since `mark`, after a failure half way.
     pub fn abandon(&mut self, mark: Mark) {
         self.pending.truncate(mark.0);

@@ -74,14 +74,52 @@ impl Evaluation<'_> {
     }
 
     /// `{"a": b}`: the keys need no look.
+    #[inline(never)]
     fn fixed_object(&mut self, group: Group, context: Item, frame: Frame) -> Result<Item> {
-        let mark = self.mark();
-        for at in group.pairs.indexes().step_by(2) {
-            if let Node::Constant(key) = self.program.nodes[self.program.children[at].index()] {
-                self.push(Item::Json(key));
-                let value = self.eval(self.program.children[at + 1], context, frame)?;
-                self.push(value);
-            }
+        let (program, mark) = (self.program, self.scratch.mark());
+        self.tick(group.pairs.len.into());
+        for pair in program.children[group.pairs.indexes()].chunks_exact(2) {
+            let Node::Constant(key) = program.nodes[pair[0].index()] else { continue };
+            let value = match self.eval_here(pair[1], context, frame)? {
+                Item::Nothing => continue,
+                Item::Json(value) => value,
+                Item::Number(number) if number.is_finite() => self.scratch.float(number),
+                item if self.is_json(item) => match self.value(item)? {
+                    Some(value) => value,
+                    None => continue,
+                },
+                item => return self.mixed_object(group, context, frame, mark, (pair[0], item)),
+            };
+            self.scratch.push(key);
+            self.scratch.push(value);
+        }
+        let object = self.scratch.object(mark).map_err(|_| super::convert::too_deep())?;
+        self.allow_value(object.size_max())?;
+        Ok(Item::Json(object))
+    }
+
+    /// Goes on with a value that JSON can't hold: that of the key `found`.
+    fn mixed_object(
+        &mut self,
+        group: Group,
+        context: Item,
+        frame: Frame,
+        from: crate::value::Mark,
+        found: (NodeId, Item),
+    ) -> Result<Item> {
+        let (program, mark) = (self.program, self.mark());
+        let pushed = self.scratch.pushed(from);
+        self.memory.stack.extend(pushed.iter().map(|value| Item::Json(*value)));
+        self.scratch.abandon(from);
+        let pairs = program.children[group.pairs.indexes()].chunks_exact(2);
+        for pair in pairs.skip_while(|pair| pair[0] != found.0) {
+            let Node::Constant(key) = program.nodes[pair[0].index()] else { continue };
+            let value = match pair[0] == found.0 {
+                true => found.1,
+                false => self.eval(pair[1], context, frame)?,
+            };
+            self.push(Item::Json(key));
+            self.push(value);
         }
         self.members(mark)
     }

@@ -98,7 +98,10 @@ impl Evaluation<'_> {
                 let mark = self.scratch.mark();
                 let mut walk = self.walk(item);
                 while let Some(item) = self.next(&mut walk) {
-                    let value = self.value(item)?.unwrap_or(Value::NULL);
+                    let value = match item {
+                        Item::Json(value) => value,
+                        _ => self.value(item)?.unwrap_or(Value::NULL),
+                    };
                     self.scratch.push(value);
                 }
                 let array = self.scratch.array(mark).map_err(|_| too_deep())?;

@@ -19,7 +19,7 @@ use super::item::{
     Closure, Fields, Frame, Function, Item, KEEP, List, OUTER, RANGE, SEQUENCE, TUPLES, Walk,
 };
 use super::memory::Memory;
-use super::program::{Node, NodeId, Program};
+use super::program::{NameId, Node, NodeId, Program};
 use crate::value::Scratch;
 
 pub(super) use budget::Budget;
@@ -66,20 +66,66 @@ pub(super) fn stack_now() -> usize {
 impl Evaluation<'_> {
     /// The value of a node; a sequence of one item is that item.
     pub fn eval(&mut self, id: NodeId, input: Item, frame: Frame) -> Result<Item> {
+        self.eval_here(id, input, frame)
+    }
+
+    /// As [`Evaluation::eval`], with the short ways in place: where it matters.
+    #[inline(always)]
+    pub fn eval_here(&mut self, id: NodeId, input: Item, frame: Frame) -> Result<Item> {
+        match self.short(id, input, frame) {
+            Some(item) => Ok(item),
+            None => self.eval_node(id, input, frame),
+        }
+    }
+
+    /// The value of a node that takes no evaluation.
+    #[inline(always)]
+    fn short(&self, id: NodeId, input: Item, frame: Frame) -> Option<Item> {
+        match &self.program.nodes[id.index()] {
+            Node::Field(key) | Node::Name(key, _) => self.get(input, *key),
+            Node::Number(number) => Some(Item::Number(*number)),
+            Node::Constant(value) => Some(Item::Json(*value)),
+            Node::Variable(name) => Some(self.variable(*name, frame)),
+            _ => None,
+        }
+    }
+
+    #[inline(never)]
+    fn variable(&self, name: NameId, frame: Frame) -> Item {
+        self.settle(self.memory.lookup(frame, name))
+    }
+
+    /// The value of an operand, one level down.
+    #[inline(always)]
+    pub fn operand(&mut self, id: NodeId, input: Item, frame: Frame) -> Result<Item> {
+        match self.short(id, input, frame) {
+            Some(item) => Ok(item),
+            None => self.eval_below(id, input, frame),
+        }
+    }
+
+    #[inline(never)]
+    fn eval_below(&mut self, id: NodeId, input: Item, frame: Frame) -> Result<Item> {
+        self.enter()?;
+        let item = self.eval_node(id, input, frame)?;
+        self.leave();
+        Ok(item)
+    }
+
+    fn eval_node(&mut self, id: NodeId, input: Item, frame: Frame) -> Result<Item> {
         match self.program.nodes[id.index()] {
-            Node::Number(number) => return Ok(Item::Number(number)),
-            Node::Constant(value) => return Ok(Item::Json(value)),
-            Node::Variable(name) => return Ok(self.settle(self.memory.lookup(frame, name))),
-            Node::Field(key) => {
-                if let Some(found) = self.get(input, key) {
-                    return Ok(found);
+            Node::Plain(plain) => {
+                if let Some(found) = self.plain_path(plain, input, frame) {
+                    return Ok(self.settle(found));
                 }
             }
-            Node::Path(path) => {
-                if let Some(found) = self.plain_path(path, input, frame) {
-                    return Ok(found);
-                }
+            // Their operands are a level down; they themselves need none.
+            Node::Arithmetic(operator, a, b) => {
+                return self.arithmetic(id, operator, [a, b], input, frame);
             }
+            Node::Order(order, a, b) => return self.order(id, order, [a, b], input, frame),
+            Node::Equal(a, b) => return self.equality([a, b], true, input, frame),
+            Node::Unequal(a, b) => return self.equality([a, b], false, input, frame),
             _ => {}
         }
         self.enter()?;
@@ -105,12 +151,15 @@ impl Evaluation<'_> {
             Node::Root => Ok(self.root),
             Node::Variable(name) | Node::Parent(name) => Ok(self.memory.lookup(frame, name)),
             Node::Field(key) => self.field(input, key),
-            Node::Path(path) => self.path(path, input, frame),
-            Node::Arithmetic(operator, a, b) => self.arithmetic(id, operator, [a, b], input, frame),
-            Node::Order(order, a, b) => self.order(id, order, [a, b], input, frame),
-            Node::Equal(a, b) => self.equality([a, b], true, input, frame),
-            Node::Unequal(a, b) => self.equality([a, b], false, input, frame),
-            Node::Concat(..) => self.concat(id, input, frame),
+            Node::Name(_, path) | Node::Path(path) => self.path(path, input, frame),
+            Node::Plain(plain) => {
+                let path = self.program.plains[plain.index()].path;
+                self.path(path, input, frame)
+            }
+            Node::Arithmetic(..) | Node::Order(..) | Node::Equal(..) | Node::Unequal(..) => {
+                self.eval_node(id, input, frame)
+            }
+            Node::Concat(operands) => self.concat(operands, input, frame),
             Node::And(a, b) => self.logic([a, b], false, input, frame),
             Node::Or(a, b) => self.logic([a, b], true, input, frame),
             Node::Condition(condition, then, otherwise) => {

@@ -6,7 +6,7 @@ use super::{Evaluation, Result};
 use crate::jsonata::error::{Code, QueryError};
 use crate::jsonata::item::{Frame, Item, List, RANGE, SEQUENCE};
 use crate::jsonata::number::Text;
-use crate::jsonata::program::{Arithmetic, Node, NodeId, Order};
+use crate::jsonata::program::{Arithmetic, NodeId, Order, Span};
 use crate::value::Kind;
 
 /// Items of a range at most, as in the reference implementation.
@@ -43,7 +43,7 @@ impl Evaluation<'_> {
     }
 
     /// The operand as a number; `None`: it is undefined.
-    fn operand(&self, item: Item, code: Code) -> Result<Option<f64>> {
+    fn numeric(&self, item: Item, code: Code) -> Result<Option<f64>> {
         match self.number(item) {
             Some(number) if number.is_finite() => Ok(Some(number)),
             Some(number) if number.is_infinite() => Err(self.error(Code::D1001, item)),
@@ -52,6 +52,7 @@ impl Evaluation<'_> {
         }
     }
 
+    #[inline(never)]
     pub(super) fn arithmetic(
         &mut self,
         id: NodeId,
@@ -60,16 +61,18 @@ impl Evaluation<'_> {
         input: Item,
         frame: Frame,
     ) -> Result<Item> {
-        let a = self.eval(a, input, frame)?;
-        let b = self.eval(b, input, frame)?;
-        let numbers = self
-            .operand(a, Code::T2001)
-            .and_then(|x| Ok((x, self.operand(b, Code::T2002)?)))
-            .map_err(|e| self.located(e.token(symbol(operator)), id))?;
-        Ok(match numbers {
-            (Some(x), Some(y)) => Item::Number(operator.of(x, y)),
-            _ => Item::Nothing,
-        })
+        self.spend(1)?;
+        let a = self.operand(a, input, frame)?;
+        let b = self.operand(b, input, frame)?;
+        if let (Some(x), Some(y)) = (self.number(a), self.number(b))
+            && x.is_finite()
+            && y.is_finite()
+        {
+            return Ok(Item::Number(operator.of(x, y)));
+        }
+        let check = self.numeric(a, Code::T2001).and_then(|_| self.numeric(b, Code::T2002));
+        check.map_err(|e| self.located(e.token(symbol(operator)), id))?;
+        Ok(Item::Nothing)
     }
 
     pub(super) fn negate(
@@ -80,7 +83,7 @@ impl Evaluation<'_> {
         frame: Frame,
     ) -> Result<Item> {
         let item = self.eval(inner, input, frame)?;
-        let number = self.operand(item, Code::D1002);
+        let number = self.numeric(item, Code::D1002);
         let number = number.map_err(|e| self.located(e.token("-"), id))?;
         Ok(number.map_or(Item::Nothing, |number| Item::Number(-number)))
     }
@@ -92,14 +95,16 @@ impl Evaluation<'_> {
         input: Item,
         frame: Frame,
     ) -> Result<Item> {
-        let a = self.eval(a, input, frame)?;
-        let b = self.eval(b, input, frame)?;
+        self.spend(1)?;
+        let a = self.operand(a, input, frame)?;
+        let b = self.operand(b, input, frame)?;
         if a.is_nothing() || b.is_nothing() {
             return Ok(Item::bool(false));
         }
         Ok(Item::bool(self.equal(a, b) == wanted))
     }
 
+    #[inline(never)]
     pub(super) fn order(
         &mut self,
         id: NodeId,
@@ -108,8 +113,18 @@ impl Evaluation<'_> {
         input: Item,
         frame: Frame,
     ) -> Result<Item> {
-        let a = self.eval(a, input, frame)?;
-        let b = self.eval(b, input, frame)?;
+        self.spend(1)?;
+        let a = self.operand(a, input, frame)?;
+        let b = self.operand(b, input, frame)?;
+        if let (Some(x), Some(y)) = (self.number(a), self.number(b)) {
+            let found = x.partial_cmp(&y).unwrap_or(Ordering::Equal);
+            return Ok(Item::bool(order.holds(found)));
+        }
+        self.order_others(id, order, [a, b])
+    }
+
+    /// The order of what are not two numbers.
+    fn order_others(&mut self, id: NodeId, order: Order, [a, b]: [Item; 2]) -> Result<Item> {
         let is_comparable = |item: Item| item.is_nothing() || item.is_number() || item.is_string();
         if !is_comparable(a) || !is_comparable(b) {
             let culprit = if is_comparable(a) && !a.is_nothing() { b } else { a };
@@ -123,12 +138,7 @@ impl Evaluation<'_> {
             let error = self.error(Code::T2009, a).json("value2", self.excerpt(b));
             return Err(self.located(error.token(sign(order)), id));
         };
-        Ok(Item::bool(match order {
-            Order::Less => found == Ordering::Less,
-            Order::LessOrEqual => found != Ordering::Greater,
-            Order::Greater => found == Ordering::Greater,
-            Order::GreaterOrEqual => found != Ordering::Less,
-        }))
+        Ok(Item::bool(order.holds(found)))
     }
 
     /// The order of two numbers or two strings.
@@ -187,21 +197,22 @@ impl Evaluation<'_> {
     }
 
     /// `a & b & c`: all operands first, then one string of them.
-    pub(super) fn concat(&mut self, id: NodeId, input: Item, frame: Frame) -> Result<Item> {
-        let mark = self.mark();
-        self.push_operands(id, input, frame)?;
+    #[inline(never)]
+    pub(super) fn concat(&mut self, operands: Span, input: Item, frame: Frame) -> Result<Item> {
+        let (program, mark) = (self.program, self.mark());
         let mut size = 0;
-        for at in mark..self.mark() {
-            let item = self.memory.stack[at];
+        for operand in &program.children[operands.indexes()] {
+            let mut item = self.eval_here(*operand, input, frame)?;
             let is_scalar = match item {
                 Item::Json(value) => !matches!(value.kind(), Kind::Array | Kind::Object),
                 Item::Number(number) => number.is_finite(),
                 _ => false,
             };
             if !is_scalar {
-                self.memory.stack[at] = self.stringify(item)?;
+                item = self.stringify(item)?;
             }
-            size += self.text_size(self.memory.stack[at]);
+            size += self.text_size(item);
+            self.push(item);
         }
         self.allow_string(size)?;
         self.tick_bytes(size);
@@ -214,22 +225,7 @@ impl Evaluation<'_> {
             }
         }
         self.memory.stack.truncate(mark);
-        let text = self.scratch.close_string(open);
-        Ok(Item::Json(text))
-    }
-
-    fn push_operands(&mut self, id: NodeId, input: Item, frame: Frame) -> Result<()> {
-        let Node::Concat(a, b) = self.program.nodes[id.index()] else {
-            let item = self.eval(id, input, frame)?;
-            self.push(item);
-            return Ok(());
-        };
-        self.enter()?;
-        self.push_operands(a, input, frame)?;
-        let b = self.eval(b, input, frame)?;
-        self.push(b);
-        self.leave();
-        Ok(())
+        Ok(Item::Json(self.scratch.close_string(open)))
     }
 
     /// `a..b`
@@ -265,6 +261,17 @@ impl Evaluation<'_> {
         let size = (len as u32).saturating_mul(widest as u32);
         let flags = RANGE | SEQUENCE;
         Ok(Item::List(List { start, len: len as u32, size, height: 1, flags }))
+    }
+}
+
+impl Order {
+    fn holds(self, found: Ordering) -> bool {
+        match self {
+            Order::Less => found == Ordering::Less,
+            Order::LessOrEqual => found != Ordering::Greater,
+            Order::Greater => found == Ordering::Greater,
+            Order::GreaterOrEqual => found != Ordering::Less,
+        }
     }
 }
 

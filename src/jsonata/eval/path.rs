@@ -2,14 +2,11 @@
 
 use super::{Evaluation, Result};
 use crate::jsonata::item::{CONS, Frame, Item, KEEP, List, SEQUENCE, TUPLES};
-use crate::jsonata::program::{KeyId, Node, PathId, Span, Stage, Step};
-use crate::value::Kind;
+use crate::jsonata::program::{KeyId, PathId, PlainId, Span, Stage, Start, Step};
+use crate::value::{Kind, Value};
 
 impl Evaluation<'_> {
     pub(super) fn path(&mut self, id: PathId, input: Item, frame: Frame) -> Result<Item> {
-        if let Some(found) = self.plain_path(id, input, frame) {
-            return Ok(found);
-        }
         let path = self.program.paths[id.index()];
         let last = path.steps.len - 1;
         let (mut current, mut tuples) = (input, None);
@@ -48,37 +45,40 @@ impl Evaluation<'_> {
         Ok(result)
     }
 
-    /// `a.b` or `$a.b`, through objects alone; `None`: there is something else on the way.
+    /// A path of names, through objects alone; `None`: there is something else on the way.
     #[inline]
-    pub(super) fn plain_path(&self, id: PathId, input: Item, frame: Frame) -> Option<Item> {
-        let path = &self.program.paths[id.index()];
-        if !path.is_plain {
-            return None;
-        }
-        let mut item = input;
-        for step in &self.program.steps[path.steps.indexes()] {
-            item = match self.program.nodes[step.node.index()] {
-                Node::Field(key) => match self.get(item, key)? {
-                    Item::Nothing => return Some(Item::Nothing),
-                    found => found,
-                },
-                Node::Variable(name) => self.memory.lookup(frame, name),
-                Node::Context => self.context(input),
-                Node::Root => self.root,
-                _ => return None,
-            };
+    pub(super) fn plain_path(&self, id: PlainId, input: Item, frame: Frame) -> Option<Item> {
+        let plain = &self.program.plains[id.index()];
+        let mut item = match plain.start {
+            Start::Context => self.context(input),
+            Start::Root => self.root,
+            Start::Variable(name) => self.memory.lookup(frame, name),
+        };
+        for key in &self.program.plain_keys[plain.keys.indexes()] {
+            item = self.get(item, *key)?;
+            if item.is_nothing() {
+                break;
+            }
         }
         Some(item)
     }
 
-    /// The member of an object; `None`: it may be none.
-    #[inline]
+    /// The member of an object; `None`: it is none, but may be an array.
+    #[inline(always)]
     pub(super) fn get(&self, object: Item, key: KeyId) -> Option<Item> {
         let Item::Json(value) = object else { return None };
-        if value.kind() != Kind::Object {
+        match self.scratch.glance(value, &self.program.keys[key.index()]) {
+            Some(found) => Some(Item::Json(found)),
+            None => self.look_up(value, key),
+        }
+    }
+
+    #[inline(never)]
+    fn look_up(&self, value: Value, key: KeyId) -> Option<Item> {
+        if value.kind() == Kind::Array {
             return None;
         }
-        self.tick_passed(object);
+        self.tick_passed(Item::Json(value));
         let found = self.scratch.get(value, &self.program.keys[key.index()]);
         Some(found.map_or(Item::Nothing, Item::Json))
     }
@@ -136,6 +136,7 @@ impl Evaluation<'_> {
             count += 1;
             match result {
                 Item::List(list) if list.is(CONS) => self.push(result),
+                _ if !result.is_array() => self.push(result),
                 _ => self.push_all(result)?,
             }
         }
@@ -159,8 +160,9 @@ impl Evaluation<'_> {
     }
 
     /// The step from a single item, and what its stages make of it.
+    #[inline]
     fn one(&mut self, step: Step, item: Item, frame: Frame) -> Result<Item> {
-        let result = self.eval(step.node, item, frame)?;
+        let result = self.eval_here(step.node, item, frame)?;
         match step.stages.len {
             0 => Ok(result),
             _ => self.stages(step.stages, result, frame),
@@ -230,9 +232,16 @@ impl Evaluation<'_> {
                 Item::Tuple(tuple) => self.tuple_frame(tuple, frame),
                 _ => (each, frame),
             };
-            let result = self.eval(filter, context, inner)?;
-            let times = self.selects(result, index, &mut len, item)?;
-            (0..times).for_each(|_| self.push(each));
+            let result = self.eval_here(filter, context, inner)?;
+            let truth = if let Item::Json(value) = result { value.as_bool() } else { None };
+            match truth {
+                Some(true) => self.push(each),
+                Some(false) => {}
+                None => {
+                    let times = self.selects(result, index, &mut len, item)?;
+                    (0..times).for_each(|_| self.push(each));
+                }
+            }
             index += 1;
         }
         self.list(mark, flags)

@@ -18,6 +18,14 @@ impl Evaluation<'_> {
         if array.is_nothing() {
             return Ok(None);
         }
+        if let Item::List(list) = array
+            && !Self::is_range(array)
+        {
+            self.spend(list.len as usize)?;
+            let items = &self.memory.items[list.start as usize..][..list.len as usize];
+            let numbers = items.iter().map(|item| self.number(*item).unwrap_or(f64::NAN));
+            return Ok(Some((numbers.fold(start, with), items.len())));
+        }
         let mut walk = self.walk(array);
         let (mut result, mut count) = (start, 0);
         while let Some(item) = self.next(&mut walk) {
