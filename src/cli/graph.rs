@@ -1,5 +1,6 @@
 //! `expressway graph FILE`: a picture of a state machine.
 
+mod arrows;
 mod layout;
 mod mermaid;
 mod rank;

@@ -1,8 +1,9 @@
 //! Where everything of a picture stands: boxes are measured, layers set below each other, boxes moved
 //! towards what they are joined to, arrows led through what is between.
 
+use super::arrows::{Arrow, Rows};
 use super::rank::{Item, Ranks};
-use super::scene::{Box, Edge, Scene, Shape};
+use super::scene::{Box, Scene, Shape};
 use super::text::{self, Line};
 
 /// A machine with everything at its place, its own corner at (0, 0).
@@ -29,23 +30,15 @@ pub(super) struct Placed {
     pub(super) inner: Vec<(f64, f64, Layout)>,
 }
 
-/// An arrow's way, and where its label stands.
-#[derive(Debug, Default)]
-pub(super) struct Arrow {
-    pub(super) points: Vec<(f64, f64)>,
-    /// The label's middle.
-    pub(super) label: Option<(f64, f64)>,
-}
-
 /// Between boxes beside each other.
 const BESIDE: f64 = 28.0;
 /// Between an arrow and what is beside it.
-const BESIDE_ARROW: f64 = 14.0;
+pub(super) const BESIDE_ARROW: f64 = 14.0;
 /// Between labels.
 const BESIDE_LABEL: f64 = 24.0;
 /// Between layers; labels take as much again.
-const BELOW: f64 = 26.0;
-const LABEL_HEIGHT: f64 = 18.0;
+pub(super) const BELOW: f64 = 26.0;
+pub(super) const LABEL_HEIGHT: f64 = 18.0;
 /// Around the text of a box.
 const PADDING: f64 = 14.0;
 /// Around the machines within a box.
@@ -54,8 +47,8 @@ const TITLE_HEIGHT: f64 = 17.0;
 const CAPTION_HEIGHT: f64 = 15.0;
 const WIDTH_MIN: f64 = 96.0;
 const MARK_SIZE: f64 = 18.0;
-/// Between the places where arrows leave one box.
-const PORTS_APART: f64 = 22.0;
+/// How far the boxes behind a Map's stand out.
+pub(super) const STACK: f64 = 8.0;
 /// Passes that move boxes towards their neighbours.
 const PASSES: usize = 10;
 /// How much more an arrow's bends want to be straight than boxes want to be in the middle.
@@ -71,7 +64,8 @@ impl Layout {
             .iter()
             .map(|layer| layer.iter().map(|item| width_of(*item, &boxes, scene)).collect())
             .collect();
-        let centres = centres(&ranks, &widths);
+        let mut centres = centres(&ranks, &widths);
+        straighten(&ranks, &widths, &mut centres);
         let (tops, heights, height) = rows(&ranks, &boxes);
         for (layer, items) in ranks.layers.iter().enumerate() {
             for (place, item) in items.iter().enumerate() {
@@ -93,8 +87,12 @@ impl Layout {
     /// Moves everything to the corner and takes the width.
     fn crop(&mut self, scene: &Scene) {
         let (mut left, mut right) = (f64::MAX, f64::MIN);
+        let boxes = self.boxes.iter().zip(&scene.nodes);
+        let behind = |node: &Box| if node.shape == Shape::Map { STACK } else { 0.0 };
         let mut spans: Vec<(f64, f64)> =
-            self.boxes.iter().map(|it| (it.x, it.x + it.width)).collect();
+            boxes.clone().map(|(it, node)| (it.x, it.x + it.width + behind(node))).collect();
+        let bottoms = boxes.map(|(it, node)| it.y + it.height + behind(node));
+        self.height = bottoms.fold(self.height, f64::max);
         for (arrow, edge) in self.arrows.iter().zip(&scene.edges) {
             spans.extend(arrow.points.iter().map(|(x, _)| (*x, *x)));
             let half = text::width(&edge.short_label(), Line::Label) / 2.0;
@@ -191,6 +189,48 @@ fn centres(ranks: &Ranks, widths: &[Vec<f64>]) -> Vec<Vec<f64>> {
     centres
 }
 
+/// Bends of one arrow that may stand below each other do: every layer leaves each of them some room,
+/// and a run of bends takes the room that all of it has.
+fn straighten(ranks: &Ranks, widths: &[Vec<f64>], centres: &mut [Vec<f64>]) {
+    for (chain, first) in ranks.chains.iter().zip(&ranks.first) {
+        let bends = 1..chain.len().saturating_sub(1);
+        let mut run: Vec<usize> = Vec::new();
+        let mut room = (f64::MIN, f64::MAX);
+        for step in bends {
+            let (left, right) = free(&widths[first + step], &centres[first + step], chain[step]);
+            let joint = (left.max(room.0), right.min(room.1));
+            if joint.0 > joint.1 {
+                align(&run, room, chain, *first, centres);
+                run.clear();
+            }
+            room = if run.is_empty() { (left, right) } else { joint };
+            run.push(step);
+        }
+        align(&run, room, chain, *first, centres);
+    }
+}
+
+/// Between what stands at both sides.
+fn free(widths: &[f64], centres: &[f64], at: usize) -> (f64, f64) {
+    let apart = |other: usize| (widths[other] + widths[at]) / 2.0;
+    let left = at.checked_sub(1).map_or(f64::MIN, |left| centres[left] + apart(left));
+    let right = centres.get(at + 1).map_or(f64::MAX, |right| right - apart(at + 1));
+    // Rounding may leave a little less than nothing.
+    (left.min(centres[at]), right.max(centres[at]))
+}
+
+/// Puts a run of bends below each other, as near as can be to where they stood.
+fn align(run: &[usize], room: (f64, f64), chain: &[usize], first: usize, centres: &mut [Vec<f64>]) {
+    if run.len() < 2 {
+        return;
+    }
+    let sum: f64 = run.iter().map(|step| centres[first + step][chain[*step]]).sum();
+    let x = (sum / run.len() as f64).clamp(room.0, room.1);
+    for step in run {
+        centres[first + step][chain[*step]] = x;
+    }
+}
+
 /// Beside each other, around 0.
 fn packed(widths: &[f64]) -> Vec<f64> {
     let mut x = -widths.iter().sum::<f64>() / 2.0;
@@ -256,135 +296,6 @@ fn apart(wishes: &[(f64, f64)], widths: &[f64]) -> Vec<f64> {
     }
     let means = blocks.iter().flat_map(|(mean, _, count)| std::iter::repeat_n(*mean, *count));
     means.zip(offsets).map(|(mean, offset)| mean + offset).collect()
-}
-
-struct Rows<'a> {
-    ranks: &'a Ranks,
-    centres: &'a [Vec<f64>],
-    tops: &'a [f64],
-    heights: &'a [f64],
-    /// Where the last arrow that goes around all layers went down.
-    around: f64,
-}
-
-/// Where an arrow leaves the upper box, and where it comes to the lower one.
-#[derive(Clone, Copy, Debug, Default)]
-struct Ports {
-    above: (f64, f64),
-    below: (f64, f64),
-}
-
-impl Rows<'_> {
-    fn arrows(&mut self, scene: &Scene, boxes: &[Placed]) -> Vec<Arrow> {
-        let ports = self.ports(scene, boxes);
-        self.around = boxes.iter().map(|it| it.x + it.width).fold(f64::MIN, f64::max);
-        let edges = scene.edges.iter().zip(ports).enumerate();
-        edges
-            .map(|(at, (edge, ports))| match self.ranks.chains[at].is_empty() {
-                true if edge.from == edge.to => around(&boxes[edge.from], edge),
-                true => self.past_all(at, edge, ports),
-                false => self.through(at, ports),
-            })
-            .collect()
-    }
-
-    /// Where arrows leave boxes, and come to them: beside each other, in the order of where they go.
-    fn ports(&self, scene: &Scene, boxes: &[Placed]) -> Vec<Ports> {
-        let middle = |node: usize| boxes[node].x + boxes[node].width / 2.0;
-        // For each box, those at its bottom and those at its top: where they go, and which it is.
-        let mut sides = vec![[Vec::new(), Vec::new()]; boxes.len()];
-        for (at, edge) in scene.edges.iter().enumerate().filter(|(_, edge)| edge.from != edge.to) {
-            let (above, below) = match self.ranks.is_up[at] {
-                true => (edge.to, edge.from),
-                false => (edge.from, edge.to),
-            };
-            let (chain, first) = (&self.ranks.chains[at], self.ranks.first[at]);
-            let towards = |step: usize| self.centres[first + step][chain[step]];
-            let (down, up) = match chain.len() {
-                0 => (middle(below), middle(above)),
-                length => (towards(1), towards(length - 2)),
-            };
-            sides[above][0].push((down, at));
-            sides[below][1].push((up, at));
-        }
-        let mut ports = vec![Ports::default(); scene.edges.len()];
-        for (it, sides) in boxes.iter().zip(&mut sides) {
-            for (side, arrows) in sides.iter_mut().enumerate() {
-                arrows.sort_by(|left, right| left.0.total_cmp(&right.0).then(left.1.cmp(&right.1)));
-                let count = arrows.len();
-                let apart = PORTS_APART.min(it.width / (count + 1) as f64);
-                let first = it.x + it.width / 2.0 - (count.max(1) - 1) as f64 / 2.0 * apart;
-                for (place, (_, arrow)) in arrows.iter().enumerate() {
-                    let x = first + place as f64 * apart;
-                    match side {
-                        0 => ports[*arrow].above = (x, it.y + it.height),
-                        _ => ports[*arrow].below = (x, it.y),
-                    }
-                }
-            }
-        }
-        ports
-    }
-
-    /// Through the layers between its boxes.
-    fn through(&self, at: usize, ports: Ports) -> Arrow {
-        let (chain, first) = (&self.ranks.chains[at], self.ranks.first[at]);
-        let (start, end) = (ports.above, ports.below);
-        let mut label = None;
-        let mut points = vec![start];
-        // Past higher boxes beside it an arrow goes straight.
-        let (under, over) =
-            (self.tops[first] + self.heights[first], self.tops[first + chain.len() - 1]);
-        if under > start.1 + 1.0 {
-            points.push((start.0, under));
-        }
-        for (step, place) in chain.iter().enumerate().take(chain.len() - 1).skip(1) {
-            let layer = first + step;
-            let (x, top) = (self.centres[layer][*place], self.tops[layer]);
-            match self.ranks.layers[layer][*place] {
-                Item::Label(_) => {
-                    label = Some((x, top + self.heights[layer] / 2.0));
-                    points.push((x, top + self.heights[layer] / 2.0));
-                }
-                _ if self.heights[layer] > LABEL_HEIGHT => {
-                    points.push((x, top));
-                    points.push((x, top + self.heights[layer]));
-                }
-                // Nothing to lead it around.
-                _ if chain.len() > 3 => points.push((x, top + self.heights[layer] / 2.0)),
-                _ => {}
-            }
-        }
-        if over < end.1 - 1.0 {
-            points.push((end.0, over));
-        }
-        points.push(end);
-        if self.ranks.is_up[at] {
-            points.reverse();
-        }
-        Arrow { points, label }
-    }
-
-    /// Around all that is between its boxes, at the right side.
-    fn past_all(&mut self, at: usize, edge: &Edge, ports: Ports) -> Arrow {
-        self.around += BESIDE_ARROW;
-        let (x, (start, end)) = (self.around, (ports.above, ports.below));
-        let mut points = vec![start, (x, start.1 + BELOW / 2.0), (x, end.1 - BELOW / 2.0), end];
-        if self.ranks.is_up[at] {
-            points.reverse();
-        }
-        let label = (!edge.label.is_empty()).then_some((x, (start.1 + end.1) / 2.0));
-        Arrow { points, label }
-    }
-}
-
-/// An arrow from a box to itself, at its right side.
-fn around(it: &Placed, edge: &Edge) -> Arrow {
-    let (x, y) = (it.x + it.width, it.y + it.height / 2.0);
-    let points = vec![(x, y - 10.0), (x + 24.0, y - 10.0), (x + 24.0, y + 10.0), (x, y + 10.0)];
-    let half = text::width(&edge.short_label(), Line::Label) / 2.0;
-    let label = (!edge.label.is_empty()).then_some((x + 30.0 + half, y));
-    Arrow { points, label }
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use super::layout::{Arrow, Layout, Placed};
+use super::arrows::Arrow;
+use super::layout::{Layout, Placed, STACK};
 use super::scene::{Box, Edge, Scene, Shape};
 use super::text::{self, Line};
 use crate::load::xml::escaped;
@@ -21,7 +22,7 @@ svg{font-family:system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial
 .name{font-size:13px;font-weight:600;fill:#1b2330}
 .kind{font-size:11px;fill:#5b6678}
 .label{font-size:11px;fill:#3c4759}
-.halo{fill:#ffffff;fill-opacity:.88}
+.halo{fill:#ffffff;fill-opacity:.88}.within .halo{fill:#f4f6f9}
 .way{fill:none;stroke:#6b7789;stroke-width:1.4}
 .catch{stroke:#c4481d;stroke-dasharray:6 4}
 .label.catch{fill:#a83a14;stroke:none}
@@ -37,7 +38,7 @@ svg{font-family:system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial
 .inner{fill:#171c24;stroke:#3b4555}
 .stack{fill:#1c222c;stroke:#4a5566}
 .name{fill:#eef2f8}.kind{fill:#a3afc0}.label{fill:#c9d2df}
-.halo{fill:#12161d}
+.halo{fill:#12161d}.within .halo{fill:#171c24}
 .way{stroke:#97a3b5}.catch{stroke:#ff8a5c}.label.catch{fill:#ff9d75}
 .head{fill:#97a3b5}.head.catch{fill:#ff8a5c}
 .mark{fill:#a3afc0}.ring{stroke:#a3afc0}
@@ -58,14 +59,14 @@ pub(super) fn svg(scene: &Scene, layout: &Layout, name: &str) -> String {
         escaped(name),
         escaped(name)
     );
-    machine(scene, layout, (MARGIN, MARGIN), &mut out);
+    machine(scene, layout, "", (MARGIN, MARGIN), &mut out);
     out.push_str("</svg>\n");
     out
 }
 
 /// A machine with its corner there.
-fn machine(scene: &Scene, layout: &Layout, at: (f64, f64), out: &mut String) {
-    let _ = writeln!(out, "<g transform=\"translate({:.1} {:.1})\">", at.0, at.1);
+fn machine(scene: &Scene, layout: &Layout, class: &str, at: (f64, f64), out: &mut String) {
+    let _ = writeln!(out, "<g{class} transform=\"translate({:.1} {:.1})\">", at.0, at.1);
     for (edge, arrow) in scene.edges.iter().zip(&layout.arrows) {
         way(edge, arrow, out);
     }
@@ -171,7 +172,7 @@ fn boxed(node: &Box, placed: &Placed, out: &mut String) {
     let hint = node.comment.as_deref().unwrap_or(&node.caption);
     let _ = writeln!(out, "<g><title>{}\n{}</title>", escaped(&node.title), escaped(hint));
     if node.shape == Shape::Map {
-        for step in [8.0, 4.0] {
+        for step in [STACK, STACK / 2.0] {
             rectangle("stack", (x + step, y + step, *width, *height), CORNER, out);
         }
     }
@@ -187,7 +188,7 @@ fn boxed(node: &Box, placed: &Placed, out: &mut String) {
     }
     titles(node, placed, class, out);
     for (scene, (left, top, layout)) in node.inner.iter().zip(&placed.inner) {
-        machine(scene, layout, (x + left, y + top), out);
+        machine(scene, layout, " class=\"within\"", (x + left, y + top), out);
     }
     out.push_str("</g>\n");
 }

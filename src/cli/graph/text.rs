@@ -20,8 +20,9 @@ const LINES_MAX: usize = 4;
 /// The width in pixels, in the fonts that browsers take for `system-ui`.
 pub(super) fn width(text: &str, line: Line) -> f64 {
     let size = match line {
-        Line::Title => 13.0 * 1.06,
-        Line::Caption | Line::Label => 11.0 * 1.03,
+        // As wide as in the widest of those fonts.
+        Line::Title => 13.0 * 1.2,
+        Line::Caption | Line::Label => 11.0 * 1.08,
     };
     text.chars().map(em).sum::<f64>() * size
 }
