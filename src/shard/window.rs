@@ -151,7 +151,7 @@ impl Windows {
         let Some(offset) = window.tracker.oldest_unsettled() else { return true };
         window.epoch += 1;
         let (topic, partition) = (&window.topic, window.assignment.partition);
-        tracing::debug!(%topic, partition, offset, "reading unsettled records again");
+        tracing::info!(%topic, partition, offset, "an output was refused: its partition is read again");
         let unbounded = Limits { records: usize::MAX, bytes: u64::MAX };
         window.tracker = Tracker::new(unbounded);
         source.rewind(id, offset)

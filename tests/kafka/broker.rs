@@ -1,4 +1,4 @@
-//! The one broker: started by the project's script, stopped by a guard that sees this process end.
+//! One broker or three: started by the project's script, stopped by a guard that sees this process end.
 
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
@@ -22,10 +22,11 @@ const PORT_TRIES: usize = 5;
 /// Ends the broker when its standard input ends, which it does however this process ends.
 const GUARD: &str = r#"read -r _; "$0" stop --data "$1" >/dev/null 2>&1; rm -rf "$2""#;
 
-/// A running broker.
+/// A running broker, or cluster.
 pub struct Broker {
-    /// `host:port`
+    /// `host:port`, by commas.
     pub address: String,
+    brokers: u16,
     folder: PathBuf,
     guard: Option<Child>,
     admin: AdminClient<DefaultClientContext>,
@@ -39,8 +40,8 @@ fn script() -> PathBuf {
 }
 
 impl Broker {
-    /// Starts one, or ends the tests with the script's own words.
-    pub fn start() -> Broker {
+    /// Starts so many, or ends the tests with the script's own words.
+    pub fn start(brokers: u16) -> Broker {
         let folder = tempfile::Builder::new().prefix("expressway-kafka-").tempdir();
         let folder = folder.expect("a folder can be made").keep();
         let guard = Command::new("sh")
@@ -53,15 +54,17 @@ impl Broker {
             .process_group(0)
             .spawn()
             .expect("sh runs");
-        let Some(port) = (0..PORT_TRIES).find_map(|_| launch(&folder)) else {
+        let Some(port) = (0..PORT_TRIES).find_map(|_| launch(&folder, brokers)) else {
             drop(guard.stdin);
             eprintln!("Kafka could not be started (see above); EXPRESSWAY_SKIP_KAFKA=1 skips");
             std::process::exit(1);
         };
-        let address = format!("127.0.0.1:{port}");
+        let addresses = (port..port + brokers).map(|port| format!("127.0.0.1:{port}"));
+        let address = addresses.collect::<Vec<_>>().join(",");
         let admin = rdkafka::ClientConfig::new().set("bootstrap.servers", &address).create();
         Broker {
             address,
+            brokers,
             folder,
             guard: Some(guard),
             admin: admin.expect("an admin client"),
@@ -94,14 +97,20 @@ impl Broker {
     }
 
     fn script(&self, words: &[&str]) {
+        assert!(self.ask(words).status().expect("it runs").success(), "{words:?}");
+    }
+
+    /// The script, about to do something to this cluster.
+    pub fn ask(&self, words: &[&str]) -> Command {
         let mut command = Command::new(script());
         command.args(words).arg("--data").arg(self.folder.join("data")).stdout(Stdio::null());
-        assert!(command.status().expect("it runs").success(), "{words:?}");
+        command
     }
 
     /// Makes a topic.
     pub fn topic(&self, name: &str, partitions: i32, settings: &[(&str, &str)]) {
-        let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+        let mut topic =
+            NewTopic::new(name, partitions, TopicReplication::Fixed(i32::from(self.brokers)));
         topic.config = settings.to_vec();
         let options = AdminOptions::new();
         let made = self.admin.create_topics([&topic], &options);
@@ -150,14 +159,16 @@ impl Drop for Broker {
     }
 }
 
-/// Starts the broker at a free port and returns it; the script says why where it can't.
-fn launch(folder: &Path) -> Option<u16> {
+/// Starts brokers at free ports and returns the first one; the script says why where it can't.
+fn launch(folder: &Path, brokers: u16) -> Option<u16> {
     let free = |port: u16| TcpListener::bind(("127.0.0.1", port)).ok();
     let port = free(0)?.local_addr().ok()?.port();
-    let _both = (free(port)?, free(port.checked_add(CONTROLLER_OFFSET)?)?);
-    drop(_both);
+    let ports = (0..brokers).flat_map(|n| [port + n, port + CONTROLLER_OFFSET + n]);
+    let all: Option<Vec<_>> = ports.map(free).collect();
+    drop(all?);
     let started = Command::new(script())
         .args(["start", "--heap", "512m", "--port", &port.to_string()])
+        .args(["--brokers", &brokers.to_string()])
         .args(["--config", "group.min.session.timeout.ms=1000"])
         .arg("--data")
         .arg(folder.join("data"))

@@ -36,31 +36,41 @@ impl Group {
         }
     }
 
-    /// Commits what has settled, all of it, and waits for the answer.
+    /// Commits what has settled, all of it, for the last time.
     pub(super) fn commit_all(&self, consumer: &BaseConsumer<Events>, bound: Duration) {
-        self.commit_now(consumer, &self.assigned(), bound);
+        let partitions = self.assigned();
+        if !self.commit_now(consumer, &partitions, bound) {
+            let partitions = partitions.len();
+            tracing::warn!(partitions, "left without a last commit: what was not is read again");
+        }
     }
 
+    /// Commits what has settled of these partitions and waits for the answer; true where the
+    /// broker has confirmed it.
     pub(super) fn commit_now(
         &self,
         consumer: &BaseConsumer<Events>,
         partitions: &[Arc<Partition>],
         bound: Duration,
-    ) {
+    ) -> bool {
         let mut list = TopicPartitionList::new();
         let due: Vec<_> =
             partitions.iter().filter_map(|it| Some((it, it.unconfirmed()?))).collect();
         due.iter().for_each(|(it, offset)| add(&mut list, it, *offset));
         if due.is_empty() {
-            return;
+            return true;
         }
         let end = Instant::now() + bound;
         loop {
             let left = end.saturating_duration_since(Instant::now());
             match kafka::commit_bounded(consumer.client(), &list, left) {
-                Ok(()) => return due.iter().for_each(|(it, offset)| it.confirm(*offset)),
+                Ok(()) => {
+                    due.iter().for_each(|(it, offset)| it.confirm(*offset));
+                    return true;
+                }
                 Err(code) if left <= RETRY_PAUSE || !trouble::may_pass(code) => {
-                    return self.commit_failed(code);
+                    self.commit_failed(code);
+                    return false;
                 }
                 Err(_) => std::thread::sleep(RETRY_PAUSE),
             }

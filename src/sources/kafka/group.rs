@@ -203,6 +203,7 @@ impl Group {
             self.take_over(consumer, list);
             // A pause of an earlier assignment would outlive it.
             resumed = consumer.resume(list);
+            tracing::info!(partitions = list.count(), "partitions assigned");
         }
         let assigned = match consumer.rebalance_protocol() {
             RebalanceProtocol::Cooperative => consumer.incremental_assign(list),
@@ -290,7 +291,10 @@ impl Group {
         };
         let revoked: Vec<_> = self.assigned().into_iter().filter(gone).collect();
         if consumer.assignment_lost() {
-            tracing::warn!(partitions = revoked.len(), "assignment lost: nothing is committed");
+            tracing::warn!(
+                partitions = revoked.len(),
+                "assignment lost: what was not committed is read again"
+            );
             self.ask(&revoked, LOST_BOUND, News::Lost);
         } else if !self.is_closing() {
             self.drain(consumer, &revoked);
@@ -308,10 +312,17 @@ impl Group {
     fn drain(&self, consumer: &BaseConsumer<Events>, revoked: &[Arc<Partition>]) {
         let bound = self.plan.drain_bound;
         let late = self.ask(revoked, bound, News::Revoking);
-        if !late.is_empty() {
-            tracing::warn!(partitions = late.len(), ?bound, "revoked before it was drained");
+        let is_committed =
+            self.commit_now(consumer, revoked, self.plan.request_bound.min(bound / 2));
+        tracing::info!(partitions = revoked.len(), "partitions revoked");
+        let unsettled = if is_committed { late.len() } else { revoked.len() };
+        if unsettled > 0 {
+            tracing::warn!(
+                partitions = unsettled,
+                ?bound,
+                "revoked before it was drained and committed: what was not is read again"
+            );
         }
-        self.commit_now(consumer, revoked, self.plan.request_bound.min(bound / 2));
         for it in revoked.iter().filter(|it| late.contains(&it.assignment.id)) {
             self.tell(it.shard, News::Lost(it.assignment.id));
         }
