@@ -42,6 +42,7 @@ const TESTS: &[Test] = &[
     ("a_crash_loses_nothing_and_repeats_at_most_the_windows", delivery::crash),
     ("a_member_that_joins_and_leaves_loses_nothing", delivery::member),
     ("waiting_executions_survive_a_member", delivery::member_while_waiting),
+    ("a_keys_outputs_come_in_its_order", delivery::order),
     ("a_broker_that_is_away_loses_nothing", delivery::outage),
     ("a_stop_commits_what_has_settled", delivery::stop),
     ("a_second_signal_ends_at_once", delivery::second_signal),
@@ -82,7 +83,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let started = Instant::now();
-    let broker = Broker::start();
+    let broker = Broker::start(1);
     println!("broker at {} after {:.1?}", broker.address, started.elapsed());
     let failed = run(&tests, &broker);
     drop(broker);

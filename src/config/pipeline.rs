@@ -29,6 +29,10 @@ section! {
         /// What becomes of a record whose execution failed: "dead_letter", "stop" or "drop". There
         /// is no default.
         on_failure: OnFailure;
+        /// Which records wait until an execution that came before theirs is over: those of its "key"
+        /// (in its partition; records without a key wait for none), of its whole "partition", or
+        /// "none". Only executions that wait for a task or a time are ever waited for.
+        ordering: Ordering = Ordering::Key;
         /// What an execution's input is: "value" (the record's value) or "record" ({Topic,
         /// Partition, Offset, Timestamp, Key, Headers, Value}).
         input: Input = Input::Value;
@@ -158,6 +162,18 @@ choice! {
          on_failure = \"dead_letter\"  # to a topic or file of their own (set dead_letter too)\n  \
          on_failure = \"stop\"         # stop the pipeline at the first one, losing nothing\n  \
          on_failure = \"drop\"         # count them and go on without them".to_owned()
+    }
+}
+
+choice! {
+    /// Which records wait until an execution that came before theirs is over.
+    Ordering {
+        /// None: outputs come as executions end.
+        None = "none",
+        /// Those of its key in its partition.
+        Key = "key",
+        /// Those of its partition.
+        Partition = "partition",
     }
 }
 

@@ -157,6 +157,11 @@ fn plan_of(
             config::FailurePolicy::Stop => shard::Policy::Stop,
             config::FailurePolicy::Drop => shard::Policy::Drop,
         },
+        ordering: match pipeline.ordering {
+            config::Ordering::None => shard::Ordering::None,
+            config::Ordering::Key => shard::Ordering::Key,
+            config::Ordering::Partition => shard::Ordering::Partition,
+        },
         window: ack::Limits {
             records: engine.window_records_max as usize,
             bytes: engine.window_bytes_max.bytes(),

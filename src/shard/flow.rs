@@ -10,6 +10,7 @@ use super::core::{Calling, Core, Watch};
 use super::input;
 use super::letters::Letters;
 use super::names::Origin;
+use super::order::{Deferred, Queues, Turn};
 use super::outputs::{Ledger, OUTPUT_FAILED, Outlet};
 use super::plan::{NullValue, Plan};
 use super::ratio::FailureRatio;
@@ -58,6 +59,8 @@ pub struct Flow {
     slot: Option<SlotId>,
     execution: Execution,
     ledger: Ledger,
+    /// Who waits for whom.
+    order: Queues,
     /// Partitions to be read again.
     rewinds: Vec<AssignmentId>,
     ratio: FailureRatio,
@@ -82,6 +85,8 @@ struct Run<'a> {
     claim: Claim,
     origin: &'a Origin<'a>,
     received_ns: u64,
+    /// The turn that it has, for which others wait.
+    turn: Option<Turn>,
 }
 
 impl Flow {
@@ -100,6 +105,7 @@ impl Flow {
             slot: None,
             execution: Execution::default(),
             ledger: Ledger::default(),
+            order: Queues::new(plan.ordering),
             rewinds: Vec::new(),
             ratio: FailureRatio::new(plan.failure_ratio),
             fixed_topic: None,
@@ -122,9 +128,14 @@ impl Flow {
         self.ledger.len()
     }
 
-    /// Bytes of outputs held back.
+    /// Records that wait for their turn.
+    pub fn deferred(&self) -> usize {
+        self.order.len()
+    }
+
+    /// Bytes of outputs held back, and of records that wait for their turn.
     pub fn held_bytes(&self) -> usize {
-        self.outlet.bytes() + self.letters.bytes()
+        self.outlet.bytes() + self.letters.bytes() + self.order.bytes()
     }
 
     /// Takes what the source hands over.
@@ -134,7 +145,10 @@ impl Flow {
             Arrival::Record(record) => self.record(plan, core, &record),
             Arrival::Assigned(assignment) => self.windows.open(assignment),
             Arrival::Revoking(id) => self.windows.drain(id),
-            Arrival::Lost(id) => self.windows.forget(id),
+            Arrival::Lost(id) => {
+                self.windows.forget(id);
+                self.abandon(core);
+            }
             Arrival::End => self.has_ended = true,
         }
     }
@@ -149,19 +163,63 @@ impl Flow {
             // Of a partition that is not this shard's any more: its next owner reads it.
             return;
         };
-        let window = self.windows.get(position.assignment).expect("it just gave a claim");
+        if let Some(turn) = self.order.taken(record) {
+            return self.order.defer(turn, claim, record, core.now_ns);
+        }
+        self.start(plan, core, record, (claim, core.now_ns, None));
+    }
+
+    /// Starts records whose turn has come, so many at most. Returns how many.
+    pub fn take_turns(&mut self, plan: &Plan, core: &mut Core, most: usize) -> usize {
+        let mut count = 0;
+        while count < most
+            && let Some((turn, deferred)) = self.order.next()
+        {
+            count += 1;
+            let Deferred { claim, kept, received_ns } = deferred;
+            if self.windows.is_valid(claim) {
+                let claimed = (claim, received_ns, Some(turn));
+                kept.lend(|record| self.start(plan, core, record, claimed));
+            } else {
+                self.order.leave(turn);
+            }
+            self.order.recycle(kept);
+        }
+        count
+    }
+
+    /// Does what is to be done with a record: its claim, when it was handed over, its turn.
+    #[inline]
+    fn start(
+        &mut self,
+        plan: &Plan,
+        core: &mut Core,
+        record: &Record<'_>,
+        (claim, received_ns, turn): (Claim, u64, Option<Turn>),
+    ) {
+        let position = record.position;
+        let window = self.windows.get(position.assignment).expect("it gave a claim");
         let (topic, partition) = (window.topic.clone(), window.assignment.partition);
         let mark = self.windows.mark(position.assignment, position.offset);
         let condemned = mark.and_then(|mark| mark.condemned.clone());
         let origin = Origin { plan, topic: &topic, partition, record };
-        let run = Run { plan, claim, origin: &origin, received_ns: core.now_ns };
+        let run = Run { plan, claim, origin: &origin, received_ns, turn };
         if record.value.is_none() && plan.null_value != NullValue::Null {
-            return self.tombstone(core, run);
+            self.tombstone(core, run);
+        } else if let Some(why) = condemned {
+            self.fail(core, run, StateError::new(OUTPUT_FAILED, why), None);
+        } else {
+            return self.begin(core, run);
         }
-        if let Some(why) = condemned {
-            return self.fail(core, run, StateError::new(OUTPUT_FAILED, why), None);
+        self.pass_on(run);
+    }
+
+    /// The record is done with: whoever waits for it may start.
+    #[inline]
+    fn pass_on(&mut self, run: Run<'_>) {
+        if let Some(turn) = run.turn {
+            self.order.leave(turn);
         }
-        self.begin(core, run);
     }
 
     fn tombstone(&mut self, core: &mut Core, run: Run<'_>) {
@@ -183,7 +241,10 @@ impl Flow {
         }
         let input = match input::read(run.origin, &mut self.scratch) {
             Ok(input) => input,
-            Err(error) => return self.fail(core, run, error, None),
+            Err(error) => {
+                self.fail(core, run, error, None);
+                return self.pass_on(run);
+            }
         };
         let machine = machine(run, core.now_ms);
         machine.start(&mut self.execution, input, run.origin.seed());
@@ -195,10 +256,7 @@ impl Flow {
         let Some(mut slot) = core.lend(id) else { return };
         self.slot = Some(id);
         if !self.windows.is_valid(slot.claim) {
-            core.counts(self.index).aborted += 1;
-            slot.execution.abandon();
-            slot.execution.cancelled().for_each(|call| core.cancel(id, call));
-            self.free_slot(core);
+            self.give_up(core, id, &mut slot);
         } else {
             let window = self.windows.get(slot.claim.assignment()).expect("its claim is valid");
             let (topic, partition) = (window.topic.clone(), window.assignment.partition);
@@ -212,12 +270,38 @@ impl Flow {
             }
             slot.kept.lend(|record| {
                 let origin = Origin { plan, topic: &topic, partition, record };
-                let (claim, received_ns) = (slot.claim, slot.received_ns);
-                let run = Run { plan, claim, origin: &origin, received_ns };
+                let Slot { claim, received_ns, turn, .. } = slot;
+                let run = Run { plan, claim, origin: &origin, received_ns, turn };
                 self.advance(core, run, resume);
             });
         }
         core.slots.recycle((slot.kept, slot.execution, slot.block));
+    }
+
+    /// Ends a parked execution whose record is not this shard's any more, or is read again.
+    fn give_up(&mut self, core: &mut Core, id: SlotId, slot: &mut Slot) {
+        core.counts(self.index).aborted += 1;
+        slot.execution.abandon();
+        slot.execution.cancelled().for_each(|call| core.cancel(id, call));
+        self.slot = Some(id);
+        self.free_slot(core);
+        if let Some(turn) = slot.turn {
+            self.order.leave(turn);
+        }
+    }
+
+    /// Ends all of those, so that neither they nor what waits for them is held any longer.
+    #[cold]
+    fn abandon(&mut self, core: &mut Core) {
+        for id in core.slots.of_lane(self.index) {
+            let is_void = |slot: &mut Slot| !self.windows.is_valid(slot.claim);
+            if core.slots.get(id).is_some_and(is_void)
+                && let Some(mut slot) = core.lend(id)
+            {
+                self.give_up(core, id, &mut slot);
+                core.slots.recycle((slot.kept, slot.execution, slot.block));
+            }
+        }
     }
 
     /// An execution brought its own memory.
@@ -260,10 +344,12 @@ impl Flow {
                 Ok(Suspension::Done(outcome)) => {
                     self.free_slot(core);
                     self.finish(core, run, outcome);
+                    self.pass_on(run);
                 }
                 Err(panic) => {
                     self.free_slot(core);
                     self.panicked(core, run, panic.as_ref());
+                    self.pass_on(run);
                 }
             }
             return;
@@ -333,6 +419,7 @@ impl Flow {
         core.counts(self.index).parks += 1;
         let mut slot = Slot::new(self.index, run.claim, (kept, execution, block), run.received_ns);
         slot.scratch = scratch;
+        slot.turn = run.turn.or_else(|| self.order.take(run.origin.record));
         core.slots.park(id, slot);
         id
     }

@@ -18,6 +18,7 @@ mod flow;
 mod input;
 mod letters;
 mod names;
+mod order;
 mod outputs;
 mod pin;
 mod plan;
@@ -33,7 +34,7 @@ pub use letters::{HEADER_PREFIX, Letters};
 pub use names::Origin;
 pub use outputs::Outlet;
 pub use pin::pin_to_core;
-pub use plan::{Decode, Input, Key, NullValue, Output, Place, Plan, Policy};
+pub use plan::{Decode, Input, Key, NullValue, Ordering, Output, Place, Plan, Policy};
 pub use timers::{TimerId, Timers};
 
 use std::rc::Rc;
@@ -57,6 +58,8 @@ use crate::tasks::{CallId, OpenError, Tasks};
 
 /// Executions that go on in one tick after they had spent their budget.
 const READY_PER_TICK_MAX: usize = 16;
+/// Records that start in one tick because their turn has come.
+const TURNS_PER_TICK_MAX: usize = 256;
 /// The longest sleep: metrics and the pulse want to be looked after.
 const SLEEP_MAX: Duration = Duration::from_millis(500);
 
@@ -205,6 +208,7 @@ impl Shard {
         work += self.answer();
         work += self.expire();
         work += self.go_on();
+        work += self.take_turns();
         let has_room = self.has_room();
         for at in 0..self.lanes.len() {
             let Running { plan, source, flow } = &mut self.lanes[at];
@@ -284,6 +288,13 @@ impl Shard {
         count
     }
 
+    /// Starts records whose turn has come.
+    fn take_turns(&mut self) -> usize {
+        let core = &mut self.core;
+        let lanes = self.lanes.iter_mut();
+        lanes.map(|lane| lane.flow.take_turns(&lane.plan, core, TURNS_PER_TICK_MAX)).sum()
+    }
+
     fn resume(&mut self, id: SlotId, resume: Resume<'_>) {
         let Some(slot) = self.core.slots.get(id) else { return };
         let Running { plan, flow, .. } = &mut self.lanes[slot.lane];
@@ -319,7 +330,8 @@ impl Shard {
 
     /// Has everything that was taken been settled, as far as it can be?
     pub fn is_idle(&self) -> bool {
-        self.core.slots.len() == 0 && self.lanes.iter().all(|lane| lane.flow.pending() == 0)
+        let is_done = |lane: &Running| lane.flow.pending() == 0 && lane.flow.deferred() == 0;
+        self.core.slots.len() == 0 && self.lanes.iter().all(is_done)
     }
 
     /// Have all sources ended, with nothing left to do?

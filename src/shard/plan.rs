@@ -29,6 +29,8 @@ pub struct Plan {
     pub output: Output,
     /// What becomes of a record that failed.
     pub policy: Policy,
+    /// Which records wait for which.
+    pub ordering: Ordering,
     /// Records and bytes of one partition that may be unsettled.
     pub window: ack::Limits,
     /// Records asked of the source at a time.
@@ -66,6 +68,17 @@ pub enum NullValue {
     Null,
     /// `dead_letter`: it is one.
     DeadLetter,
+}
+
+/// Which records wait until an execution that came before theirs is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ordering {
+    /// `none`: none.
+    None,
+    /// `key`: those of its key in its partition; without a key, none.
+    Key,
+    /// `partition`: those of its partition.
+    Partition,
 }
 
 /// What becomes of a record that failed.

@@ -1,6 +1,7 @@
 //! Executions that wait: each in a slot with its memory, its timer, and a copy of its record, which
 //! the source took back when the batch was over. Slots are reused with all they hold.
 
+use super::order::Turn;
 use super::timers::TimerId;
 use super::window::Claim;
 use crate::machine::Execution;
@@ -65,6 +66,17 @@ impl Kept {
         (from, self.bytes.len() as u32)
     }
 
+    /// Forgets the record; its memory is kept, but for what a large one has taken.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.bytes.shrink_to(KEPT_BYTES);
+    }
+
+    /// Bytes of the copy.
+    pub fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Lends the copy out as the record it was.
     pub fn lend<T>(&self, use_it: impl FnOnce(&Record<'_>) -> T) -> T {
         let at = |(from, to): Part| &self.bytes[from as usize..to as usize];
@@ -101,6 +113,8 @@ pub struct Slot {
     pub scratch: Option<Box<Scratch>>,
     /// When its record was handed over, on the shard's clock in nanoseconds.
     pub received_ns: u64,
+    /// The turn that it has, for which others wait.
+    pub turn: Option<Turn>,
     bytes: usize,
 }
 
@@ -150,6 +164,15 @@ impl Slots {
         entry.1.as_mut().filter(|_| entry.0 == id.generation)
     }
 
+    /// The executions of a lane that are parked just now.
+    pub fn of_lane(&self, lane: usize) -> Vec<SlotId> {
+        let place = |(index, entry): (usize, &(u32, Option<Slot>))| {
+            let is_of_lane = entry.1.as_ref().is_some_and(|slot| slot.lane == lane);
+            is_of_lane.then_some(SlotId { index: index as u32, generation: entry.0 })
+        };
+        self.list.iter().enumerate().filter_map(place).collect()
+    }
+
     /// Takes the execution out for a while; its slot stays its own.
     pub fn lend(&mut self, id: SlotId) -> Option<Slot> {
         self.get(id)?;
@@ -169,8 +192,7 @@ impl Slots {
 
     /// Gives a slot's memory back for the next one.
     pub fn recycle(&mut self, (mut kept, execution, mut block): Spare) {
-        kept.bytes.clear();
-        kept.bytes.shrink_to(KEPT_BYTES);
+        kept.clear();
         block.clear(KEPT_BYTES);
         self.spare.push((kept, execution, block));
     }
@@ -190,8 +212,8 @@ impl Slot {
     /// A slot of what is given.
     pub fn new(lane: usize, claim: Claim, spare: Spare, received_ns: u64) -> Slot {
         let (kept, execution, block) = spare;
-        let (scratch, timer, bytes) = (None, None, 0);
-        Slot { lane, claim, kept, execution, block, scratch, timer, received_ns, bytes }
+        let (scratch, timer, turn, bytes) = (None, None, None, 0);
+        Slot { lane, claim, kept, execution, block, scratch, timer, received_ns, turn, bytes }
     }
 }
 

@@ -93,21 +93,22 @@ pub fn crash(broker: &Broker) {
 /// A second member joins while events flow, and leaves again.
 pub fn member(broker: &Broker) {
     let _present = broker.present();
-    join_and_leave(broker, "member", PASS, 200_000);
+    join_and_leave(broker, "member", PASS, 200_000, "");
 }
 
 /// The same while every event waits a second: what is parked drains before its partition goes.
 pub fn member_while_waiting(broker: &Broker) {
     let _present = broker.present();
-    join_and_leave(broker, "waiting", WAITS, 20_000);
+    join_and_leave(broker, "waiting", WAITS, 20_000, "ordering = \"none\"");
 }
 
-fn join_and_leave(broker: &Broker, name: &str, definition: &str, count: u64) {
+fn join_and_leave(broker: &Broker, name: &str, definition: &str, count: u64, more: &str) {
     let (source, target) = (format!("{name}.in"), format!("{name}.out"));
     broker.topic(&source, PARTITIONS, &[]);
     broker.topic(&target, PARTITIONS, &[]);
     let setup = Setup::new(broker, name, definition, "");
-    let pipeline = pipeline(name, &source, &target, r#"on_failure = "stop""#);
+    let more = format!("on_failure = \"stop\"\n{more}");
+    let pipeline = pipeline(name, &source, &target, &more);
     let gauge = Gauge::new(broker, &source, name);
     std::thread::scope(|scope| {
         let first = setup.run("first", &pipeline);
@@ -124,6 +125,46 @@ fn join_and_leave(broker: &Broker, name: &str, definition: &str, count: u64) {
     });
     // Both hand over in order: what is drained and committed is not read again.
     assert_eq!(complete(broker, &target, count), 0, "repeated by an orderly handover");
+}
+
+/// Some wait a second and some do not, and still a key's outputs come in its order, while another
+/// member takes partitions and gives them back. Keys do not wait for each other.
+pub fn order(broker: &Broker) {
+    const COUNT: u64 = 3_000;
+    const KEYS: u64 = 150;
+    let _present = broker.present();
+    broker.topic("order.in", 4, &[]);
+    broker.topic("order.out", 4, &[]);
+    let definition = r#"{"StartAt": "A", "States": {
+        "A": {"Type": "Wait", "SecondsPath": "$.wait", "Next": "B"},
+        "B": {"Type": "Pass", "End": true}}}"#;
+    let setup = Setup::new(broker, "order", definition, "");
+    let pipeline = pipeline("order", "order.in", "order.out", r#"on_failure = "stop""#);
+    let event = |id: u64| {
+        let wait = u64::from(id / KEYS % 3 == 0);
+        topics::new(&(id % KEYS).to_string(), format!(r#"{{"id":{id},"wait":{wait}}}"#))
+    };
+    topics::write(broker, "order.in", (0..COUNT).map(event));
+    let started = Instant::now();
+    let first = setup.run("first", &pipeline);
+    let second = setup.run("second", &pipeline);
+    until("the second member has records", || has_records(&second.get("/metrics").1));
+    second.stop();
+    Gauge::new(broker, "order.in", "order").await_commit();
+    let took = started.elapsed();
+    first.stop();
+    complete(broker, "order.out", COUNT);
+    // What is repeated is repeated with all that came after it: the last of each id counts.
+    let mut last = vec![0; COUNT as usize];
+    for (at, got) in topics::read(broker, "order.out").iter().enumerate() {
+        last[got.json()["id"].as_u64().expect("an id") as usize] = at;
+    }
+    for id in KEYS..COUNT {
+        let before = id - KEYS;
+        assert!(last[before as usize] < last[id as usize], "{id} came before {before}");
+    }
+    // 20 of each key, every third of them a second; one after the other all would take 1000 s.
+    assert!(took < Duration::from_secs(60), "keys wait for each other: {took:?}");
 }
 
 fn has_records(metrics: &str) -> bool {

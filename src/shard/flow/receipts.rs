@@ -100,11 +100,15 @@ impl Flow {
     pub fn end_tick(&mut self, core: &mut Core, source: &mut dyn Source) {
         self.outlet.sink.submit();
         self.letters.submit();
-        for id in std::mem::take(&mut self.rewinds) {
-            if !self.windows.rewind(id, source) {
+        let rewinds = std::mem::take(&mut self.rewinds);
+        for id in &rewinds {
+            if !self.windows.rewind(*id, source) {
                 let why = "an output could not be written, and this source can't read again";
                 self.halted.get_or_insert(Halt::Stopped(why.to_owned()));
             }
+        }
+        if !rewinds.is_empty() {
+            self.abandon(core);
         }
         core.counts(self.index).window_stops += self.windows.keep(source);
         if let Some(why) = self.ratio.verdict(core.now_ns) {
