@@ -96,6 +96,9 @@ impl Stage {
 }
 
 fn plan(program: Arc<Program>, ordering: shard::Ordering) -> Plan {
+    let pause = Duration::from_millis(500);
+    let retry =
+        shard::Retry { attempts: 1, interval: pause, backoff_rate: 1.0, interval_max: pause };
     Plan {
         name: "p".into(),
         machine: "m".into(),
@@ -113,6 +116,7 @@ fn plan(program: Arc<Program>, ordering: shard::Ordering) -> Plan {
         },
         policy: Policy::DeadLetter,
         ordering,
+        retry,
         window: ack::Limits { records: WINDOW, bytes: u64::MAX },
         batch_max: 8,
         failure_ratio: None,

@@ -31,7 +31,7 @@ pub use kafka::{Kafka, Properties, Property};
 pub use output::{DeadLetter, DeadLetterTarget, Headers, Key, Output, OutputValue, Place, Target};
 pub use pipeline::{
     Connection, Connections, Decode, FailurePolicy, HttpTasks, Input, NullValue, OnFailure,
-    Ordering, Pipeline, ProduceTasks, Substitutions,
+    Ordering, Pipeline, ProduceTasks, RecordRetry, Substitutions,
 };
 pub use reference::reference;
 pub use secret::{Secret, Secrets};

@@ -63,6 +63,8 @@ section! {
         /// Where failed records go.
         dead_letter: Option<DeadLetter> = None,
             example r#"{ topic = "orders.dead", fallback_file = "dead.ndjson" }"#;
+        /// When a failed record is run again, before on_failure says what becomes of it.
+        retry: RecordRetry = RecordRetry::default();
         /// Tasks with the resource http:invoke.
         http: HttpTasks = HttpTasks::default();
         /// Tasks with the resource kafka:produce.
@@ -211,6 +213,29 @@ choice! {
         Null = "null",
         /// It goes where failed records go.
         DeadLetter = "dead_letter",
+    }
+}
+
+section! {
+    /// When a record whose execution failed is run again from the start.
+    default RecordRetry {
+        /// How often, at most. Retry in the definition is better where one state fails; this is for
+        /// what a definition does not foresee. What waits for its turn behind the record waits on.
+        attempts: u32 = 0;
+        /// How long to wait, the first time.
+        interval: Duration = Duration::from_secs(1);
+        /// What the wait is multiplied by each time.
+        backoff_rate: f64 = 2.0;
+        /// The longest wait.
+        interval_max: Duration = Duration::from_secs(60);
+    }
+}
+
+impl Check for RecordRetry {
+    fn check(&self, node: &Node, findings: &mut Findings<'_>) {
+        if !(self.backoff_rate >= 1.0 && self.backoff_rate.is_finite()) {
+            findings.refuse(node, "backoff_rate", "retry.backoff_rate must be at least 1.");
+        }
     }
 }
 

@@ -157,6 +157,12 @@ fn plan_of(
             config::FailurePolicy::Stop => shard::Policy::Stop,
             config::FailurePolicy::Drop => shard::Policy::Drop,
         },
+        retry: shard::Retry {
+            attempts: pipeline.retry.attempts,
+            interval: pipeline.retry.interval,
+            backoff_rate: pipeline.retry.backoff_rate,
+            interval_max: pipeline.retry.interval_max,
+        },
         ordering: match pipeline.ordering {
             config::Ordering::None => shard::Ordering::None,
             config::Ordering::Key => shard::Ordering::Key,

@@ -102,6 +102,8 @@ counted! {
         retries: "expressway_retries_total", "retries";
         /// Errors that a Catch took.
         catches: "expressway_catches_total", "errors";
+        /// Failed records that were run again, as the pipeline's retry asks for.
+        record_retries: "expressway_record_retries_total", "retries";
         /// Outputs that the sink has acknowledged.
         outputs: "expressway_outputs_total", "records";
         /// Bytes of their keys and values.

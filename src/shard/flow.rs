@@ -2,39 +2,35 @@
 //! receipts settle records.
 
 mod outcome;
+mod parked;
 mod receipts;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::core::{Calling, Core, Watch};
+use super::core::{Core, Watch};
 use super::input;
 use super::letters::Letters;
 use super::names::Origin;
-use super::order::{Deferred, Queues, Turn};
+use super::order::Queues;
 use super::outputs::{Ledger, OUTPUT_FAILED, Outlet};
 use super::plan::{NullValue, Plan};
 use super::ratio::FailureRatio;
-use super::slots::{Slot, SlotId};
-use super::window::{Claim, Windows};
+use super::slots::{Passage, SlotId};
+use super::window::Windows;
 use crate::ack::Settlement;
 use crate::fault::{StateError, names};
 use crate::machine::{Execution, Identity, Machine, Outcome, Suspension};
 use crate::record::{AssignmentId, Record};
 use crate::sinks::TopicId;
 use crate::sources::Arrival;
-use crate::step::{Resume, TaskRequest};
+use crate::step::Resume;
 use crate::value::Scratch;
 
 /// The error name of an execution that panicked: a defect of ours, and that record's failure.
 pub const PANICKED: &str = "Execution.Panicked";
 
-/// Bytes up to which a parked execution's values are moved out of the memory it ran in.
-const EVACUATED_BYTES_MAX: usize = 64 << 10;
 /// Bytes that the memory keeps for the next executions once a large one is over.
 const KEPT_BYTES_MAX: usize = 4 << 20;
-/// Memories of executions that kept theirs, for the next ones.
-const SPARE_SCRATCHES: usize = 8;
-
 /// One pipeline on one shard, apart from its source and its plan.
 pub struct Flow {
     /// What is in flight.
@@ -78,15 +74,12 @@ pub enum Halt {
     Stopped(String),
 }
 
-/// A record on its way through: its claim, who it is, and when it was handed over.
+/// A record on its way through, and who it is.
 #[derive(Clone, Copy)]
 struct Run<'a> {
     plan: &'a Plan,
-    claim: Claim,
     origin: &'a Origin<'a>,
-    received_ns: u64,
-    /// The turn that it has, for which others wait.
-    turn: Option<Turn>,
+    passage: Passage,
 }
 
 impl Flow {
@@ -163,47 +156,24 @@ impl Flow {
             // Of a partition that is not this shard's any more: its next owner reads it.
             return;
         };
+        let passage = Passage { claim, received_ns: core.now_ns, turn: None, runs: 0 };
         if let Some(turn) = self.order.taken(record) {
-            return self.order.defer(turn, claim, record, core.now_ns);
+            return self.order.defer(turn, passage, record);
         }
-        self.start(plan, core, record, (claim, core.now_ns, None));
+        self.start(plan, core, record, passage);
     }
 
-    /// Starts records whose turn has come, so many at most. Returns how many.
-    pub fn take_turns(&mut self, plan: &Plan, core: &mut Core, most: usize) -> usize {
-        let mut count = 0;
-        while count < most
-            && let Some((turn, deferred)) = self.order.next()
-        {
-            count += 1;
-            let Deferred { claim, kept, received_ns } = deferred;
-            if self.windows.is_valid(claim) {
-                let claimed = (claim, received_ns, Some(turn));
-                kept.lend(|record| self.start(plan, core, record, claimed));
-            } else {
-                self.order.leave(turn);
-            }
-            self.order.recycle(kept);
-        }
-        count
-    }
-
-    /// Does what is to be done with a record: its claim, when it was handed over, its turn.
+    /// Does what is to be done with a record.
     #[inline]
-    fn start(
-        &mut self,
-        plan: &Plan,
-        core: &mut Core,
-        record: &Record<'_>,
-        (claim, received_ns, turn): (Claim, u64, Option<Turn>),
-    ) {
+    fn start(&mut self, plan: &Plan, core: &mut Core, record: &Record<'_>, mut passage: Passage) {
+        passage.runs += 1;
         let position = record.position;
         let window = self.windows.get(position.assignment).expect("it gave a claim");
         let (topic, partition) = (window.topic.clone(), window.assignment.partition);
         let mark = self.windows.mark(position.assignment, position.offset);
         let condemned = mark.and_then(|mark| mark.condemned.clone());
         let origin = Origin { plan, topic: &topic, partition, record };
-        let run = Run { plan, claim, origin: &origin, received_ns, turn };
+        let run = Run { plan, origin: &origin, passage };
         if record.value.is_none() && plan.null_value != NullValue::Null {
             self.tombstone(core, run);
         } else if let Some(why) = condemned {
@@ -217,7 +187,7 @@ impl Flow {
     /// The record is done with: whoever waits for it may start.
     #[inline]
     fn pass_on(&mut self, run: Run<'_>) {
-        if let Some(turn) = run.turn {
+        if let Some(turn) = run.passage.turn {
             self.order.leave(turn);
         }
     }
@@ -225,7 +195,7 @@ impl Flow {
     fn tombstone(&mut self, core: &mut Core, run: Run<'_>) {
         if run.plan.null_value == NullValue::Skip {
             core.counts(self.index).nulls_skipped += 1;
-            return self.settle(core, run.claim, Settlement::Ack, run.received_ns);
+            return self.settle(core, run.passage, Settlement::Ack);
         }
         let error = StateError::new(input::DECODE_FAILED, "The record has no value.");
         self.fail(core, run, error, None);
@@ -249,68 +219,6 @@ impl Flow {
         let machine = machine(run, core.now_ms);
         machine.start(&mut self.execution, input, run.origin.seed());
         self.advance(core, run, Resume::Continue);
-    }
-
-    /// Goes on with a parked execution, unless its record is not this shard's any more.
-    pub fn resume(&mut self, plan: &Plan, core: &mut Core, id: SlotId, resume: Resume<'_>) {
-        let Some(mut slot) = core.lend(id) else { return };
-        self.slot = Some(id);
-        if !self.windows.is_valid(slot.claim) {
-            self.give_up(core, id, &mut slot);
-        } else {
-            let window = self.windows.get(slot.claim.assignment()).expect("its claim is valid");
-            let (topic, partition) = (window.topic.clone(), window.assignment.partition);
-            self.execution.trade_places(&mut slot.execution);
-            match slot.scratch.take() {
-                Some(own) => self.take_over(own),
-                None => {
-                    self.scratch.reset();
-                    self.execution.unpark(&mut self.scratch, &slot.block);
-                }
-            }
-            slot.kept.lend(|record| {
-                let origin = Origin { plan, topic: &topic, partition, record };
-                let Slot { claim, received_ns, turn, .. } = slot;
-                let run = Run { plan, claim, origin: &origin, received_ns, turn };
-                self.advance(core, run, resume);
-            });
-        }
-        core.slots.recycle((slot.kept, slot.execution, slot.block));
-    }
-
-    /// Ends a parked execution whose record is not this shard's any more, or is read again.
-    fn give_up(&mut self, core: &mut Core, id: SlotId, slot: &mut Slot) {
-        core.counts(self.index).aborted += 1;
-        slot.execution.abandon();
-        slot.execution.cancelled().for_each(|call| core.cancel(id, call));
-        self.slot = Some(id);
-        self.free_slot(core);
-        if let Some(turn) = slot.turn {
-            self.order.leave(turn);
-        }
-    }
-
-    /// Ends all of those, so that neither they nor what waits for them is held any longer.
-    #[cold]
-    fn abandon(&mut self, core: &mut Core) {
-        for id in core.slots.of_lane(self.index) {
-            let is_void = |slot: &mut Slot| !self.windows.is_valid(slot.claim);
-            if core.slots.get(id).is_some_and(is_void)
-                && let Some(mut slot) = core.lend(id)
-            {
-                self.give_up(core, id, &mut slot);
-                core.slots.recycle((slot.kept, slot.execution, slot.block));
-            }
-        }
-    }
-
-    /// An execution brought its own memory.
-    fn take_over(&mut self, mut own: Box<Scratch>) {
-        std::mem::swap(&mut self.scratch, &mut own);
-        self.is_oversized = true;
-        if self.spare_scratches.len() < SPARE_SCRATCHES {
-            self.spare_scratches.push(own);
-        }
     }
 
     /// Runs the execution on, and does what it asks for.
@@ -343,8 +251,9 @@ impl Flow {
                 }
                 Ok(Suspension::Done(outcome)) => {
                     self.free_slot(core);
-                    self.finish(core, run, outcome);
-                    self.pass_on(run);
+                    if self.finish(core, run, outcome) {
+                        self.pass_on(run);
+                    }
                 }
                 Err(panic) => {
                     self.free_slot(core);
@@ -353,14 +262,6 @@ impl Flow {
                 }
             }
             return;
-        }
-    }
-
-    /// The execution that runs is over.
-    #[inline]
-    fn free_slot(&mut self, core: &mut Core) {
-        if let Some(id) = self.slot.take() {
-            core.slots.free(id);
         }
     }
 
@@ -376,65 +277,33 @@ impl Flow {
         self.fail(core, run, StateError::new(PANICKED, cause), None);
     }
 
-    fn finish(&mut self, core: &mut Core, run: Run<'_>, outcome: Outcome) {
+    /// An execution is over. Returns whether its record is done with.
+    fn finish(&mut self, core: &mut Core, run: Run<'_>, outcome: Outcome) -> bool {
         let state = Some(run.plan.program.state_name(self.execution.step()));
         let counts = core.counts(self.index);
-        match outcome {
+        let error = match outcome {
             Outcome::Succeeded(output) => {
                 counts.succeeded += 1;
                 self.ratio.count(false);
                 if let Err(error) = self.write(core, run, output) {
                     self.fail(core, run, error, state);
                 }
+                return true;
             }
             Outcome::Failed(error) => {
                 counts.failed += 1;
-                self.fail(core, run, error, state);
+                error
             }
             Outcome::TimedOut => {
                 counts.timed_out += 1;
-                let cause = "The execution took longer than it may.";
-                self.fail(core, run, StateError::new(names::TIMEOUT, cause), state);
+                StateError::new(names::TIMEOUT, "The execution took longer than it may.")
             }
+        };
+        if self.try_again(core, run) {
+            return false;
         }
-    }
-
-    /// Parks the execution. Returns where.
-    fn park(&mut self, core: &mut Core, run: Run<'_>) -> SlotId {
-        let id = self.slot.take().unwrap_or_else(|| core.slots.reserve());
-        let (mut kept, mut execution, mut block) = core.slots.spare();
-        kept.keep(run.origin.record);
-        // What would be written out and read again with every answer costs more than its memory.
-        let is_heavy = self.execution.is_forked() && self.scratch.used() > EVACUATED_BYTES_MAX;
-        let scratch = is_heavy.then(|| {
-            let spare = self.spare_scratches.pop();
-            let mut spare = spare.unwrap_or_else(|| Box::new(run.plan.program.scratch()));
-            std::mem::swap(&mut *spare, &mut self.scratch);
-            spare
-        });
-        if scratch.is_none() {
-            self.execution.park(&mut self.scratch, &mut block);
-        }
-        self.execution.trade_places(&mut execution);
-        core.counts(self.index).parks += 1;
-        let mut slot = Slot::new(self.index, run.claim, (kept, execution, block), run.received_ns);
-        slot.scratch = scratch;
-        slot.turn = run.turn.or_else(|| self.order.take(run.origin.record));
-        core.slots.park(id, slot);
-        id
-    }
-
-    fn call(&mut self, core: &mut Core, run: Run<'_>, request: &TaskRequest, wake_ms: i64) {
-        core.arguments.clear();
-        self.scratch.write(request.arguments, &mut core.arguments);
-        run.origin.write_name(&mut core.name);
-        let (step, attempt) = (self.execution.step(), self.execution.attempt());
-        let number = self.execution.call();
-        core.counts(self.index).task_calls += 1;
-        let id = *self.slot.get_or_insert_with(|| core.slots.reserve());
-        let state = run.plan.program.state_name(step);
-        let (pipeline, resource) = (self.index, request.resource);
-        core.call(id, &Calling { pipeline, number, state, resource, attempt, wake_ms });
+        self.fail(core, run, error, state);
+        true
     }
 }
 

@@ -16,6 +16,8 @@ pub struct Report<'a> {
     pub state: Option<&'a str>,
     /// Tries of that state.
     pub attempts: u32,
+    /// Executions of the record.
+    pub runs: u32,
 }
 
 /// Prefix of the headers that a dead letter carries beside the record's own.
@@ -33,6 +35,7 @@ fn fields(origin: &Origin<'_>, report: &Report<'_>) -> Vec<(&'static str, String
         ("definition", origin.plan.machine.to_string()),
         ("version", format!("{:016x}", origin.plan.program.version)),
         ("attempts", report.attempts.to_string()),
+        ("runs", report.runs.to_string()),
     ];
     let optional =
         [("error", report.error.name()), ("cause", report.error.cause()), ("state", report.state)];

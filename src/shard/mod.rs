@@ -34,7 +34,7 @@ pub use letters::{HEADER_PREFIX, Letters};
 pub use names::Origin;
 pub use outputs::Outlet;
 pub use pin::pin_to_core;
-pub use plan::{Decode, Input, Key, NullValue, Ordering, Output, Place, Plan, Policy};
+pub use plan::{Decode, Input, Key, NullValue, Ordering, Output, Place, Plan, Policy, Retry};
 pub use timers::{TimerId, Timers};
 
 use std::rc::Rc;

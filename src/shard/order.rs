@@ -7,8 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::plan::Ordering;
-use super::slots::Kept;
-use super::window::Claim;
+use super::slots::{Kept, Passage};
 use crate::record::{AssignmentId, Record};
 
 /// What is in order: the hash of an assignment and, where keys are kept apart, a key. Two keys of one
@@ -19,12 +18,10 @@ pub struct Turn(u64);
 /// A record that waits for its turn.
 #[derive(Debug)]
 pub struct Deferred {
-    /// Its claim.
-    pub claim: Claim,
+    /// Its way so far.
+    pub passage: Passage,
     /// Its copy.
     pub kept: Kept,
-    /// When it was handed over, on the shard's clock in nanoseconds.
-    pub received_ns: u64,
 }
 
 /// Place in the pool.
@@ -99,12 +96,12 @@ impl Queues {
     }
 
     /// Puts a record by until its turn comes.
-    pub fn defer(&mut self, turn: Turn, claim: Claim, record: &Record<'_>, received_ns: u64) {
+    pub fn defer(&mut self, turn: Turn, passage: Passage, record: &Record<'_>) {
         let mut kept = self.spare.pop().unwrap_or_default();
         kept.keep(record);
         self.len += 1;
         self.bytes += kept.bytes() + size_of::<Deferred>();
-        let deferred = (Some(Deferred { claim, kept, received_ns }), None);
+        let deferred = (Some(Deferred { passage, kept }), None);
         let place = match self.free.pop() {
             Some(place) => {
                 self.pool[place as usize] = deferred;
@@ -135,17 +132,18 @@ impl Queues {
     }
 
     /// The next record whose turn has come. Its turn is taken until [`Queues::leave`].
-    pub fn next(&mut self) -> Option<(Turn, Deferred)> {
+    pub fn next(&mut self) -> Option<Deferred> {
         let turn = self.passed_on.pop_front()?;
         let line = self.taken.get_mut(&turn)?;
         let place = line.first?;
         let (deferred, next) = std::mem::take(&mut self.pool[place as usize]);
         line.first = next;
         self.free.push(place);
-        let deferred = deferred?;
+        let mut deferred = deferred?;
+        deferred.passage.turn = Some(turn);
         self.len -= 1;
         self.bytes -= deferred.kept.bytes() + size_of::<Deferred>();
-        Some((turn, deferred))
+        Some(deferred)
     }
 
     /// Gives a copy's memory back for the next one.
@@ -185,24 +183,28 @@ mod tests {
         windows
     }
 
+    fn passage(windows: &mut Windows, offset: i64) -> Passage {
+        let claim = windows.claim(ID, offset, 1).expect("its window is open");
+        Passage { claim, received_ns: 0, turn: None, runs: 0 }
+    }
+
     /// The offset of the record whose turn has come.
     fn next(queues: &mut Queues) -> Option<(Turn, i64)> {
-        let (turn, deferred) = queues.next()?;
-        let offset = deferred.kept.lend(|record| record.position.offset);
-        queues.recycle(deferred.kept);
-        Some((turn, offset))
+        let Deferred { passage, kept } = queues.next()?;
+        let offset = kept.lend(|record| record.position.offset);
+        queues.recycle(kept);
+        Some((passage.turn?, offset))
     }
 
     #[test]
     fn a_key_is_in_order_and_others_are_not() {
         let (mut queues, mut windows) = (Queues::new(Ordering::Key), windows());
-        let mut claim = |offset| windows.claim(ID, offset, 1).expect("its window is open");
         assert_eq!(queues.taken(&record(Some(b"a"), 0)), None, "nobody waits");
         let turn = queues.take(&record(Some(b"a"), 0)).expect("it has a key");
         for offset in 1..4 {
             let behind = record(Some(b"a"), offset);
             assert_eq!(queues.taken(&behind), Some(turn));
-            queues.defer(turn, claim(offset), &behind, 0);
+            queues.defer(turn, passage(&mut windows, offset), &behind);
         }
         assert_eq!(queues.taken(&record(Some(b"b"), 4)), None);
         assert_eq!(queues.taken(&record(None, 5)), None, "records without a key are in no order");
@@ -231,8 +233,7 @@ mod tests {
         let (mut queues, mut windows) = (Queues::new(Ordering::Key), windows());
         for round in 0..50 {
             let turn = queues.take(&record(Some(b"a"), round)).expect("it has a key");
-            let claim = windows.claim(ID, round, 1).expect("its window is open");
-            queues.defer(turn, claim, &record(Some(b"a"), round), 0);
+            queues.defer(turn, passage(&mut windows, round), &record(Some(b"a"), round));
             queues.leave(turn);
             assert_eq!(next(&mut queues), Some((turn, round)));
             queues.leave(turn);

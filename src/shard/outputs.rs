@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use super::names::Origin;
 use super::plan::{Key, Place};
-use super::window::Claim;
+use super::slots::Passage;
 use crate::expr::{Path, Scope};
 use crate::fault::StateError;
 use crate::machine::Identity;
@@ -28,16 +28,14 @@ pub enum Way {
 /// A record that waits for receipts.
 #[derive(Clone, Copy, Debug)]
 pub struct Waiting {
-    /// Its claim.
-    pub claim: Claim,
+    /// Its way so far.
+    pub passage: Passage,
     /// Its offset.
     pub offset: i64,
     /// Which sink it waits for.
     pub way: Way,
     /// Its outputs share no batch with others: a refusal is their own.
     pub is_alone: bool,
-    /// When its record was handed over, on the shard's clock in nanoseconds.
-    pub received_ns: u64,
     /// Receipts still to come.
     pub outstanding: u32,
 }

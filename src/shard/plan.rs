@@ -27,6 +27,8 @@ pub struct Plan {
     pub null_value: NullValue,
     /// What is written.
     pub output: Output,
+    /// When a record whose execution failed is run again, before that.
+    pub retry: Retry,
     /// What becomes of a record that failed.
     pub policy: Policy,
     /// Which records wait for which.
@@ -81,6 +83,29 @@ pub enum Ordering {
     Partition,
 }
 
+/// When a record whose execution failed is run again.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Retry {
+    /// How often, at most.
+    pub attempts: u32,
+    /// After how long, the first time.
+    pub interval: Duration,
+    /// What that is multiplied by each time.
+    pub backoff_rate: f64,
+    /// The longest it gets.
+    pub interval_max: Duration,
+}
+
+impl Retry {
+    /// How long to wait after so many executions; `None`: no more of them.
+    pub fn pause(&self, runs: u32) -> Option<Duration> {
+        let before = runs.checked_sub(1).filter(|before| *before < self.attempts)?;
+        let factor = self.backoff_rate.powf(f64::from(before));
+        let seconds = self.interval.as_secs_f64() * factor;
+        Some(Duration::from_secs_f64(seconds.min(self.interval_max.as_secs_f64())))
+    }
+}
+
 /// What becomes of a record that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Policy {
@@ -125,4 +150,20 @@ pub enum Key {
     None,
     /// Read from the execution's output.
     Path(Path),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_their_bound_and_end() {
+        let seconds = Duration::from_secs;
+        let (interval, interval_max) = (seconds(2), seconds(15));
+        let retry = Retry { attempts: 4, interval, backoff_rate: 2.0, interval_max };
+        let pauses: Vec<_> = (1..=5).map(|runs| retry.pause(runs)).collect();
+        let expected = [Some(2), Some(4), Some(8), Some(15), None];
+        assert_eq!(pauses, expected.map(|it| it.map(seconds)));
+        assert_eq!(Retry::default().pause(1), None);
+    }
 }

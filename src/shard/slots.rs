@@ -95,12 +95,25 @@ impl Kept {
     }
 }
 
+/// A record on its way through the shard.
+#[derive(Clone, Copy, Debug)]
+pub struct Passage {
+    /// Its claim.
+    pub claim: Claim,
+    /// When it was handed over, on the shard's clock in nanoseconds.
+    pub received_ns: u64,
+    /// The turn that it has, for which others wait.
+    pub turn: Option<Turn>,
+    /// Executions of it that have begun.
+    pub runs: u32,
+}
+
 /// What a waiting execution needs.
 pub struct Slot {
     /// Whose it is: the pipeline's index on this shard.
     pub lane: usize,
-    /// Its record's claim.
-    pub claim: Claim,
+    /// Its record's way so far.
+    pub passage: Passage,
     /// Its record.
     pub kept: Kept,
     /// Where it stands.
@@ -111,10 +124,8 @@ pub struct Slot {
     pub timer: Option<TimerId>,
     /// Its memory as a whole, where it holds too much to be moved each time.
     pub scratch: Option<Box<Scratch>>,
-    /// When its record was handed over, on the shard's clock in nanoseconds.
-    pub received_ns: u64,
-    /// The turn that it has, for which others wait.
-    pub turn: Option<Turn>,
+    /// It has failed, and its record is run again from the start.
+    pub begins_anew: bool,
     bytes: usize,
 }
 
@@ -210,10 +221,9 @@ impl Slots {
 
 impl Slot {
     /// A slot of what is given.
-    pub fn new(lane: usize, claim: Claim, spare: Spare, received_ns: u64) -> Slot {
-        let (kept, execution, block) = spare;
-        let (scratch, timer, turn, bytes) = (None, None, None, 0);
-        Slot { lane, claim, kept, execution, block, scratch, timer, received_ns, turn, bytes }
+    pub fn new(lane: usize, passage: Passage, (kept, execution, block): Spare) -> Slot {
+        let (scratch, timer, begins_anew, bytes) = (None, None, false, 0);
+        Slot { lane, passage, kept, execution, block, scratch, timer, begins_anew, bytes }
     }
 }
 
@@ -230,10 +240,11 @@ mod tests {
         let id = AssignmentId(1);
         windows.open(Assignment { id, topic: "t".into(), partition: 0 });
         let claim = windows.claim(id, 0, 0).expect("a window is open");
+        let passage = Passage { claim, received_ns: 0, turn: None, runs: 1 };
         let mut slots = Slots::default();
         let spare = slots.spare();
         let first = slots.reserve();
-        slots.park(first, Slot::new(0, claim, spare, 0));
+        slots.park(first, Slot::new(0, passage, spare));
         assert_eq!(SlotId::from_bits(first.to_bits()), first);
         let lent = slots.lend(first).expect("it is parked there");
         assert!(slots.get(first).is_none(), "it is lent");
@@ -242,7 +253,7 @@ mod tests {
         slots.free(first);
         let spare = slots.spare();
         let second = slots.reserve();
-        slots.park(second, Slot::new(0, claim, spare, 0));
+        slots.park(second, Slot::new(0, passage, spare));
         // The slot is the same, its use is not: attempt 1's answer does not reach attempt 2.
         assert_eq!(first.index, second.index);
         assert!(slots.get(first).is_none() && slots.lend(first).is_none());

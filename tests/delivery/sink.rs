@@ -36,6 +36,17 @@ impl FakeSink {
         FakeSink { world, random, waiting: VecDeque::new(), calm, room, is_for_letters, stalled: 0 }
     }
 
+    /// An execution that fails runs twice before its record is a dead letter.
+    fn check_runs(&self, output: &Output<'_>) {
+        let says = |name: &str, text: &[u8]| {
+            output.headers.iter().any(|it| it.name == name && it.value == Some(text))
+        };
+        if says("expressway.error", b"Bad") && !says("expressway.runs", b"2") {
+            let problem = "a dead letter whose execution was not tried again".to_owned();
+            self.world.lock().problem.get_or_insert(problem);
+        }
+    }
+
     fn fate(&mut self) -> Option<SinkErrorKind> {
         match self.random.below(60) {
             _ if self.calm.load(Ordering::Relaxed) => None,
@@ -62,6 +73,9 @@ impl Sink for FakeSink {
         if self.stalled > 0 || self.waiting.len() >= self.room {
             let (kind, message) = (SinkErrorKind::Full, "full".to_owned());
             return Err(SinkError { kind, code: "", message });
+        }
+        if self.is_for_letters {
+            self.check_runs(&output);
         }
         let place = place_of(output.value.unwrap_or_default()).expect("outputs say where from");
         let written = self.world.lock().write(place, self.is_for_letters);

@@ -23,7 +23,7 @@ impl Flow {
     ) -> Result<(), StateError> {
         let plan = &run.plan.output;
         let Some(place) = &plan.topic else {
-            self.settle(core, run.claim, Settlement::Ack, run.received_ns);
+            self.settle(core, run.passage, Settlement::Ack);
             return Ok(());
         };
         let value = outputs::part(output, run.origin, &mut self.scratch)?;
@@ -41,18 +41,17 @@ impl Flow {
         outputs::key_into(output, run.origin, &mut self.scratch, &mut self.key)?;
         let count = if plan.split { self.scratch.count(value) } else { 1 };
         if count == 0 {
-            self.settle(core, run.claim, Settlement::Ack, run.received_ns);
+            self.settle(core, run.passage, Settlement::Ack);
             return Ok(());
         }
         let offset = run.origin.record.position.offset;
-        let mark = self.windows.mark(run.claim.assignment(), offset);
+        let mark = self.windows.mark(run.passage.claim.assignment(), offset);
         let is_alone = mark.is_some_and(|mark| mark.is_output_alone);
         let tag = self.ledger.open(Waiting {
-            claim: run.claim,
+            passage: run.passage,
             offset,
             way: Way::Output,
             is_alone,
-            received_ns: run.received_ns,
             outstanding: count as u32,
         });
         let written = self.write_parts(core, run, topic, value, (tag, is_alone));
@@ -112,10 +111,10 @@ impl Flow {
         self.ratio.count(true);
         match run.plan.policy {
             // Of an earlier window, whose records are read again.
-            _ if !self.windows.is_valid(run.claim) => {}
+            _ if !self.windows.is_valid(run.passage.claim) => {}
             Policy::Drop => {
                 core.counts(self.index).dropped += 1;
-                self.settle(core, run.claim, Settlement::Dropped, run.received_ns);
+                self.settle(core, run.passage, Settlement::Dropped);
             }
             Policy::Stop => {
                 let Origin { topic, partition, record, .. } = run.origin;
@@ -128,16 +127,16 @@ impl Flow {
             }
             Policy::DeadLetter => {
                 let attempts = if state.is_some() { self.execution.attempt() + 1 } else { 0 };
-                let report = Report { error: &error, state, attempts };
+                let runs = run.passage.runs;
+                let report = Report { error: &error, state, attempts, runs };
                 let offset = run.origin.record.position.offset;
-                let mark = self.windows.mark(run.claim.assignment(), offset);
+                let mark = self.windows.mark(run.passage.claim.assignment(), offset);
                 let mark = mark.cloned().unwrap_or_default();
                 let tag = self.ledger.open(Waiting {
-                    claim: run.claim,
+                    passage: run.passage,
                     offset,
                     way: Way::Letter,
                     is_alone: mark.is_letter_alone,
-                    received_ns: run.received_ns,
                     outstanding: 1,
                 });
                 match self.letters.write(run.origin, &report, tag, &mark) {

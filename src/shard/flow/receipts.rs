@@ -4,23 +4,17 @@ use super::{Flow, Halt};
 use crate::ack::Settlement;
 use crate::shard::core::Core;
 use crate::shard::outputs::{Waiting, Way};
-use crate::shard::window::Claim;
+use crate::shard::slots::Passage;
 use crate::sinks::{Receipt, SinkError, SinkErrorKind};
 use crate::sources::Source;
 
 impl Flow {
-    pub(super) fn settle(
-        &mut self,
-        core: &mut Core,
-        claim: Claim,
-        how: Settlement,
-        received_ns: u64,
-    ) {
+    pub(super) fn settle(&mut self, core: &mut Core, passage: Passage, how: Settlement) {
         let now_ns = core.now_ns;
         let counters = &mut core.counters.pipelines[self.index];
-        if self.windows.settle(claim, how) {
+        if self.windows.settle(passage.claim, how) {
             counters.counts.settled += 1;
-            counters.latency.record(now_ns.saturating_sub(received_ns));
+            counters.latency.record(now_ns.saturating_sub(passage.received_ns));
         } else {
             counters.counts.stale += 1;
         }
@@ -55,7 +49,7 @@ impl Flow {
             Way::Letter => (Settlement::DeadLettered, &mut counts.dead_letters),
         };
         *count += 1;
-        self.settle(core, waiting.claim, how, waiting.received_ns);
+        self.settle(core, waiting.passage, how);
     }
 
     /// An output was taken and then refused. Its record is not at hand any more, so its partition is
@@ -72,7 +66,7 @@ impl Flow {
                 self.pause(self.letters.failure(&e));
             }
             (SinkErrorKind::Record, way) => {
-                let (id, offset) = (waiting.claim.assignment(), waiting.offset);
+                let (id, offset) = (waiting.passage.claim.assignment(), waiting.offset);
                 self.windows.note(id, offset, |mark| match (way, waiting.is_alone) {
                     (Way::Output, false) => mark.is_output_alone = true,
                     (Way::Output, true) => mark.condemned = Some(e.message),
@@ -90,8 +84,8 @@ impl Flow {
 
     /// Has a refused output's partition read again, unless it was since.
     fn read_again(&mut self, waiting: &Waiting) {
-        let id = waiting.claim.assignment();
-        if self.windows.is_valid(waiting.claim) && !self.rewinds.contains(&id) {
+        let id = waiting.passage.claim.assignment();
+        if self.windows.is_valid(waiting.passage.claim) && !self.rewinds.contains(&id) {
             self.rewinds.push(id);
         }
     }
