@@ -3,8 +3,9 @@
 
 use std::fmt::Write;
 
-use expressway::load::chart::{Chart, Line, Scale, escape, nice};
+use expressway::load::chart::{Chart, Line, Scale, nice};
 use expressway::load::figures::count;
+use expressway::load::xml::escaped;
 
 use crate::plan::MEMBERS_MAX;
 use crate::story::{Entry, Lane, State, Story};
@@ -26,7 +27,7 @@ pub fn page(story: &Story) -> String {
     let (class, verdict) =
         if complaints.is_empty() { ("good", "passed") } else { ("bad", "failed") };
     let said: String =
-        complaints.iter().map(|it| format!("<p class=\"bad\">{}</p>", escape(it))).collect();
+        complaints.iter().map(|it| format!("<p class=\"bad\">{}</p>", escaped(it))).collect();
     let body = [
         format!("<header><h1>Chaos</h1><span class=\"badge {class}\">{verdict}</span></header>"),
         format!(
@@ -126,7 +127,7 @@ fn row_of(story: &Story, lane: Lane, y: f64, svg: &mut String) {
         );
     }
     for it in of_lane {
-        let (at, text) = (x(story, it.at.as_secs_f64()), escape(&it.what));
+        let (at, text) = (x(story, it.at.as_secs_f64()), escaped(&it.what));
         let mark = match it.state {
             State::Killed => {
                 format!("<path class=\"kill\" d=\"M{:.1} {y}l10 14m-10 0l10 -14\">", at - 5.0)
@@ -182,7 +183,7 @@ fn duplicates(story: &Story) -> Chart {
 
 fn charges(story: &Story) -> String {
     let rows = story.charges.iter().filter(|it| it.partitions > 0).map(|it| {
-        let (what, most) = (escape(&it.what), count(it.partitions * story.window));
+        let (what, most) = (escaped(&it.what), count(it.partitions * story.window));
         format!("<tr><td>{what}</td><td>{}</td><td>{most}</td></tr>", it.partitions)
     });
     let heads = "<tr><th></th><th>Partitions</th><th>Records at most</th></tr>";
@@ -193,7 +194,7 @@ fn charges(story: &Story) -> String {
 
 fn events(story: &Story) -> String {
     let row = |it: &Entry| {
-        let (at, what) = (it.at.as_secs_f64(), escape(&it.what));
+        let (at, what) = (it.at.as_secs_f64(), escaped(&it.what));
         format!("<tr><td>{what}</td><td>{at:.1} s</td></tr>")
     };
     let rows: String = story.entries.iter().map(row).collect();

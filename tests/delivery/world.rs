@@ -85,7 +85,7 @@ impl World {
     /// The record's key; some have none.
     pub fn key(&self, place: Place) -> Option<u64> {
         let dice = self.dice(place) >> 8;
-        (dice % 8 > 0).then_some((dice >> 8) % self.keys)
+        (!dice.is_multiple_of(8)).then_some((dice >> 8) % self.keys)
     }
 
     /// The record's value.
@@ -95,7 +95,7 @@ impl World {
             0..=1 => "task",
             2..=3 => "wait",
             4 => "fail",
-            5 if dice % 5 == 0 => "loop",
+            5 if dice.is_multiple_of(5) => "loop",
             _ => "plain",
         };
         let (partition, number) = place;

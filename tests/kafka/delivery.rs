@@ -141,7 +141,7 @@ pub fn order(broker: &Broker) {
     let setup = Setup::new(broker, "order", definition, "");
     let pipeline = pipeline("order", "order.in", "order.out", r#"on_failure = "stop""#);
     let event = |id: u64| {
-        let wait = u64::from(id / KEYS % 3 == 0);
+        let wait = u64::from((id / KEYS).is_multiple_of(3));
         topics::new(&(id % KEYS).to_string(), format!(r#"{{"id":{id},"wait":{wait}}}"#))
     };
     let write = || {
