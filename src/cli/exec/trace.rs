@@ -1,6 +1,6 @@
 //! What happens in an execution, told as it happens: for people, or a JSON object a line for tools.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
@@ -41,6 +41,8 @@ pub(super) struct Trace<'a> {
     step: StepId,
     /// Whose turn was told of last.
     told: Cell<u32>,
+    /// What the last stage made.
+    made: RefCell<String>,
     /// The states of all.
     steps: BTreeMap<u32, StepId>,
 }
@@ -61,6 +63,7 @@ impl<'a> Trace<'a> {
             thread: 0,
             step: program.start,
             told: Cell::new(0),
+            made: RefCell::default(),
             steps,
         }
     }
@@ -129,6 +132,7 @@ impl<'a> Trace<'a> {
         let time = paint.dim(&format!("{since_ms:>6} ms{thread}"));
         let is_other = self.told.replace(self.thread) != self.thread;
         if let ("stage", [(_, name), (_, value)]) = (what, fields) {
+            self.made.replace(value.clone());
             let value = self.value(&unquoted(name), value);
             let heading = format!("{time}  {}\n", paint.bold(&format!("in        {state}")));
             return if is_other { heading + &value } else { value };
@@ -141,8 +145,11 @@ impl<'a> Trace<'a> {
             _ => (what, ""),
         };
         let word = format!("{word:<9}");
+        // An answer that is an error is told again as the state's.
+        let is_error = what == "answer" && fields.iter().any(|(name, _)| *name == "error");
         let painted = match what {
             "enter" => paint.bold(&format!("{word} {of}")),
+            "answer" if is_error => paint.bad(&word),
             "error" | "failed" | "timed out" => paint.bad(&word),
             "answer" | "succeeded" => paint.good(&word),
             _ => paint.lively(&word),
@@ -152,10 +159,12 @@ impl<'a> Trace<'a> {
         for (name, value) in fields {
             match *name {
                 "next" if is_last => {}
-                "type" | "next" | "resource" | "seconds" => {
-                    text += &format!(" {}", unquoted(value))
-                }
+                "type" | "next" | "resource" => text += &format!(" {}", unquoted(value)),
+                "seconds" => text += &format!(" {value} s"),
+                "error" if is_error => text += &format!(" {}", unquoted(value)),
+                "cause" if is_error => {}
                 "attempt" if value == "0" => {}
+                "arguments" if *value == *self.made.borrow() => {}
                 "output" if !is_last => {}
                 _ => values += &format!("\n{}", self.value(name, value)),
             }

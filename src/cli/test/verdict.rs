@@ -10,6 +10,8 @@ use crate::cli::demo::paint::Paint;
 
 /// Lines of agreement shown around a difference.
 const AROUND: usize = 3;
+/// Characters of a line that holds a whole list or object.
+const LINE_CHARS_MAX: usize = 72;
 
 /// The differences, a text of one or more lines each; none where it is as expected.
 pub(super) fn differences(expect: &Expect, ran: &Ran, paint: Paint) -> Vec<String> {
@@ -130,9 +132,36 @@ fn without(value: &Json, pointers: &[String]) -> Json {
     value
 }
 
-/// The value with its members in the order of their names, so that order makes no difference.
+/// The value with its members in the order of their names, so that order makes no difference; what
+/// fits on a line stands on one.
 fn pretty(value: &Json) -> String {
-    serde_json::to_string_pretty(&sorted(value)).unwrap_or_default()
+    let mut text = String::new();
+    write(&sorted(value), 0, &mut text);
+    text
+}
+
+fn write(value: &Json, depth: usize, out: &mut String) {
+    let (open, close, parts): (_, _, Vec<(String, &Json)>) = match value {
+        Json::Array(items) => ('[', ']', items.iter().map(|it| (String::new(), it)).collect()),
+        Json::Object(members) => {
+            let part = |(name, it)| (format!("{}: ", Json::from(name as &str)), it);
+            ('{', '}', members.iter().map(|(name, it)| part((name, it))).collect())
+        }
+        _ => return *out += &value.to_string(),
+    };
+    let compact = value.to_string();
+    // The outermost value is taken apart all the same: a difference is one of its parts.
+    if parts.is_empty() || (depth > 0 && depth * 2 + compact.len() <= LINE_CHARS_MAX) {
+        return *out += &compact;
+    }
+    out.push(open);
+    for (at, (name, part)) in parts.iter().enumerate() {
+        *out += if at > 0 { ",\n" } else { "\n" };
+        *out += &"  ".repeat(depth + 1);
+        *out += name;
+        write(part, depth + 1, out);
+    }
+    *out += &format!("\n{}{close}", "  ".repeat(depth));
 }
 
 fn sorted(value: &Json) -> Json {
@@ -193,6 +222,16 @@ mod tests {
         let value = json!({"a": {"b/c": 1, "d": 2}, "e": [1, 2]});
         let ignored = ["/a/b~1c".to_owned(), "/e/0".to_owned(), "/gone/x".to_owned()];
         assert_eq!(without(&value, &ignored), json!({"a": {"d": 2}, "e": [null, 2]}));
+    }
+
+    #[test]
+    fn what_fits_on_a_line_stands_on_one() {
+        let value = json!({"b": [1, {"x": 2}], "a": {}, "c": ["x".repeat(40), "y".repeat(40)]});
+        let (x, y) = ("x".repeat(40), "y".repeat(40));
+        let expected = format!(
+            "{{\n  \"a\": {{}},\n  \"b\": [1,{{\"x\":2}}],\n  \"c\": [\n    \"{x}\",\n    \"{y}\"\n  ]\n}}"
+        );
+        assert_eq!(pretty(&value), expected);
     }
 
     #[test]
