@@ -4,14 +4,21 @@
 use std::io::Read;
 
 use super::csv;
+use super::reader::{failed, too_deep};
 use crate::asl::fields::Fields;
 use crate::asl::{codes, names};
+use crate::fault::StateError;
 use crate::value::{Kind, Scratch, Value};
 
 /// Objects that one Map reads.
 const OBJECTS_MAX: usize = 100_000;
 /// Bytes of one object, unpacked: what the index of a document can hold.
 const OBJECT_BYTES_MAX: u64 = 64 << 20;
+/// Bytes of all objects that one Map reads.
+const READ_BYTES_MAX: i64 = 512 << 20;
+/// What is known while objects are read, as a value that lives through calls: this many things, and
+/// the items of each object read so far.
+pub(super) const KNOWN: usize = 3;
 /// What a text that is packed with gzip begins with.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
@@ -161,6 +168,74 @@ pub(super) fn unpacked(text: &[u8]) -> Result<std::borrow::Cow<'_, [u8]>, String
         return Err(format!("An object has more than {OBJECT_BYTES_MAX} bytes, unpacked."));
     }
     Ok(out.into())
+}
+
+/// Nothing read yet of these objects.
+pub(super) fn begun(scratch: &mut Scratch, objects: Objects) -> Result<Value, StateError> {
+    let Objects { places, columns } = objects;
+    let whole = scratch.mark();
+    let list = scratch.mark();
+    for (bucket, key) in &places {
+        let place = scratch.mark();
+        for (name, text) in [("Bucket", bucket), ("Key", key)] {
+            let text = scratch.string(text);
+            scratch.push_member(name, text);
+        }
+        let place = scratch.object(place).map_err(|_| too_deep())?;
+        scratch.push(place);
+    }
+    let list = scratch.array(list).map_err(|_| too_deep())?;
+    let columns = columns.map_or(Value::NULL, |columns| scratch.string(&columns));
+    let bytes = scratch.integer(0);
+    [list, bytes, columns].into_iter().for_each(|value| scratch.push(value));
+    scratch.array(whole).map_err(|_| too_deep())
+}
+
+/// What was known, and the items of one more object.
+pub(super) fn longer(
+    scratch: &mut Scratch,
+    known: Value,
+    more_bytes: usize,
+    items: Value,
+) -> Result<Value, StateError> {
+    let before = scratch.item(known, 1).and_then(|bytes| scratch.i64(bytes)).unwrap_or(0);
+    let bytes = before.saturating_add_unsigned(more_bytes as u64);
+    if bytes > READ_BYTES_MAX {
+        return Err(failed(format!("The objects have more than {READ_BYTES_MAX} bytes.")));
+    }
+    let bytes = scratch.integer(bytes);
+    let mark = scratch.mark();
+    let mut parts = scratch.items(known);
+    let mut at = 0;
+    while let Some(part) = scratch.next_item(&mut parts) {
+        scratch.push(if at == 1 { bytes } else { part });
+        at += 1;
+    }
+    scratch.push(items);
+    scratch.array(mark).map_err(|_| too_deep())
+}
+
+/// The items of each object that was read.
+pub(super) fn items_in(scratch: &Scratch, known: Value) -> impl Iterator<Item = Value> {
+    let mut parts = scratch.items(known);
+    std::iter::from_fn(move || scratch.next_item(&mut parts)).skip(KNOWN)
+}
+
+/// The first items of all objects.
+pub(super) fn flat(scratch: &mut Scratch, known: Value, max: usize) -> Result<Value, StateError> {
+    let chunks: Vec<Value> = items_in(scratch, known).collect();
+    let mark = scratch.mark();
+    let mut left = max;
+    for chunk in chunks {
+        let mut items = scratch.items(chunk);
+        while left > 0
+            && let Some(item) = scratch.next_item(&mut items)
+        {
+            scratch.push(item);
+            left -= 1;
+        }
+    }
+    scratch.array(mark).map_err(|_| too_deep())
 }
 
 #[cfg(test)]

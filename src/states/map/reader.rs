@@ -2,7 +2,7 @@
 
 use super::count::Count;
 use super::csv;
-use super::index::{Index, Objects, inventory_form, unpacked};
+use super::index::{Index, KNOWN, begun, flat, inventory_form, items_in, longer, unpacked};
 use crate::asl::fields::Fields;
 use crate::asl::{codes, names};
 use crate::fault::StateError;
@@ -17,8 +17,6 @@ pub const READER_FAILED: &str = "States.ItemReaderFailed";
 
 /// The most items that a reader takes (Developer Guide, "MaxItems").
 const ITEMS_MAX: i64 = 100_000_000;
-/// Bytes of all objects that one Map reads.
-const READ_BYTES_MAX: i64 = 512 << 20;
 const INPUT_TYPES: [&str; 5] = ["CSV", "JSON", "JSONL", "MANIFEST", "PARQUET"];
 
 /// `{"Resource": "arn:aws:states:::s3:getObject", "ReaderConfig": {...}, "Parameters": {...}}`
@@ -43,10 +41,6 @@ pub enum Read {
     /// There is more to read: what is known so far, and the next call.
     More(Value, TaskRequest),
 }
-
-/// What is known while objects are read, as a value that lives through calls: this many things, and
-/// the items of each object read so far.
-const KNOWN: usize = 3;
 
 /// How the text holds items.
 #[derive(Debug)]
@@ -311,79 +305,11 @@ fn object_of(listing: ResourceId, lowering: &mut Lowering<'_>) -> Option<Resourc
     Some(ResourceId(lowering.resources.len() as u32 - 1))
 }
 
-/// Nothing read yet of these objects.
-fn begun(scratch: &mut Scratch, objects: Objects) -> Result<Value, StateError> {
-    let Objects { places, columns } = objects;
-    let whole = scratch.mark();
-    let list = scratch.mark();
-    for (bucket, key) in &places {
-        let place = scratch.mark();
-        for (name, text) in [("Bucket", bucket), ("Key", key)] {
-            let text = scratch.string(text);
-            scratch.push_member(name, text);
-        }
-        let place = scratch.object(place).map_err(|_| too_deep())?;
-        scratch.push(place);
-    }
-    let list = scratch.array(list).map_err(|_| too_deep())?;
-    let columns = columns.map_or(Value::NULL, |columns| scratch.string(&columns));
-    let bytes = scratch.integer(0);
-    [list, bytes, columns].into_iter().for_each(|value| scratch.push(value));
-    scratch.array(whole).map_err(|_| too_deep())
-}
-
-/// What was known, and the items of one more object.
-fn longer(
-    scratch: &mut Scratch,
-    known: Value,
-    more_bytes: usize,
-    items: Value,
-) -> Result<Value, StateError> {
-    let before = scratch.item(known, 1).and_then(|bytes| scratch.i64(bytes)).unwrap_or(0);
-    let bytes = before.saturating_add_unsigned(more_bytes as u64);
-    if bytes > READ_BYTES_MAX {
-        return Err(failed(format!("The objects have more than {READ_BYTES_MAX} bytes.")));
-    }
-    let bytes = scratch.integer(bytes);
-    let mark = scratch.mark();
-    let mut parts = scratch.items(known);
-    let mut at = 0;
-    while let Some(part) = scratch.next_item(&mut parts) {
-        scratch.push(if at == 1 { bytes } else { part });
-        at += 1;
-    }
-    scratch.push(items);
-    scratch.array(mark).map_err(|_| too_deep())
-}
-
-/// The items of each object that was read.
-fn items_in(scratch: &Scratch, known: Value) -> impl Iterator<Item = Value> {
-    let mut parts = scratch.items(known);
-    std::iter::from_fn(move || scratch.next_item(&mut parts)).skip(KNOWN)
-}
-
-/// The first items of all objects.
-fn flat(scratch: &mut Scratch, known: Value, max: usize) -> Result<Value, StateError> {
-    let chunks: Vec<Value> = items_in(scratch, known).collect();
-    let mark = scratch.mark();
-    let mut left = max;
-    for chunk in chunks {
-        let mut items = scratch.items(chunk);
-        while left > 0
-            && let Some(item) = scratch.next_item(&mut items)
-        {
-            scratch.push(item);
-            left -= 1;
-        }
-    }
-    scratch.array(mark).map_err(|_| too_deep())
-}
-
-fn too_deep() -> StateError {
+pub(super) fn too_deep() -> StateError {
     failed("The items are nested too deeply.")
 }
 
-fn failed(cause: impl Into<String>) -> StateError {
+pub(super) fn failed(cause: impl Into<String>) -> StateError {
     StateError::new(READER_FAILED, cause)
 }
 
