@@ -308,6 +308,33 @@ fn keys_are_looked_up_by_what_they_say() {
 /// A look-up goes first where the key last stood: in documents that look alike only now and then,
 /// with the same names at every depth, as values and escaped, it finds what a slow one finds.
 #[test]
+fn keys_that_are_not_there_are_not_found() {
+    let name =
+        |len: usize, last: char| "abcdefghijklmnopqrst"[..len].to_owned() + &last.to_string();
+    for (implementation, mut scratch) in scratches() {
+        for round in 0..3 {
+            // Two documents, of which the filter knows the second.
+            let numbers: Vec<_> =
+                (0..20).map(|len| format!("{:?}:{len}", name(len, '!'))).collect();
+            let text = format!("{{{}}}", numbers.join(","));
+            let escaped = text.replace("!", "\\u0021");
+            let both = [&text, &escaped].map(|it| scratch.parse(it.as_bytes()).expect("JSON"));
+            for (len, object) in (0..20).flat_map(|len| both.map(|object| (len, object))) {
+                let (there, absent) = (Key::new(&name(len, '!')), Key::new(&name(len, '?')));
+                let found = scratch.get(object, &there).and_then(|it| scratch.i64(it));
+                assert_eq!(found, Some(len as i64), "{implementation:?} {round}");
+                assert!(scratch.get(object, &absent).is_none(), "{implementation:?} {len}");
+                assert!(
+                    scratch.member(object, absent.name()).is_none(),
+                    "{implementation:?} {len}"
+                );
+            }
+            scratch.reset();
+        }
+    }
+}
+
+#[test]
 fn a_place_remembered_is_looked_at_before_it_is_believed() {
     let names = ["a", "b", "id", "a_long_name", "a_name_beyond_sixteen_bytes", "é"];
     let keys = names.map(Key::new);

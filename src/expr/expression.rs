@@ -3,7 +3,7 @@
 use super::path::{Path, PathError};
 use super::scope::Scope;
 use crate::fault::StateError;
-use crate::intrinsics::{Call, Intrinsic};
+use crate::intrinsics::{Call, Intrinsic, Pattern};
 use crate::value::{Scratch, Value};
 
 mod parse;
@@ -28,6 +28,8 @@ pub struct Invocation {
     text: Box<str>,
     function: &'static Intrinsic,
     args: Box<[Argument]>,
+    /// `States.Format`, with a template that is constant.
+    pattern: Option<Pattern>,
 }
 
 #[derive(Clone, Debug)]
@@ -74,6 +76,7 @@ impl Expression {
     }
 
     /// Its value, or the path in it that leads nowhere.
+    #[inline(always)]
     pub fn evaluate(&self, scope: &mut Scope<'_>) -> Result<Result<Value, &Path>, StateError> {
         match self {
             Expression::Path(path) => Ok(path.evaluate(scope)?.ok_or(path)),
@@ -122,7 +125,8 @@ impl Invocation {
                 Err(path) => return Ok(Err(path)),
             }
         }
-        let mut call = Call { args, scratch: scope.scratch, random: scope.random };
+        let pattern = self.pattern.as_ref();
+        let mut call = Call { args, pattern, scratch: scope.scratch, random: scope.random };
         (self.function.run)(&mut call).map(Ok).map_err(|e| self.named(e))
     }
 

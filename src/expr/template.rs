@@ -189,8 +189,7 @@ impl Node {
                         Node::Field(field) => field.evaluate(scope)?,
                         node => node.evaluate(scope)?,
                     };
-                    scope.scratch.push(*key);
-                    scope.scratch.push(value);
+                    scope.scratch.push_pair(*key, value);
                 }
                 scope.scratch.object(mark)
             }

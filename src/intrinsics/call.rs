@@ -1,5 +1,6 @@
 //! What a function works on, and its arguments by type.
 
+use super::format::Pattern;
 use super::{Random, failure};
 use crate::fault::StateError;
 use crate::value::{Kind, Limits, Mark, Scratch, TooDeep, Value};
@@ -8,6 +9,8 @@ use crate::value::{Kind, Limits, Mark, Scratch, TooDeep, Value};
 pub struct Call<'a> {
     /// The arguments; their number is within the function's arity.
     pub args: &'a [Value],
+    /// `States.Format`: the first argument, where it is constant.
+    pub pattern: Option<&'a Pattern>,
     /// Where the arguments lie and the result is built.
     pub scratch: &'a mut Scratch,
     /// The execution's random numbers.

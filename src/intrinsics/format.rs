@@ -4,7 +4,45 @@
 
 use super::{Call, failure};
 use crate::fault::StateError;
-use crate::value::{Kind, Scratch, Value};
+use crate::value::{Kind, Literal, Scratch, Value};
+
+/// A template read once: the text around its places.
+#[derive(Clone, Debug)]
+pub struct Pattern(Box<[Literal]>);
+
+impl Pattern {
+    /// Reads the template, a string, if it has a place for each of `places` values and no brace that
+    /// stands alone; what is wrong otherwise shows when it is used.
+    pub fn new(template: Value, places: usize, scratch: &Scratch) -> Option<Pattern> {
+        let mut rest = scratch.inner(template);
+        let (mut pieces, mut piece) = (Vec::new(), String::new());
+        loop {
+            let (len, mark, mark_len) = next(rest);
+            piece.push_str(&rest[..len]);
+            match mark {
+                Mark::Place => pieces.push(Literal::new(&std::mem::take(&mut piece))),
+                Mark::Escape(skipped) => piece.push_str(&rest[len + skipped..len + mark_len]),
+                Mark::Brace => return None,
+                Mark::End => break,
+            }
+            rest = &rest[len + mark_len..];
+        }
+        pieces.push(Literal::new(&piece));
+        (pieces.len() == places + 1).then(|| Pattern(pieces.into()))
+    }
+
+    fn fill(&self, scratch: &mut Scratch, values: &[Value]) -> Value {
+        let open = scratch.open_string();
+        let mut values = values.iter();
+        for piece in &self.0 {
+            scratch.push_literal(piece);
+            if let Some(value) = values.next() {
+                print(scratch, *value);
+            }
+        }
+        scratch.close_string(open)
+    }
+}
 
 /// What follows a piece of plain text in a template.
 enum Mark {
@@ -20,6 +58,9 @@ enum Mark {
 
 pub(super) fn run(call: &mut Call<'_>) -> Result<Value, StateError> {
     call.check_size()?;
+    if let Some(pattern) = call.pattern {
+        return Ok(pattern.fill(call.scratch, &call.args[1..]));
+    }
     let (template, values) = (call.string(0)?, &call.args[1..]);
     let open = call.scratch.open_string();
     let (mut at, mut used) = (0, 0);
@@ -71,7 +112,15 @@ fn next(text: &str) -> (usize, Mark, usize) {
 }
 
 /// Appends `value` to the open string.
+#[inline]
 fn print(scratch: &mut Scratch, value: Value) {
+    match value.kind() {
+        Kind::Array | Kind::Object => print_container(scratch, value),
+        _ => scratch.push_scalar(value),
+    }
+}
+
+fn print_container(scratch: &mut Scratch, value: Value) {
     match value.kind() {
         Kind::Array => {
             let mut items = scratch.items(value);

@@ -25,6 +25,7 @@ mod uuid;
 mod tests;
 
 pub use call::Call;
+pub use format::Pattern;
 pub use random::Random;
 
 use crate::fault::{StateError, names};

@@ -9,8 +9,18 @@ fn called(name: &str, args: &str) -> Result<String, String> {
     let row = find(&format!("States.{name}")).expect("a function");
     assert!((row.arity.0..=row.arity.1).contains(&args.len()), "arity of {name}");
     let mut random = Random::new(1);
-    let mut call = Call { args: &args, scratch: &mut scratch, random: &mut random };
+    let pattern = match name {
+        "Format" => Pattern::new(args[0], args.len() - 1, &scratch),
+        _ => None,
+    };
+    let scratch = &mut scratch;
+    let mut call = Call { args: &args, pattern: None, scratch, random: &mut random };
     let value = (row.run)(&mut call).map_err(|e| e.to_string())?;
+    if pattern.is_some() {
+        call.pattern = pattern.as_ref();
+        let again = (row.run)(&mut call).map_err(|e| e.to_string())?;
+        assert!(scratch.equals(value, again), "{name} of a template read before");
+    }
     let mut out = Vec::new();
     scratch.write(value, &mut out);
     Ok(String::from_utf8(out).expect("UTF-8"))

@@ -151,8 +151,10 @@ impl Thread {
         self.entered_event = event;
         self.entered_ms = now_ms;
         self.attempt = 0;
-        self.retries.clear();
-        self.retries.resize(retriers, 0);
+        if retriers > 0 || !self.retries.is_empty() {
+            self.retries.clear();
+            self.retries.resize(retriers, 0);
+        }
     }
 
     /// Becomes what follows the wait, if its time has come.

@@ -301,8 +301,7 @@ impl crate::expr::Context for Source<'_> {
         let source = self.origin.source(scratch).unwrap_or(Value::NULL);
         let mark = scratch.mark();
         let key = scratch.string("Source");
-        scratch.push(key);
-        scratch.push(source);
+        scratch.push_pair(key, source);
         scratch.object(mark).unwrap_or(Value::NULL)
     }
 }

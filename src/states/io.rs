@@ -36,15 +36,28 @@ impl Selection {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn select(
         &self,
         frame: &mut Frame<'_>,
         from: Value,
         stage: Stage,
     ) -> Result<Value, StateError> {
+        match self {
+            Selection::Whole => Ok(from),
+            _ => self.select_part(frame, from, stage),
+        }
+    }
+
+    #[inline(never)]
+    fn select_part(
+        &self,
+        frame: &mut Frame<'_>,
+        from: Value,
+        stage: Stage,
+    ) -> Result<Value, StateError> {
         let selected = match self {
-            Selection::Whole => return Ok(from),
+            Selection::Whole => from,
             Selection::Nothing => frame.scope.scratch.empty_object(),
             Selection::Path(path) => frame.with_input(from, |frame| value_at(path, frame))?,
             Selection::Made(payload) => return payload.make(frame, stage),
@@ -139,11 +152,19 @@ impl ResultPath {
     }
 
     /// The state's input, as it came, with the result.
-    #[inline]
+    #[inline(always)]
     pub(super) fn put(&self, frame: &mut Frame<'_>, result: Value) -> Result<Value, StateError> {
+        match self {
+            ResultPath::Whole => Ok(result),
+            _ => self.put_in(frame, result),
+        }
+    }
+
+    #[inline(never)]
+    fn put_in(&self, frame: &mut Frame<'_>, result: Value) -> Result<Value, StateError> {
         let raw = frame.scope.input;
         let output = match self {
-            ResultPath::Whole => return Ok(result),
+            ResultPath::Whole => result,
             ResultPath::Discard => raw,
             ResultPath::At(path) => {
                 let put = frame.scope.scratch.put(raw, path.segments(), result);

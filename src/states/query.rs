@@ -178,8 +178,7 @@ impl Query {
                 Member::Context => Some(context.object(scratch)),
             };
             if let Some(value) = value.filter(|value| value.can_nest()) {
-                scratch.push(*name);
-                scratch.push(value);
+                scratch.push_pair(*name, value);
             }
         }
         scratch.object(mark).unwrap_or(Value::NULL)
@@ -284,8 +283,7 @@ impl Tree {
 fn push_members(members: &[(Value, Tree)], frame: &mut Frame<'_>) -> Result<(), StateError> {
     for (name, tree) in members {
         let value = tree.evaluate(frame)?;
-        frame.scope.scratch.push(*name);
-        frame.scope.scratch.push(value);
+        frame.scope.scratch.push_pair(*name, value);
     }
     Ok(())
 }

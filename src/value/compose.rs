@@ -3,8 +3,25 @@
 use std::ops::Range;
 
 use super::scratch::Scratch;
-use super::text::escape_into;
+use super::text::{CHUNK, append_short, escape_into};
 use super::value::{Shape, Value};
+
+/// JSON string text, without quotes, that is appended often.
+#[derive(Clone, Debug)]
+pub struct Literal {
+    /// At least a chunk of it, zeros behind.
+    text: Box<[u8]>,
+    len: usize,
+}
+
+impl Literal {
+    /// `text` is [`Scratch::inner`] text, or pieces of it that tear no escape.
+    pub fn new(text: &str) -> Literal {
+        let mut padded = text.as_bytes().to_vec();
+        padded.resize(text.len().max(CHUNK), 0);
+        Literal { text: padded.into(), len: text.len() }
+    }
+}
 
 impl Scratch {
     /// Appends the bytes `part` of [`Scratch::inner`] to the open string. A part that is no text
@@ -14,6 +31,17 @@ impl Scratch {
         if string.shape() == Shape::String && self.inner(string).get(part.clone()).is_some() {
             let from = string.offset as usize + 1;
             self.repeat(from + part.start..from + part.end);
+        }
+    }
+
+    /// Appends a literal to the open string.
+    #[inline]
+    pub fn push_literal(&mut self, literal: &Literal) {
+        match literal.text.first_chunk() {
+            Some(chunk) if literal.len <= CHUNK => {
+                append_short(chunk, literal.len, &mut self.bytes)
+            }
+            _ => self.bytes.extend_from_slice(&literal.text[..literal.len]),
         }
     }
 

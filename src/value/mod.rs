@@ -32,6 +32,7 @@ mod value;
 mod write;
 
 pub use block::Block;
+pub use compose::Literal;
 pub use hash::{hash, hash_on};
 pub use index::{Implementation, ParseError, ParseReason};
 pub use number::{f64_of, i64_of};

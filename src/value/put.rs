@@ -2,8 +2,8 @@
 //! costs an overlay of one pair; overlays are replaced, never chained, and flatten when they grow.
 
 use super::read::Key;
-use super::scratch::{Scratch, TooDeep};
-use super::value::{DISJOINT, SPACED, Shape, UNUSUAL, Value};
+use super::scratch::{Limits, Scratch, TooDeep};
+use super::value::{DISJOINT, SPACED, Shape, Tag, UNUSUAL, Value};
 
 /// Pairs that an overlay holds at most; one more makes it an object of its own.
 const OVERLAY_MAX: u32 = 8;
@@ -90,28 +90,36 @@ impl Scratch {
         value: Value,
         is_disjoint: bool,
     ) -> Result<Value, TooDeep> {
-        let mark = self.mark();
-        self.push(base);
+        let offset = self.nodes.len();
+        self.nodes.push(base);
         let mut is_new = true;
         for pair in kept.chunks_exact(2) {
             let is_it = self.says(pair[0], key.name());
             is_new &= !is_it;
-            self.push(pair[0]);
-            self.push(if is_it { value } else { pair[1] });
+            self.nodes.extend([pair[0], if is_it { value } else { pair[1] }]);
         }
         if is_new {
             let name = self.key(key);
-            self.push(name);
-            self.push(value);
+            self.nodes.extend([name, value]);
         }
-        let len = kept.len() / 2 + usize::from(is_new);
-        let mut overlay = self.container(mark, len, Shape::Overlay, 2 * len)?;
-        // The base's own height is not inside another container here.
-        let pairs = &self.nodes[overlay.offset as usize + 1..];
-        let inside = pairs.iter().map(|v| v.height + 1).max().unwrap_or(0);
-        overlay.height = base.height.max(inside);
-        overlay.flags = overlay.flags & (UNUSUAL | SPACED) | if is_disjoint { DISJOINT } else { 0 };
-        Ok(overlay)
+        let pairs = &self.nodes[offset + 1..];
+        let (mut height, mut flags) = (base.height, base.flags & (UNUSUAL | SPACED));
+        // A colon and a comma each.
+        let mut size = base.size_max() + pairs.len();
+        for part in pairs {
+            size += part.size_max();
+            height = height.max(part.height + 1);
+            flags |= part.flags & (UNUSUAL | SPACED);
+        }
+        if height > Limits::HEIGHT_CEILING {
+            self.nodes.truncate(offset);
+            return Err(TooDeep);
+        }
+        let len = pairs.len() as u32 / 2;
+        let link = u32::try_from(size).unwrap_or(u32::MAX);
+        let flags = flags | if is_disjoint { DISJOINT } else { 0 };
+        let tag = Tag::of(Shape::Overlay);
+        Ok(Value { offset: offset as u32, len, link, tag, flags, height })
     }
 
     /// The object's members as pairs of its own, with `key` replaced or added.
@@ -122,13 +130,11 @@ impl Scratch {
         while let Some((name, old)) = self.next_member(&mut members) {
             let is_it = self.says(name, key.name());
             is_new &= !is_it;
-            self.push(name);
-            self.push(if is_it { value } else { old });
+            self.push_pair(name, if is_it { value } else { old });
         }
         if is_new {
             let name = self.key(key);
-            self.push(name);
-            self.push(value);
+            self.push_pair(name, value);
         }
         self.object(mark)
     }

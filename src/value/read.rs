@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use super::index::Filter;
 use super::number::{f64_of, i64_of, short_f64_of};
 use super::scratch::Scratch;
 use super::text::{decode, decoded_equals, encode_into};
@@ -41,14 +42,20 @@ impl Key {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Probe {
     first: u64,
-    /// The bits of `first` that belong to the key.
-    kept: u64,
-    /// The last eight bytes of a key that has more.
+    /// The last eight bytes; of a shorter key, the first.
     last: u64,
+    /// The bits of both that belong to the key.
+    kept: u64,
     /// The length of a key without escapes, quotes included.
     len: u32,
+    /// Where the last eight bytes start, or zero.
+    last_at: u32,
+    /// As [`Filter::hash`] makes it of a key in a document.
+    hash: u64,
     /// Which hint is the key's; others may share it.
     hint: u8,
+    /// Both are not all of it.
+    is_long: bool,
 }
 
 impl Probe {
@@ -56,12 +63,19 @@ impl Probe {
         let mut first = [0; 8];
         let len = name.len().min(8);
         first[..len].copy_from_slice(&name.as_bytes()[..len]);
+        let mut noted = first;
+        if let Some(quote) = noted.get_mut(len) {
+            *quote = b'"';
+        }
+        let hash = Filter::hash(u64::from_le_bytes(noted), name.len() as u32);
         let kept = if len < 8 { (1 << (len * 8)) - 1 } else { u64::MAX };
         let first = u64::from_le_bytes(first);
-        let last = name.as_bytes().last_chunk().map_or(0, |last| u64::from_le_bytes(*last));
+        let last = name.as_bytes().last_chunk().map_or(first, |last| u64::from_le_bytes(*last));
+        let last_at = (name.len() as u32).saturating_sub(8);
         let len = (name.len() as u32).saturating_add(2);
-        let hash = first.wrapping_add(len.into()).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        Probe { first, kept, last, len, hint: (hash >> 56) as u8 }
+        let hint = first.wrapping_add(len.into()).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56;
+        let is_long = name.len() > 16;
+        Probe { first, last, kept, len, last_at, hash, hint: hint as u8, is_long }
     }
 }
 
@@ -110,10 +124,10 @@ impl Scratch {
         let base = match object.shape() {
             Shape::RawObject => object,
             Shape::Overlay if object.flags & DISJOINT != 0 => self.nodes[object.offset as usize],
-            _ => return self.find(object, &key.name, &key.probe),
+            _ => return self.look_up(object, key),
         };
-        match self.hinted(base, &key.name, &key.probe) {
-            None => self.find(object, &key.name, &key.probe),
+        match self.hinted(base, &key.probe) {
+            None => self.look_up(object, key),
             found => found,
         }
     }
@@ -124,7 +138,12 @@ impl Scratch {
         if object.shape() != Shape::RawObject {
             return None;
         }
-        self.hinted(object, &key.name, &key.probe)
+        self.hinted(object, &key.probe)
+    }
+
+    #[inline(never)]
+    fn look_up(&self, object: Value, key: &Key) -> Option<Value> {
+        self.find(object, &key.name, &key.probe)
     }
 
     /// As [`Scratch::get`], by name.
@@ -147,23 +166,33 @@ impl Scratch {
 
     /// The member of a raw object, where it stands where the key was last found.
     #[inline(always)]
-    fn hinted(&self, object: Value, name: &str, probe: &Probe) -> Option<Value> {
+    fn hinted(&self, object: Value, probe: &Probe) -> Option<Value> {
         let hint = self.hints.0[usize::from(probe.hint)].load(Ordering::Relaxed);
         let at = (object.link + hint) as usize;
-        let key = self.tape.get(at)?;
+        let [key, value] = self.tape.get(at..)?.first_chunk()?;
         // Only keys point back, and only at their own object.
         let is_key = key.link == object.link
             && key.len == probe.len
             && key.flags & ESCAPED == 0
-            && self.is_same(key.offset, name, probe);
-        if is_key {
-            self.tape.get(at + 1).map(|v| Value { link: at as u32 + 1, ..*v })
-        } else {
-            None
-        }
+            && !probe.is_long
+            && self.ends_match(key.offset, probe)?;
+        is_key.then_some(Value { link: at as u32 + 1, ..*value })
+    }
+
+    /// Do the first and the last eight bytes of a key at `offset`, as long as the probe's, match?
+    /// `None` near the end of what is written.
+    #[inline]
+    fn ends_match(&self, offset: u32, probe: &Probe) -> Option<bool> {
+        let name = self.bytes.get(offset as usize + 1..)?;
+        let last = name.get(probe.last_at as usize..)?.first_chunk()?;
+        let first = u64::from_le_bytes(*name.first_chunk()?) ^ probe.first;
+        Some((first | u64::from_le_bytes(*last) ^ probe.last) & probe.kept == 0)
     }
 
     fn raw_member(&self, object: Value, name: &str, probe: &Probe) -> Option<Value> {
+        if object.link == self.names.root && !self.names.keys.may_hold(probe.hash) {
+            return None;
+        }
         let mut at = object.link as usize + 1;
         let end = self.tape[object.link as usize].link as usize - 1;
         let tape = self.tape.get(..end)?;
@@ -198,17 +227,10 @@ impl Scratch {
     /// Does a key at `offset` without escapes, as long as `name`, say it?
     #[inline]
     fn is_same(&self, offset: u32, name: &str, probe: &Probe) -> bool {
-        let from = offset as usize + 1;
-        let word = |at: usize| self.bytes.get(at..)?.first_chunk().map(|b| u64::from_le_bytes(*b));
-        let Some(first) = word(from) else { return self.is_same_long(from, name) };
-        if (first ^ probe.first) & probe.kept != 0 {
-            return false;
-        }
-        match name.len() {
-            // The eight bytes were all of it.
-            0..=8 => true,
-            len @ 9..=16 => word(from + len - 8) == Some(probe.last),
-            _ => self.is_same_long(from, name),
+        match self.ends_match(offset, probe) {
+            Some(false) => false,
+            Some(true) if !probe.is_long => true,
+            _ => self.is_same_long(offset as usize + 1, name),
         }
     }
 

@@ -4,7 +4,9 @@
 use std::ops::Range;
 
 use super::block::Block;
-use super::index::{self, Implementation, Job, PADDING, ParseError, ParseReason, Workspace};
+use super::index::{
+    self, Filter, Implementation, Indexed, Job, PADDING, ParseError, ParseReason, Workspace,
+};
 use super::read::{Hints, Key};
 use super::text::{CHUNK, append_short, encode_into, escape_flags, escape_into};
 use super::value::{SPACED, Shape, Tag, UNUSUAL, Value};
@@ -40,6 +42,20 @@ pub struct TooDeep;
 #[derive(Clone, Copy, Debug)]
 pub struct Mark(usize);
 
+/// Which keys the root of the document that was parsed last may hold: most that are looked up in
+/// vain, as `ResultPath` does, need no search.
+pub(super) struct Names {
+    /// Its entry.
+    pub(super) root: u32,
+    pub(super) keys: Filter,
+}
+
+impl Default for Names {
+    fn default() -> Names {
+        Names { root: u32::MAX, keys: Filter::ALL }
+    }
+}
+
 /// Working memory for values. Cloning one that holds only constants gives a shard its own.
 #[derive(Default)]
 pub struct Scratch {
@@ -53,6 +69,7 @@ pub struct Scratch {
     workspace: Workspace,
     block: Block,
     pub(super) hints: Hints,
+    pub(super) names: Names,
     /// For text on its way from one place in `bytes` to another.
     pub(super) spare: Vec<u8>,
 }
@@ -164,7 +181,10 @@ impl Scratch {
                 self.truncate(start, entries);
                 self.parse_within(&unique, height_max)
             }
-            Ok(indexed) => Ok(indexed.root),
+            Ok(Indexed { root, names, .. }) => {
+                self.names = Names { root: root.link, keys: names.unwrap_or(Filter::ALL) };
+                Ok(root)
+            }
             Err(e) => {
                 self.truncate(start, entries);
                 Err(e)
@@ -279,11 +299,16 @@ impl Scratch {
         self.pending.push(value);
     }
 
+    /// Pushes a key, a string, and its value.
+    #[inline]
+    pub fn push_pair(&mut self, key: Value, value: Value) {
+        self.pending.extend([key, value]);
+    }
+
     /// Pushes a key and its value.
     pub fn push_member(&mut self, name: &str, value: Value) {
         let name = self.string(name);
-        self.push(name);
-        self.push(value);
+        self.push_pair(name, value);
     }
 
     /// What was pushed since `mark`.

@@ -2,7 +2,7 @@
 
 use super::{Argument, Invocation, NESTING_MAX};
 use crate::expr::path::{Path, PathError};
-use crate::intrinsics;
+use crate::intrinsics::{self, Pattern};
 use crate::value::{Scratch, Value};
 
 /// Reads calls from `text`, putting constants into `constants`.
@@ -65,7 +65,14 @@ impl<'a> Reader<'a, '_> {
             let wants = wants(least, most);
             return Err(self.error(&format!("gives {name} {given} arguments, not {wants}")));
         }
-        Ok(Invocation { text: self.text[start..self.at].into(), function, args: args.into() })
+        let pattern = match (name, &*args) {
+            ("States.Format", [Argument::Constant(template), values @ ..]) => {
+                Pattern::new(*template, values.len(), self.constants)
+            }
+            _ => None,
+        };
+        let text = self.text[start..self.at].into();
+        Ok(Invocation { text, function, args: args.into(), pattern })
     }
 
     /// Arguments and the closing bracket.

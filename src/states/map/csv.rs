@@ -70,8 +70,7 @@ impl Form {
             let row = scratch.mark();
             for (at, key) in keys.iter().enumerate() {
                 let field = scratch.string(fields.get(at).map_or("", |field| field));
-                scratch.push(*key);
-                scratch.push(field);
+                scratch.push_pair(*key, field);
             }
             let object = scratch.object(row).map_err(|_| "A row is nested too deeply.")?;
             scratch.push(object);

@@ -231,8 +231,7 @@ impl Reader {
                 scratch.push(item);
             }
             if let Some((key, value)) = scratch.next_member(&mut members) {
-                scratch.push(key);
-                scratch.push(value);
+                scratch.push_pair(key, value);
             }
         }
         let first = match found.kind() {

@@ -12,18 +12,37 @@ const COMPARED_MAX: usize = 64;
 pub(in crate::value) struct Filter([u64; 4]);
 
 impl Filter {
-    /// Notes a key by its length and eight bytes from its start on, whatever follows its closing
-    /// quote in them. True where it may have been noted before.
+    /// Every key may have been noted.
+    pub(in crate::value) const ALL: Filter = Filter([u64::MAX; 4]);
+
+    /// Notes a key by [`Filter::hash`]. True where it may have been noted before.
     #[inline(always)]
-    pub(super) fn add(&mut self, first: u64, len: u32) -> bool {
+    pub(super) fn add(&mut self, hash: u64) -> bool {
+        let (word, bit) = Filter::place(hash);
+        let noted = self.0[word] & bit != 0;
+        self.0[word] |= bit;
+        noted
+    }
+
+    /// May a key of that hash have been noted?
+    #[inline]
+    pub(in crate::value) fn may_hold(&self, hash: u64) -> bool {
+        let (word, bit) = Filter::place(hash);
+        self.0[word] & bit != 0
+    }
+
+    #[inline(always)]
+    fn place(hash: u64) -> (usize, u64) {
+        ((hash >> 62) as usize, 1 << (hash >> 56 & 63))
+    }
+
+    /// A key's hash, by its length and eight bytes from its start on, whatever follows its closing
+    /// quote in them.
+    #[inline(always)]
+    pub(in crate::value) fn hash(first: u64, len: u32) -> u64 {
         // Up to the closing quote, which makes short keys unique; longer ones may be confused.
         let kept = first << 56u32.saturating_sub(len * 8);
-        let hash = kept.wrapping_add(u64::from(len)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let word = &mut self.0[(hash >> 62) as usize];
-        let bit = 1 << (hash >> 56 & 63);
-        let noted = *word & bit != 0;
-        *word |= bit;
-        noted
+        kept.wrapping_add(u64::from(len)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }
 }
 

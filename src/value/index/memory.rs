@@ -171,6 +171,15 @@ impl Stack {
         unsafe { &mut *self.top }
     }
 
+    /// The container that was closed last.
+    ///
+    /// # Safety
+    /// One was.
+    pub(super) unsafe fn closed(&self) -> &Open {
+        // SAFETY: `pop` leaves what it drops in its place, which `push` wrote.
+        unsafe { &*self.top.add(1) }
+    }
+
     /// Puts a container on top; false where that is one too many.
     #[inline(always)]
     pub(super) fn push(&mut self, open: Open) -> bool {

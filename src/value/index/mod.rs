@@ -19,6 +19,8 @@ mod walk;
 
 use std::fmt;
 
+pub(super) use duplicates::Filter;
+
 use super::value::Value;
 
 /// Zero bytes behind a document: no block, and no number's first 16 bytes, reach past the end.
@@ -183,6 +185,8 @@ pub(super) struct Indexed {
     pub root: Value,
     /// Some object holds a key twice: rewrite.
     pub has_duplicates: bool,
+    /// Which keys the root may hold, where it is an object.
+    pub names: Option<Filter>,
 }
 
 /// Indexes a document: appends its entries to `tape` and returns the root. On an error the tape

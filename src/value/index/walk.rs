@@ -6,7 +6,7 @@
 //! that sound. Behind the last token stands the document's end several times, and the byte there is
 //! zero, which no grammar rule takes: no step but the last looks for the end.
 
-use super::duplicates::{holds_duplicates, repeat};
+use super::duplicates::{Filter, holds_duplicates, repeat};
 use super::escapes::Escapes;
 use super::memory::{NEVER, Next, Open, Stack, Tape, Text};
 use super::numbers::{is_number, is_short_number};
@@ -52,7 +52,12 @@ pub(super) fn walk(
     // SAFETY: `Tape::push` wrote the entries up to `end`, within what was reserved.
     unsafe { tape.set_len(end) };
     let root = Value { link: root as u32, ..tape[root] };
-    Ok(Indexed { root, has_duplicates })
+    let names = (root.shape() == Shape::RawObject).then(|| {
+        // SAFETY: the document is an object, and so was closed last.
+        let open = unsafe { walk.stack.closed() };
+        if open.suspect { Filter::ALL } else { open.filter }
+    });
+    Ok(Indexed { root, has_duplicates, names })
 }
 
 /// The loop's state. What is not inlined gets copies or other references, never this: its fields
@@ -194,7 +199,7 @@ impl<D: Fn(&[u8; 16]) -> u32 + Copy> Walk<'_, D> {
         let is_escaped = self.linked_string(at, next.wrapping_add(1), object)?;
         let first = u64::from_le_bytes(*self.text.bytes(at + 1));
         let inner = self.stack.inner();
-        let is_noted = inner.filter.add(first, close - at - 1);
+        let is_noted = inner.filter.add(Filter::hash(first, close - at - 1));
         if is_noted | is_escaped && (is_escaped || repeats(self.text, self.tape, inner.entry)) {
             inner.suspect = true;
         }
