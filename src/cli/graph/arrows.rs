@@ -1,9 +1,8 @@
 //! The ways of arrows: out of a box, through the layers between, into another one.
 
-use super::layout::{BELOW, BESIDE_ARROW, LABEL_HEIGHT, Placed};
+use super::layout::{BELOW, BESIDE_ARROW, LABEL_HEIGHT, LOOP, Placed};
 use super::rank::{Item, Ranks};
 use super::scene::{Edge, Scene};
-use super::text::{self, Line};
 
 /// Between the places where arrows leave one box.
 const PORTS_APART: f64 = 22.0;
@@ -141,8 +140,9 @@ impl Rows<'_> {
 /// An arrow from a box to itself, at its right side.
 fn around(it: &Placed, edge: &Edge) -> Arrow {
     let (x, y) = (it.x + it.width, it.y + it.height / 2.0);
-    let points = vec![(x, y - 10.0), (x + 24.0, y - 10.0), (x + 24.0, y + 10.0), (x, y + 10.0)];
-    let half = text::width(&edge.short_label(), Line::Label) / 2.0;
-    let label = (!edge.label.is_empty()).then_some((x + 30.0 + half, y));
+    let out = x + LOOP - 6.0;
+    let points = vec![(x, y - 10.0), (out, y - 10.0), (out, y + 10.0), (x, y + 10.0)];
+    let half = edge.label_width() / 2.0;
+    let label = (!edge.label.is_empty()).then_some((x + LOOP + half, y));
     Arrow { points, label }
 }

@@ -39,6 +39,8 @@ const BESIDE_LABEL: f64 = 24.0;
 /// Between layers; labels take as much again.
 pub(super) const BELOW: f64 = 26.0;
 pub(super) const LABEL_HEIGHT: f64 = 18.0;
+/// How far an arrow from a box to itself stands out; its label comes behind.
+pub(super) const LOOP: f64 = 24.0;
 /// Around the text of a box.
 const PADDING: f64 = 14.0;
 /// Around the machines within a box.
@@ -59,11 +61,15 @@ impl Layout {
     pub(super) fn of(scene: &Scene) -> Layout {
         let mut boxes: Vec<Placed> = scene.nodes.iter().map(measure).collect();
         let ranks = Ranks::of(scene);
-        let widths: Vec<Vec<f64>> = ranks
-            .layers
-            .iter()
-            .map(|layer| layer.iter().map(|item| width_of(*item, &boxes, scene)).collect())
-            .collect();
+        let loops = loops(scene);
+        let width = |item: &Item| match item {
+            // As much at both sides, so that the box is the middle.
+            Item::Node(node) => boxes[*node].width + BESIDE + 2.0 * loops[*node],
+            Item::Bend(_) => BESIDE_ARROW,
+            Item::Label(edge) => scene.edges[*edge].label_width() + BESIDE_LABEL,
+        };
+        let widths: Vec<Vec<f64>> =
+            ranks.layers.iter().map(|layer| layer.iter().map(width).collect()).collect();
         let mut centres = centres(&ranks, &widths);
         straighten(&ranks, &widths, &mut centres);
         let (tops, heights, height) = rows(&ranks, &boxes);
@@ -95,7 +101,7 @@ impl Layout {
         self.height = bottoms.fold(self.height, f64::max);
         for (arrow, edge) in self.arrows.iter().zip(&scene.edges) {
             spans.extend(arrow.points.iter().map(|(x, _)| (*x, *x)));
-            let half = text::width(&edge.short_label(), Line::Label) / 2.0;
+            let half = edge.label_width() / 2.0;
             spans.extend(arrow.label.map(|(x, _)| (x - half, x + half)));
         }
         for (from, to) in spans {
@@ -143,14 +149,13 @@ fn measure(node: &Box) -> Placed {
     Placed { width, height, title, inner, ..Placed::default() }
 }
 
-fn width_of(item: Item, boxes: &[Placed], scene: &Scene) -> f64 {
-    match item {
-        Item::Node(node) => boxes[node].width + BESIDE,
-        Item::Bend(_) => BESIDE_ARROW,
-        Item::Label(edge) => {
-            text::width(&scene.edges[edge].short_label(), Line::Label) + BESIDE_LABEL
-        }
+/// The room that arrows from a box to itself take at its side.
+fn loops(scene: &Scene) -> Vec<f64> {
+    let mut room = vec![0.0; scene.nodes.len()];
+    for edge in scene.edges.iter().filter(|edge| edge.from == edge.to) {
+        room[edge.from] = f64::max(room[edge.from], LOOP + edge.label_width());
     }
+    room
 }
 
 /// Where each layer begins, how high it is, and how high all are.
@@ -361,6 +366,25 @@ mod tests {
             assert!(touches(&layout.boxes[edge.to], last), "{edge:?} {arrow:?}");
             assert_eq!(edge.label.is_empty(), arrow.label.is_none(), "{edge:?}");
         }
+    }
+
+    #[test]
+    fn arrows_to_their_own_box_have_room() {
+        let (scene, layout) = laid_out(
+            r#""A": {"Type": "Choice", "Default": "C", "Choices": [
+                {"Variable": "$.again", "IsNull": true, "Next": "B"}]},
+               "B": {"Type": "Choice", "Default": "C", "Choices": [
+                {"Variable": "$.whatever", "IsString": true, "Next": "B"}]},
+               "C": {"Type": "Succeed"}"#,
+        );
+        let (edge, arrow) = (scene.edges.iter().zip(&layout.arrows))
+            .find(|(edge, _)| edge.from == edge.to)
+            .expect("B leads to itself");
+        let (x, y) = arrow.label.expect("it says when");
+        let half = edge.label_width() / 2.0;
+        let label = Placed { x: x - half, y, width: 2.0 * half, height: 1.0, ..Placed::default() };
+        assert!(layout.boxes.iter().all(|it| !overlap(it, &label)), "{layout:?}");
+        assert!(x + half <= layout.width + 0.1);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
+use super::text;
 use crate::asl::names;
 use crate::asl::outline::{Outline, State, Way, Why};
 use crate::asl::resource::Resource;
@@ -127,6 +128,11 @@ impl Edge {
     /// The label, cut to what a picture has room for.
     pub(super) fn short_label(&self) -> String {
         shortened(&self.label, LABEL_CHARS_MAX)
+    }
+
+    /// How wide that is.
+    pub(super) fn label_width(&self) -> f64 {
+        text::width(&self.short_label(), text::Line::Label)
     }
 }
 

@@ -124,7 +124,7 @@ fn curve(points: &[(f64, f64)]) -> String {
 fn label(edge: &Edge, arrow: &Arrow, out: &mut String) {
     let Some((x, y)) = arrow.label else { return };
     let text = edge.short_label();
-    let width = text::width(&text, Line::Label) + 8.0;
+    let width = edge.label_width() + 8.0;
     let class = if edge.is_catch { " catch" } else { "" };
     let _ = writeln!(
         out,
