@@ -60,6 +60,7 @@ impl Source for Memory {
                 key: Some(&event.key),
                 value: Some(&event.value),
                 headers: &[],
+                first: None,
             }));
             self.next += 1;
         }

@@ -9,6 +9,7 @@ mod graph;
 mod listing;
 mod load;
 mod log;
+mod replay;
 mod run;
 mod test;
 
@@ -45,6 +46,7 @@ pub struct Command {
 pub static COMMANDS: &[Command] = &[
     row::<demo::Demo>(),
     row::<run::Pipelines>(),
+    row::<replay::Replay>(),
     row::<exec::Exec>(),
     row::<check::Check>(),
     row::<listing::Listing>(),

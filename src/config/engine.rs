@@ -58,6 +58,9 @@ section! {
         window_bytes_max: ByteSize = ByteSize::mib(64);
         /// How often settled offsets are committed. Longer needs a larger window.
         commit_interval: Duration = Duration::from_millis(250);
+        /// A partition with something to do that has neither been read nor settled for so long is
+        /// stalled: the log, /metrics and /readyz say so. Longer than the longest execution.
+        stall_timeout: Duration = Duration::from_secs(360);
         /// How long a stop waits for what is in flight. Keep it below what your orchestrator grants
         /// (Kubernetes: 30s).
         drain_timeout: Duration = Duration::from_secs(20);
@@ -85,6 +88,7 @@ impl Check for Engine {
         at_least_one("window_records_max", u64::from(self.window_records_max));
         at_least_one("window_bytes_max", self.window_bytes_max.bytes());
         at_least_one("commit_interval", self.commit_interval.as_millis() as u64);
+        at_least_one("stall_timeout", self.stall_timeout.as_millis() as u64);
         at_least_one("metrics_interval", self.metrics_interval.as_millis() as u64);
         for (name, size) in
             [("document_size_max", self.document_size_max), ("state_data_max", self.state_data_max)]

@@ -25,6 +25,9 @@ section! {
         start: Start = Start::Committed;
         /// Or a file of one document a line; "-" for standard input.
         file: Option<StreamFile> = None, example r#""-""#;
+        /// What is read are dead letters (a topic's, or a file's lines): true or false. The records in
+        /// them run as if they came from where they first stood; `expressway replay` does this.
+        dead_letters: bool = false;
         /// Records a second that are expected in one partition. With it, waits and timeouts are
         /// warned of that outlast the window, engine.window_records_max.
         expected_rate: Option<f64> = None, example "2000.0";

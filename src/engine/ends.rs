@@ -11,6 +11,7 @@ use crate::shard::{Letters, Outlet};
 use crate::sinks::{self, Sink, SinkError};
 use crate::sources::file::FileSource;
 use crate::sources::kafka::{KafkaSource, OutOfRange, Settings, Start};
+use crate::sources::letters::Form;
 use crate::sources::{self, Source};
 
 /// How long the broker may take to say whether topics exist.
@@ -23,8 +24,24 @@ const OUTPUT_SHARE: u64 = 4;
 /// A pipeline's source: what steers it, and an end for each shard that gets one.
 pub type Opened = (Option<KafkaSource>, Vec<Option<Box<dyn Source>>>);
 
-/// Opens the pipeline's source. `index`: the pipeline's, which names a file's assignment.
+/// Opens the pipeline's source, and the letters that it hands over, if that is what they are.
 pub fn open_source(
+    config: &Config,
+    pipeline: &Pipeline,
+    index: usize,
+    wakes: &[Wake],
+) -> Result<Opened, StartError> {
+    let (source, ends) = open_bare(config, pipeline, index, wakes)?;
+    if !pipeline.source.dead_letters {
+        return Ok((source, ends));
+    }
+    let form = if source.is_some() { Form::Record } else { Form::Line };
+    let letters = |end| Box::new(sources::letters::Letters::new(end, form)) as Box<dyn Source>;
+    Ok((source, ends.into_iter().map(|end| end.map(letters)).collect()))
+}
+
+/// Opens the source as it is. `index`: the pipeline's, which names a file's assignment.
+fn open_bare(
     config: &Config,
     pipeline: &Pipeline,
     index: usize,
@@ -176,7 +193,8 @@ fn open_kafka(
     Ok(sink)
 }
 
-fn consumer_properties(kafka: &config::Kafka) -> Properties {
+/// The properties of all consumers.
+pub fn consumer_properties(kafka: &config::Kafka) -> Properties {
     merged(&kafka.properties, &kafka.consumer)
 }
 

@@ -2,8 +2,10 @@
 
 mod ends;
 mod prepare;
+mod progress;
 mod window;
 
+pub use ends::consumer_properties;
 pub use prepare::{
     Prepared, Refused, Unanswered, document_limits, environment, machine_name, plan_for,
     plan_tasks, prepare, substitutions_of,
@@ -18,11 +20,13 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
+use progress::Progress;
+
 use crate::config::Config;
 use crate::metrics::{Health, Metrics, PipelineNames, ShardCounters};
 use crate::record::Wake;
 use crate::shard::{Clock, Control, Halt, Lane, Phase, Settings, Shard, pin_to_core, wake};
-use crate::sources::kafka::KafkaSource;
+use crate::sources::kafka::{KafkaSource, Lag};
 
 /// How long shards may take to end once they were told to end at once.
 const QUIT_BOUND: Duration = Duration::from_secs(5);
@@ -67,7 +71,8 @@ pub struct Engine {
     drain_timeout: Duration,
     budget: u64,
     /// Partitions whose lag was told last, so that those that went can be taken back.
-    lagging: Vec<(usize, Arc<str>, i32)>,
+    lagging: Vec<(usize, Lag)>,
+    progress: Progress,
 }
 
 /// How a stop went.
@@ -105,6 +110,7 @@ impl Engine {
             drain_timeout: config.engine.drain_timeout,
             budget: config.engine.byte_budget.bytes(),
             lagging: Vec::new(),
+            progress: Progress::new(config.engine.stall_timeout),
         };
         // Sinks before sources: a topic that is not there ends the start before anything is read.
         let mut files = ends::Files::default();
@@ -193,17 +199,41 @@ impl Engine {
             for lag in source.iter().flat_map(KafkaSource::lag) {
                 let records = u64::try_from(lag.records).ok();
                 self.metrics.set_lag(index, &lag.topic, lag.partition, records);
-                lagging.push((index, lag.topic, lag.partition));
+                lagging.push((index, lag));
             }
         }
-        for gone in self.lagging.iter().filter(|it| !lagging.contains(it)) {
-            self.metrics.set_lag(gone.0, &gone.1, gone.2, None);
+        let is_same = |a: &(usize, Lag), b: &(usize, Lag)| {
+            (a.0, a.1.partition) == (b.0, b.1.partition) && a.1.topic == b.1.topic
+        };
+        for gone in self.lagging.iter().filter(|it| !lagging.iter().any(|is| is_same(is, it))) {
+            self.metrics.set_lag(gone.0, &gone.1.topic, gone.1.partition, None);
         }
         self.lagging = lagging;
+        self.look_for_stalls();
         for (pipeline, halt) in self.halts() {
             let (Halt::Paused(why) | Halt::Stopped(why)) = halt;
             self.health.not_ready(&format!("pipeline {pipeline}"), &why);
         }
+    }
+
+    fn look_for_stalls(&mut self) {
+        let stalled = self.progress.look(Instant::now(), &self.lagging);
+        for (index, pipeline) in self.pipelines.iter().enumerate() {
+            let partitions = stalled.get(&index).map_or(&[][..], Vec::as_slice);
+            self.metrics.set_stalled(index, partitions.len());
+            let part = format!("progress of {pipeline}");
+            if partitions.is_empty() {
+                self.health.ready(&part);
+            } else {
+                let why = format!("partitions do not move: {}", partitions.join(", "));
+                self.health.not_ready(&part, &why);
+            }
+        }
+    }
+
+    /// How far each partition was behind when [`Engine::look_after`] was called last.
+    pub fn lags(&self) -> impl Iterator<Item = &Lag> {
+        self.lagging.iter().map(|it| &it.1)
     }
 
     /// Pipelines that take no more records, and why.

@@ -167,6 +167,15 @@ pub(super) const LAG: Metric = Metric {
     help: "Records of a partition that are not yet settled, queued at the broker included.",
 };
 
+/// What does not move.
+pub(super) const STALLED: Metric = Metric {
+    name: "expressway_stalled_partitions",
+    kind: Kind::Gauge,
+    unit: "partitions",
+    labels: PIPELINE,
+    help: "Partitions with something to do that have not moved for engine.stall_timeout.",
+};
+
 /// The byte budget's use.
 pub(super) const BUDGET_USED: Metric = Metric {
     name: "expressway_budget_used_bytes",
@@ -194,7 +203,8 @@ pub(super) const LOG_LINES_SUPPRESSED: Metric = Metric {
     help: "Lines of the log left out because one place wrote more than log.lines_max in 10 s.",
 };
 
-const SINGLES: &[Metric] = &[LATENCY, LAG, BUDGET_USED, BUDGET_LIMIT, LOG_LINES_SUPPRESSED];
+const SINGLES: &[Metric] =
+    &[LATENCY, LAG, STALLED, BUDGET_USED, BUDGET_LIMIT, LOG_LINES_SUPPRESSED];
 
 const COUNT: usize = COUNTS.len() + LEVELS.len() + STATE_COUNTS.len() + SINGLES.len();
 

@@ -22,7 +22,7 @@ pub use health::{Health, Pulse, SILENCE_MAX};
 pub use latency::Latency;
 pub use shard::{PipelineCounters, ShardCounters};
 
-use catalog::{BUDGET_LIMIT, BUDGET_USED, LAG, LATENCY, LOG_LINES_SUPPRESSED};
+use catalog::{BUDGET_LIMIT, BUDGET_USED, LAG, LATENCY, LOG_LINES_SUPPRESSED, STALLED};
 
 /// Powers of two of nanoseconds that a latency is shown by: 8 us to 275 s. They are bucket limits
 /// of [`Latency`] too, so that nothing is estimated.
@@ -122,6 +122,13 @@ impl Metrics {
             Some(lag) => inner.lag.insert((topic.to_owned(), partition), lag),
             None => inner.lag.remove(&(topic.to_owned(), partition)),
         };
+    }
+
+    /// How many of a pipeline's partitions do not move.
+    pub fn set_stalled(&self, pipeline: usize, partitions: usize) {
+        let Some(totals) = self.pipelines.get(pipeline) else { return };
+        let labels = [("pipeline", totals.pipeline.as_str())];
+        register_gauge(&self.recorder, &STALLED, &labels).set(partitions as f64);
     }
 
     /// A pipeline's figures, as far as shards have flushed them.

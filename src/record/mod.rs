@@ -51,7 +51,23 @@ pub struct Record<'a> {
     pub value: Option<&'a [u8]>,
     /// The headers.
     pub headers: &'a [Header<'a>],
+    /// Where it stood first, if it comes out of a dead letter.
+    pub first: Option<First<'a>>,
 }
+
+/// Where a record stood before it became a dead letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct First<'a> {
+    /// The topic.
+    pub topic: &'a str,
+    /// The partition.
+    pub partition: i32,
+    /// The offset.
+    pub offset: i64,
+}
+
+/// Prefix of the headers that a dead letter carries beside the record's own.
+pub const LETTER_PREFIX: &str = "expressway.";
 
 /// Wakes one shard from its sleep; cheap to clone, callable from any thread, never blocks.
 #[derive(Clone)]

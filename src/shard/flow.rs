@@ -172,7 +172,7 @@ impl Flow {
         let (topic, partition) = (window.topic.clone(), window.assignment.partition);
         let mark = self.windows.mark(position.assignment, position.offset);
         let condemned = mark.and_then(|mark| mark.condemned.clone());
-        let origin = Origin { plan, topic: &topic, partition, record };
+        let origin = Origin::new(plan, &topic, partition, record);
         let run = Run { plan, origin: &origin, passage };
         if record.value.is_none() && plan.null_value != NullValue::Null {
             self.tombstone(core, run);

@@ -5,7 +5,7 @@ use super::outputs::Outlet;
 use super::window::Mark;
 use crate::fault::StateError;
 use crate::machine::Identity;
-use crate::record::Header;
+use crate::record::{Header, LETTER_PREFIX};
 use crate::sinks::{Output, Receipt, SinkError, SinkErrorKind, TopicId};
 
 /// What a dead letter says beside the record.
@@ -20,16 +20,13 @@ pub struct Report<'a> {
     pub runs: u32,
 }
 
-/// Prefix of the headers that a dead letter carries beside the record's own.
-pub const HEADER_PREFIX: &str = "expressway.";
-
 /// The report as headers, in a fixed order; values that are missing are left out.
 fn fields(origin: &Origin<'_>, report: &Report<'_>) -> Vec<(&'static str, String)> {
     let mut fields = vec![
         ("pipeline", origin.plan.name.to_string()),
         ("topic", origin.topic.to_owned()),
         ("partition", origin.partition.to_string()),
-        ("offset", origin.record.position.offset.to_string()),
+        ("offset", origin.offset.to_string()),
         ("timestamp", origin.record.timestamp_ms.to_string()),
         ("execution", origin.name()),
         ("definition", origin.plan.machine.to_string()),
@@ -53,7 +50,7 @@ pub fn with_headers<T>(
 ) -> T {
     let fields: Vec<_> = fields(origin, report)
         .into_iter()
-        .map(|(name, value)| (format!("{HEADER_PREFIX}{name}"), value))
+        .map(|(name, value)| (format!("{LETTER_PREFIX}{name}"), value))
         .collect();
     let mut headers = origin.record.headers.to_vec();
     headers

@@ -30,7 +30,7 @@ mod window;
 pub use clock::{Clock, Time};
 pub use control::{Control, Phase};
 pub use flow::Halt;
-pub use letters::{HEADER_PREFIX, Letters};
+pub use letters::Letters;
 pub use names::Origin;
 pub use outputs::Outlet;
 pub use pin::pin_to_core;

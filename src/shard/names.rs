@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::machine::Identity;
-use crate::record::{Header, Record};
+use crate::record::{First, Header, Record};
 use crate::value::{Scratch, Value, hash, hash_on};
 
 use super::plan::Plan;
@@ -19,15 +19,34 @@ pub struct Origin<'a> {
     pub topic: &'a str,
     /// The partition.
     pub partition: i32,
+    /// The offset.
+    pub offset: i64,
     /// The record.
     pub record: &'a Record<'a>,
+}
+
+impl<'a> Origin<'a> {
+    /// A record of this topic and partition; one out of a dead letter is what it first was.
+    pub fn new(
+        plan: &'a Plan,
+        topic: &'a str,
+        partition: i32,
+        record: &'a Record<'a>,
+    ) -> Origin<'a> {
+        match record.first {
+            None => Origin { plan, topic, partition, offset: record.position.offset, record },
+            Some(First { topic, partition, offset }) => {
+                Origin { plan, topic, partition, offset, record }
+            }
+        }
+    }
 }
 
 impl Origin<'_> {
     /// Writes the execution's name to `out`, which is emptied first.
     pub fn write_name(&self, out: &mut String) {
         let (pipeline, topic, partition) = (&self.plan.name, self.topic, self.partition);
-        let offset = self.record.position.offset;
+        let offset = self.offset;
         out.clear();
         // Writing to a String can't fail.
         let _ = write!(out, "{pipeline}-");
@@ -55,7 +74,7 @@ impl Identity for Origin<'_> {
 
     /// Where the record stood, and the version.
     fn seed(&self) -> u64 {
-        let position = (self.partition as u64) << 48 ^ self.record.position.offset as u64;
+        let position = (self.partition as u64) << 48 ^ self.offset as u64;
         let start = self.plan.program.version ^ position.rotate_left(17);
         hash_on(hash([]) ^ start, self.topic.bytes())
     }
@@ -76,7 +95,7 @@ pub fn source_object(
     let members = [
         ("Topic", scratch.string(origin.topic)),
         ("Partition", scratch.integer(origin.partition.into())),
-        ("Offset", scratch.integer(record.position.offset)),
+        ("Offset", scratch.integer(origin.offset)),
         ("Timestamp", scratch.integer(record.timestamp_ms)),
         ("Key", record.key.map_or(Value::NULL, |key| text_of(key, scratch))),
         ("Headers", headers),

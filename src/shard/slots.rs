@@ -5,7 +5,7 @@ use super::order::Turn;
 use super::timers::TimerId;
 use super::window::Claim;
 use crate::machine::Execution;
-use crate::record::{Header, Position, Record};
+use crate::record::{First, Header, Position, Record};
 use crate::value::{Block, Scratch};
 
 /// Bytes that a free slot keeps of each of its buffers.
@@ -42,6 +42,7 @@ pub struct Kept {
     key: Option<Part>,
     value: Option<Part>,
     headers: Vec<(Part, Option<Part>)>,
+    first: Option<(Part, i32, i64)>,
 }
 
 impl Kept {
@@ -53,6 +54,9 @@ impl Kept {
         self.timestamp_ms = record.timestamp_ms;
         self.key = record.key.map(|key| self.put(key));
         self.value = record.value.map(|value| self.put(value));
+        self.first = record
+            .first
+            .map(|first| (self.put(first.topic.as_bytes()), first.partition, first.offset));
         for header in record.headers {
             let name = self.put(header.name.as_bytes());
             let value = header.value.map(|value| self.put(value));
@@ -80,8 +84,9 @@ impl Kept {
     /// Lends the copy out as the record it was.
     pub fn lend<T>(&self, use_it: impl FnOnce(&Record<'_>) -> T) -> T {
         let at = |(from, to): Part| &self.bytes[from as usize..to as usize];
+        let text = |part| std::str::from_utf8(at(part)).unwrap_or_default();
         let header = |(name, value): &(Part, Option<Part>)| Header {
-            name: std::str::from_utf8(at(*name)).unwrap_or_default(),
+            name: text(*name),
             value: value.map(at),
         };
         let headers: Vec<Header<'_>> = self.headers.iter().map(header).collect();
@@ -91,6 +96,11 @@ impl Kept {
             key: self.key.map(at),
             value: self.value.map(at),
             headers: &headers,
+            first: self.first.map(|(topic, partition, offset)| First {
+                topic: text(topic),
+                partition,
+                offset,
+            }),
         })
     }
 }
@@ -266,13 +276,14 @@ mod tests {
         let headers = [Header { name: "h", value: Some(b"v") }, Header { name: "n", value: None }];
         let position = Position { assignment: AssignmentId(3), offset: 9 };
         let (key, value) = (Some(&b"key"[..]), None);
-        let record = Record { position, timestamp_ms: 5, key, value, headers: &headers };
+        let first = Some(First { topic: "t", partition: 4, offset: 7 });
+        let record = Record { position, timestamp_ms: 5, key, value, headers: &headers, first };
         let mut kept = Kept::default();
         kept.keep(&record);
         kept.lend(|lent| {
             assert_eq!((lent.position, lent.timestamp_ms), (position, 5));
             assert_eq!((lent.key, lent.value), (key, value));
-            assert_eq!(lent.headers, headers);
+            assert_eq!((lent.headers, lent.first), (&headers[..], first));
         });
     }
 }

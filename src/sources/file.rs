@@ -126,6 +126,7 @@ impl FileSource {
                 key: None,
                 value: Some(line),
                 headers: &[],
+                first: None,
             }));
         }
         handed

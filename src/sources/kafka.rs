@@ -157,6 +157,12 @@ pub struct Lag {
     pub partition: i32,
     /// Records between the next one to hand over and the end of the log; -1 where not known yet.
     pub records: i64,
+    /// The next record to hand over; -1 where not known yet.
+    pub position: i64,
+    /// Everything below has settled; -1 where nothing has yet.
+    pub settled: i64,
+    /// Records between what has settled, or where reading began, and the end of the log.
+    pub unsettled: i64,
 }
 
 /// Steers a running source. Dropping it closes the source.
@@ -230,7 +236,12 @@ impl KafkaSource {
             let at = it.position();
             let known = high.filter(|_| at >= 0);
             let records = known.map_or(-1, |high| (high - at).max(0));
-            Lag { topic: topic.clone(), partition: number, records }
+            let settled = it.settled();
+            // Before the first record has settled, the position is all there is to go by.
+            let from = if settled >= 0 { settled } else { at };
+            let unsettled = known.map_or(0, |high| (high - from).max(0));
+            let topic = topic.clone();
+            Lag { topic, partition: number, records, position: at, settled, unsettled }
         };
         self.group.assigned().iter().map(lag).collect()
     }

@@ -2,6 +2,7 @@
 
 pub mod file;
 pub mod kafka;
+pub mod letters;
 
 use std::fmt;
 

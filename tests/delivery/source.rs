@@ -120,6 +120,7 @@ impl FakeSource {
                 key: key.as_ref().map(|it| &it[..]),
                 value: Some(value.as_bytes()),
                 headers: &[],
+                first: None,
             }));
             it.next += 1;
             count += 1;

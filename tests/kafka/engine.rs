@@ -53,6 +53,16 @@ impl Setup {
         Engine::spawn(&config, self.folder.join(format!("{name}.log")))
     }
 
+    /// Runs another command on these pipelines to its end: its exit code and all that it said.
+    pub fn command(&self, command: &str, pipelines: &str, arguments: &[&str]) -> (i32, String) {
+        let config = self.folder.join(format!("{command}.toml"));
+        std::fs::write(&config, format!("{}{pipelines}", self.head)).expect("written");
+        let mut program = Command::new(env!("CARGO_BIN_EXE_expressway"));
+        let ended = program.arg(command).arg(&config).args(arguments).output().expect("it runs");
+        let said = [ended.stdout, ended.stderr].concat();
+        (ended.status.code().unwrap_or(-1), String::from_utf8_lossy(&said).into_owned())
+    }
+
     /// Runs what must be refused; returns its exit code and what it said.
     pub fn refused(&self, name: &str, pipelines: &str) -> (i32, String) {
         let engine = self.spawn(name, pipelines);

@@ -252,3 +252,59 @@ pub fn policy_stop(broker: &Broker) {
         assert_eq!(Gauge::new(broker, "halt.in", "halt").committed(), [70]);
     }
 }
+
+/// Fails where `bad` is at least so much.
+fn fails_from(bad: u32) -> String {
+    r#"{"StartAt": "A", "States": {"B": {"Type": "Pass", "End": true},
+        "A": {"Type": "Choice", "Default": "B", "Choices": [
+            {"Variable": "$.bad", "NumericGreaterThanEquals": BAD, "Next": "C"}]},
+        "C": {"Type": "Fail", "Error": "Bad"}}}"#
+        .replace("BAD", &bad.to_string())
+}
+
+/// Letters run again under the names they had: dry, in part, from the file of what failed again.
+pub fn replay(broker: &Broker) {
+    let _present = broker.present();
+    for topic in ["replay.in", "replay.out", "replay.dead"] {
+        broker.topic(topic, 2, &[]);
+    }
+    // One of ten fails at first, one of twenty still does later.
+    let bad = |id: u32| u32::from(id.is_multiple_of(10)) + u32::from(id.is_multiple_of(20));
+    let event = |id: u32| new(&id.to_string(), format!(r#"{{"id":{id},"bad":{}}}"#, bad(id)));
+    write(broker, "replay.in", (0..100).map(event));
+    let setup = Setup::new(broker, "replay", &fails_from(1), "");
+    let pipeline = lettered("replay", "replay.in", "replay.out", r#"topic = "replay.dead""#);
+    let run = setup.run("only", &pipeline);
+    Gauge::new(broker, "replay.in", "replay").await_commit();
+    run.stop();
+    let count = || read(broker, "replay.out").len();
+    assert_eq!((count(), read(broker, "replay.dead").len()), (90, 10));
+
+    let define = |bad| {
+        let file = setup.folder.join("definition.asl.json");
+        std::fs::write(file, fails_from(bad)).expect("written");
+    };
+    let failed = setup.folder.join("failed.ndjson").display().to_string();
+    let replay = |code: i32, arguments: &[&str], said: &str| {
+        let (ended, all) = setup.command("replay", &pipeline, arguments);
+        assert!(ended == code && all.contains(said), "{said:?} and {code}, not {ended}: {all}");
+    };
+    define(2);
+    replay(1, &["--dry-run"], "10 letters of replay: 5 would succeed, 5 fail");
+    assert_eq!(count(), 90, "a dry run writes nothing");
+    replay(1, &["--failed", &failed], "10 letters of replay: 5 succeeded, 5 failed");
+    define(3);
+    let again = setup.folder.join("again.ndjson").display().to_string();
+    replay(0, &["--file", &failed, "--failed", &again], "5 letters of replay: 5 succeeded");
+    replay(0, &[], "0 letters of replay");
+
+    let sent = read(broker, "replay.in");
+    let out = read(broker, "replay.out");
+    assert_eq!(out.len(), 100);
+    for got in out {
+        let of = sent.iter().find(|it| it.key == got.key).expect("it was sent");
+        let name = format!("replay-replay.in-{}-{}", of.partition, of.offset);
+        assert_eq!(got.header("expressway.execution"), Some(name));
+        assert_eq!(got.value, of.value);
+    }
+}

@@ -55,7 +55,7 @@ impl Flow {
                 }
             }
             slot.kept.lend(|record| {
-                let origin = Origin { plan, topic: &topic, partition, record };
+                let origin = Origin::new(plan, &topic, partition, record);
                 let run = Run { plan, origin: &origin, passage: slot.passage };
                 self.advance(core, run, resume);
             });

@@ -279,6 +279,7 @@ fn hand<'m>(
         key: message.key(),
         value: message.value(),
         headers,
+        first: None,
     }));
     true
 }
@@ -303,6 +304,7 @@ fn hand_stray(held: &mut [Held], stray: &Stray, take: &mut dyn FnMut(Arrival<'_>
         key: stray.key.as_deref(),
         value: stray.value.as_deref(),
         headers: &headers,
+        first: None,
     }));
     1
 }

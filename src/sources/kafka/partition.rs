@@ -50,6 +50,11 @@ impl Partition {
         self.settled.store(offset, Ordering::Release);
     }
 
+    /// Everything below is settled; -1 where nothing is known to be.
+    pub(super) fn settled(&self) -> i64 {
+        self.settled.load(Ordering::Acquire).max(self.committed.load(Ordering::Relaxed))
+    }
+
     /// The next record to hand over is this one.
     pub(super) fn advance(&self, next: i64) {
         self.position.store(next, Ordering::Relaxed);
