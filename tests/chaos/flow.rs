@@ -21,6 +21,8 @@ use crate::story::Sample;
 /// The generator waits where so many events have no result yet: what is to be seen is whether all
 /// come through, and a backlog that never ends would only hide it.
 const AHEAD_MAX: u64 = 200_000;
+/// How long new topics may take to be known everywhere.
+const PATIENCE: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(50);
 
 /// What came back so far.
@@ -53,6 +55,18 @@ fn scenario(bootstrap: &str, seed: u64, rate: u64, span: Duration) -> Scenario {
     Scenario::parse(&text, Path::new(".")).expect("the scenario is right")
 }
 
+/// A topic is known to one broker before it is to another.
+fn patiently<T>(mut attempt: impl FnMut() -> Result<T, kafka::ClientError>) -> T {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match attempt() {
+            Ok(made) => return made,
+            Err(why) => assert!(Instant::now() < until, "{why}"),
+        }
+        thread::sleep(POLL);
+    }
+}
+
 impl Flow {
     /// Starts both.
     pub fn start(bootstrap: &str, seed: u64, rate: u64, span: Duration) -> Flow {
@@ -61,8 +75,8 @@ impl Flow {
         let run = seed as u32;
         let sent = Arc::new(Sent::new(1));
         let mut sender =
-            Sender::new(&scenario.target, events, run, sent.clone()).expect("Kafka takes events");
-        let consumer = kafka::results(&scenario.target, "chaos.out", 1).expect("Kafka is read");
+            patiently(|| Sender::new(&scenario.target, events.clone(), run, sent.clone()));
+        let consumer = patiently(|| kafka::results(&scenario.target, "chaos.out", 1));
         let (seen, started) = (Arc::new(Seen::default()), Instant::now());
         let (stop, is_read) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let clock = Clock::start();
