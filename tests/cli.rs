@@ -26,6 +26,18 @@ fn exec_tells_how_an_execution_failed() {
 }
 
 #[test]
+fn exec_shows_where_an_expression_failed() {
+    let definition = r#"{"QueryLanguage": "JSONata", "StartAt": "A", "States": {"A": {"Type": "Pass",
+        "Output": "{% ($x := 2;\n  $x + 'one') %}", "End": true}}}"#;
+    let folder = folder();
+    let file = written(folder.path(), "failing.asl.json", definition);
+    let (code, out, err) = says(&["exec", &file], "");
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert!(err.starts_with("Error: States.QueryEvaluationError\nCause: "), "{err}");
+    assert!(err.ends_with("\n    $x + 'one')\n       ^\n"), "{err}");
+}
+
+#[test]
 fn exec_refuses_what_it_cannot_run() {
     let (code, _, err) = says(&["exec", IOT, "--input", "-"], r#"{"a": }"#);
     assert!(code == 2 && err.contains("at byte 6"), "{code} {err}");

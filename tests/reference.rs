@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use expressway::config::{self, Config, Origin, SourceKind};
+use expressway::jsonata;
 use expressway::metrics::CATALOG;
 
 fn folder() -> PathBuf {
@@ -38,6 +39,15 @@ fn the_reference_file_holds_the_defaults() {
     assert_eq!(pipeline.produce, config::ProduceTasks::default());
     let defaults = Config { pipeline: written.pipeline.clone(), ..Config::default() };
     assert_eq!(written, defaults);
+}
+
+#[test]
+fn evaluations_of_jsonata_have_the_budget_that_the_library_gives() {
+    let (engine, limits) = (Config::default().engine, jsonata::Limits::default());
+    assert_eq!(u64::from(engine.query_steps_max), limits.steps_max);
+    assert_eq!(engine.query_depth_max, limits.depth_max);
+    assert_eq!(engine.query_string_max.bytes(), limits.string_bytes_max as u64);
+    assert_eq!(engine.query_memory_max.bytes(), limits.memory_max as u64);
 }
 
 #[test]

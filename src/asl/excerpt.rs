@@ -62,7 +62,7 @@ fn render_one(
 
 /// The part of a line around a column, and the carets to put under it. Control characters and tabs
 /// are shown as one space, so that the columns agree.
-fn excerpt(line: &str, column: usize, width: usize) -> (String, String) {
+pub(crate) fn excerpt(line: &str, column: usize, width: usize) -> (String, String) {
     let column = column.max(1) - 1;
     let from = column.saturating_sub(BEFORE_CHARS_MAX);
     let mut rest = line.chars().skip(from).map(|c| if c.is_control() { ' ' } else { c });

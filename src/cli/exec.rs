@@ -179,6 +179,11 @@ fn report(ended: Ended, scratch: &Scratch, driver: &Driver<'_>) -> anyhow::Resul
         Ended::By(Outcome::Failed(error)) => {
             complain(&format!("Error: {}", error.name().unwrap_or("(none)")));
             complain(&format!("Cause: {}", error.cause().unwrap_or("(none)")));
+            error
+                .note()
+                .into_iter()
+                .flat_map(str::lines)
+                .for_each(|it| complain(&format!("  {it}")));
             Ok(FAILED)
         }
         Ended::By(Outcome::TimedOut) => {

@@ -9,6 +9,9 @@ use super::units::ByteSize;
 
 /// The largest document that may be configured: positions in one are 32 bits, with room to spare.
 pub const DOCUMENT_SIZE_LIMIT: ByteSize = ByteSize::mib(64);
+/// The most memory that may be configured for an evaluation of JSONata: its text's positions are 32
+/// bits too.
+pub const QUERY_MEMORY_LIMIT: ByteSize = ByteSize::mib(1024);
 /// The deepest nesting that may be configured.
 pub const DOCUMENT_DEPTH_LIMIT: u32 = 512;
 /// The most shards that may be configured.
@@ -43,6 +46,16 @@ section! {
         /// Iterations of one Map at once, whatever its MaxConcurrency says. 40 as AWS was seen to run
         /// inline Maps; raise it for Maps over slow tasks.
         map_concurrency_max: u32 = 40;
+        /// Steps that one evaluation of a JSONata expression may take: expressions within it and
+        /// items looked at.
+        query_steps_max: u32 = 10_000_000;
+        /// Levels that one evaluation of a JSONata expression may go down, by recursion mostly.
+        query_depth_max: u32 = 2_000;
+        /// Largest string that a JSONata expression may make, up to 1GiB.
+        query_string_max: ByteSize = ByteSize::mib(8);
+        /// Most memory that one evaluation of a JSONata expression may take, up to 1GiB. A shard keeps
+        /// little of it.
+        query_memory_max: ByteSize = ByteSize::mib(64);
         /// Longest any execution may take, whatever its definition's TimeoutSeconds says. 5m as AWS
         /// has it for Express.
         machine_timeout_max: Duration = Duration::from_secs(300);
@@ -82,6 +95,10 @@ impl Check for Engine {
         at_least_one("state_data_max", self.state_data_max.bytes());
         at_least_one("work_budget_steps", u64::from(self.work_budget_steps));
         at_least_one("map_concurrency_max", u64::from(self.map_concurrency_max));
+        at_least_one("query_steps_max", u64::from(self.query_steps_max));
+        at_least_one("query_depth_max", u64::from(self.query_depth_max));
+        at_least_one("query_string_max", self.query_string_max.bytes());
+        at_least_one("query_memory_max", self.query_memory_max.bytes());
         at_least_one("machine_timeout_max", self.machine_timeout_max.as_millis() as u64);
         at_least_one("parked_executions_max", u64::from(self.parked_executions_max));
         at_least_one("batch_records_max", u64::from(self.batch_records_max));
@@ -90,12 +107,14 @@ impl Check for Engine {
         at_least_one("commit_interval", self.commit_interval.as_millis() as u64);
         at_least_one("stall_timeout", self.stall_timeout.as_millis() as u64);
         at_least_one("metrics_interval", self.metrics_interval.as_millis() as u64);
-        for (name, size) in
-            [("document_size_max", self.document_size_max), ("state_data_max", self.state_data_max)]
-        {
-            if size > DOCUMENT_SIZE_LIMIT {
-                let message =
-                    format!("engine.{name} can be at most {DOCUMENT_SIZE_LIMIT}, not {size}.");
+        for (name, size, limit) in [
+            ("document_size_max", self.document_size_max, DOCUMENT_SIZE_LIMIT),
+            ("state_data_max", self.state_data_max, DOCUMENT_SIZE_LIMIT),
+            ("query_string_max", self.query_string_max, QUERY_MEMORY_LIMIT),
+            ("query_memory_max", self.query_memory_max, QUERY_MEMORY_LIMIT),
+        ] {
+            if size > limit {
+                let message = format!("engine.{name} can be at most {limit}, not {size}.");
                 findings.refuse(node, name, message);
             }
         }

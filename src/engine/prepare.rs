@@ -13,7 +13,7 @@ use crate::expr::Path;
 use crate::fault::{Diagnostic, Location};
 use crate::program::{Definition, Options, Program, parts_of, unreadable};
 use crate::tasks::{self, Mocks, TaskState};
-use crate::{ack, machine, shard, value};
+use crate::{ack, jsonata, machine, shard, value};
 
 /// A pipeline that can be run.
 #[derive(Clone, Debug)]
@@ -134,6 +134,13 @@ fn plan_of(
             steps_max: engine.work_budget_steps,
             concurrency_max: engine.map_concurrency_max,
             data_bytes_max: engine.state_data_max.bytes() as usize,
+            queries: jsonata::Limits {
+                steps_max: engine.query_steps_max.into(),
+                depth_max: engine.query_depth_max,
+                string_bytes_max: engine.query_string_max.bytes() as usize,
+                memory_max: engine.query_memory_max.bytes() as usize,
+                ..jsonata::Limits::default()
+            },
             duration_max: pipeline.timeout.map_or(ceiling, |timeout| timeout.min(ceiling)),
             ..machine::Limits::default()
         },

@@ -42,6 +42,8 @@ pub struct StateError(Box<Parts>);
 struct Parts {
     name: Option<Cow<'static, str>>,
     cause: Option<String>,
+    /// For a person who runs it by hand; the workflow does not see it.
+    note: Option<String>,
 }
 
 impl StateError {
@@ -52,7 +54,7 @@ impl StateError {
 
     /// An error as a task or a Fail state gave it; either part may be missing.
     pub fn from_parts(name: Option<Cow<'static, str>>, cause: Option<String>) -> StateError {
-        StateError(Box::new(Parts { name, cause }))
+        StateError(Box::new(Parts { name, cause, note: None }))
     }
 
     /// `States.Runtime` with a cause: terminal, neither retried nor caught.
@@ -68,6 +70,17 @@ impl StateError {
     /// The cause, where one was given.
     pub fn cause(&self) -> Option<&str> {
         self.0.cause.as_deref()
+    }
+
+    /// The same error with a note for a person, which no workflow sees.
+    pub fn with_note(mut self, note: Option<String>) -> StateError {
+        self.0.note = note;
+        self
+    }
+
+    /// The note, where there is one.
+    pub fn note(&self) -> Option<&str> {
+        self.0.note.as_deref()
     }
 
     /// The same error with its cause put as `wrap` says.

@@ -8,7 +8,7 @@ use super::program::{
     Path, PathId, Plain, PlainId, Program, RegexId, Sort, SortId, Span, Stage, Start, Step, Term,
     Transform, TransformId,
 };
-use super::{Options, functions, pattern, resolve};
+use super::{Options, functions, pattern, resolve, scope};
 use crate::value::{Key, Kind as ValueKind, Scratch, Value};
 
 /// Appends what `text` says to `program`; its constants go to `constants`.
@@ -20,6 +20,7 @@ pub(super) fn compile(
 ) -> Result<NodeId, QueryError> {
     let ast = super::parser::parse(text, options.has_2_1)?;
     let (ast, slots) = resolve::resolve(ast)?;
+    program.input_read = program.input_read.or_else(|| scope::input_read(&ast));
     Compiler { program, constants, slots, options }.node(&ast)
 }
 
@@ -43,6 +44,11 @@ fn extend<T>(table: &mut Vec<T>, entries: Vec<T>) -> Span {
     let span = Span { start: table.len() as u32, len: entries.len() as u32 };
     table.extend(entries);
     span
+}
+
+/// Is it a path that is to stay an array as a whole, `a^(b)[]`?
+fn keeps_itself(ast: &Ast) -> bool {
+    ast.keep_array && ast.is_path() && ast.group.is_none()
 }
 
 impl Compiler<'_> {
@@ -78,7 +84,7 @@ impl Compiler<'_> {
 
     fn node(&mut self, ast: &Ast) -> Compiled {
         let mut id = self.attached(ast)?;
-        if ast.keep_array {
+        if ast.keep_array && !keeps_itself(ast) {
             id = self.emit(Node::Keep(id), ast.at);
         }
         Ok(id)
@@ -193,7 +199,8 @@ impl Compiler<'_> {
         for step in steps {
             compiled.push(self.step(step)?);
         }
-        let is_plain = !ast.keep_singleton
+        let keep_singleton = ast.keep_singleton || keeps_itself(ast);
+        let is_plain = !keep_singleton
             && !ast.is_tuple
             && ast.group.is_none()
             && compiled.iter().enumerate().all(|(at, step)| self.is_plain(at, step));
@@ -202,7 +209,7 @@ impl Compiler<'_> {
         let path = Path {
             steps: extend(&mut self.program.steps, compiled),
             group: group.transpose()?,
-            keep_singleton: ast.keep_singleton,
+            keep_singleton,
             is_tuple: ast.is_tuple,
             is_absolute,
         };

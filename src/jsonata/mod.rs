@@ -24,6 +24,7 @@ mod parser;
 mod pattern;
 mod program;
 mod resolve;
+mod scope;
 mod signature;
 
 #[cfg(test)]
@@ -129,6 +130,11 @@ impl Expression {
     /// As it was written.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// Where in its text it reads its whole input, in bytes: at a `$$`, or at a `$` that stands for it.
+    pub fn input_read(&self) -> Option<usize> {
+        self.program.input_read.map(|at| at as usize)
     }
 
     /// The names of the members that it reads of the variable `name`; `None`: it may read all, or

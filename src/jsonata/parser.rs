@@ -224,7 +224,7 @@ impl Parser<'_> {
                 break;
             }
         }
-        self.expect(")", false)?;
+        self.expect(")", true)?;
         Ok(terms)
     }
 
@@ -250,7 +250,9 @@ impl Parser<'_> {
     }
 
     fn predicate(&mut self, mut left: Ast, at: u32) -> Parsed {
-        if self.takes("]")? {
+        if self.is("]") {
+            // What follows is an operator: `a[] / b` divides.
+            self.read(true)?;
             let mut step = &mut left;
             while let Kind::Predicate(ref mut inner, _) = step.kind {
                 step = inner;

@@ -152,6 +152,24 @@ fn a_breach_of_the_stack_says_so() {
 }
 
 #[test]
+fn reading_the_input_is_seen() {
+    let mut scratch = Scratch::new(crate::value::Limits::default());
+    for (text, place) in [
+        ("$", Some(0)),
+        ("$sum([1, $])", Some(9)),
+        ("$states.input.a[$ > 1]", None),
+        ("$states.input.a[$$.b = 1]", Some(16)),
+        ("$map([1], function($v){$v & $})", Some(28)),
+        ("$states.input.a.($ & 'x')", None),
+        ("{'a': $.b}", Some(6)),
+        ("$states.input.a{$string($): $count($)}", None),
+    ] {
+        let expression = Expression::parse(text, Options::default(), &mut scratch);
+        assert_eq!(expression.map(|it| it.input_read()), Ok(place), "{text}");
+    }
+}
+
+#[test]
 fn step_functions_additions() {
     gives("$partition([1,2,3,4,5], 2)", "null", "[[1,2],[3,4],[5]]");
     gives("$range(0, 10, 5)", "null", "[0,5,10]");
@@ -161,6 +179,18 @@ fn step_functions_additions() {
     gives("$parse('{\"a\":[1]}').a", "null", "[1]");
     gives("$length($uuid())", "null", "36");
     fails("$eval('1')", Code::T1006);
+}
+
+#[test]
+fn arrays_that_stay_and_those_that_do_not() {
+    let input = r#"{"n":7,"one":[5],"empty":[]}"#;
+    gives("one^(>$)", input, "5");
+    gives("n^($)[]", input, "[7]");
+    gives("missing[] / 5", input, "undefined");
+    gives("$spread(empty)", input, "undefined");
+    gives("$sort([1, 2], function($l, $r){[]})", input, "[2,1]");
+    fails("$power(1, nothing)", Code::D3061);
+    gives("$spread([[]])", input, "[]");
 }
 
 #[test]

@@ -202,7 +202,9 @@ impl Machine<'_> {
         let scope = crate::expr::Scope { scratch, input, context: &mut context, random };
         let (mut assigned, states) = (Value::NULL, States::of(input));
         let (now_ms, stages) = (self.now_ms, observer.stages());
-        let mut frame = Frame { scope, now_ms, states, queries, assigned: &mut assigned, stages };
+        let query_limits = self.limits.queries;
+        let assigned = &mut assigned;
+        let mut frame = Frame { scope, now_ms, states, queries, query_limits, assigned, stages };
         state.item(&mut frame, plain)
     }
 

@@ -33,6 +33,7 @@ use thread::{NONE, Phase, Thread};
 use crate::asl::resource::Pattern;
 use crate::asl::retry::{DataLimitRule, Raised};
 use crate::fault::{StateError, names};
+use crate::jsonata;
 use crate::program::Program;
 use crate::states::Step;
 use crate::step::{Exit, Frame, Resume, States, StepId, TaskRequest, Transition};
@@ -58,6 +59,8 @@ pub struct Limits {
     pub garbage_bytes_max: usize,
     /// Which oversized data can be caught.
     pub data_limit_rule: DataLimitRule,
+    /// What one evaluation of a JSONata expression may take.
+    pub queries: jsonata::Limits,
 }
 
 impl Default for Limits {
@@ -71,6 +74,7 @@ impl Default for Limits {
             concurrency_max: 40,
             garbage_bytes_max: 64 << 10,
             data_limit_rule: DataLimitRule::Observed,
+            queries: jsonata::Limits::default(),
         }
     }
 }
@@ -490,6 +494,7 @@ impl Machine<'_> {
         let scope = crate::expr::Scope { scratch, input, context: &mut context, random };
         let states = States::of(input);
         let (now_ms, stages) = (self.now_ms, observer.stages());
-        run(&mut Frame { scope, now_ms, states, queries, assigned, stages })
+        let query_limits = self.limits.queries;
+        run(&mut Frame { scope, now_ms, states, queries, query_limits, assigned, stages })
     }
 }

@@ -4,10 +4,11 @@
 use super::Lowering;
 use super::io::shown;
 use crate::asl::codes;
+use crate::asl::excerpt::excerpt;
 use crate::asl::source::{NodeKind, Place};
 use crate::expr::Scope;
-use crate::fault::{StateError, names as errors};
-use crate::jsonata::{Environment, Expression, Limits, Options, Outcome};
+use crate::fault::{Location, StateError, names as errors};
+use crate::jsonata::{Environment, Expression, Options, Outcome};
 use crate::step::{Frame, States};
 use crate::value::{Kind, Scratch, Value};
 
@@ -60,6 +61,15 @@ impl Query {
         lowering: &mut Lowering<'_>,
     ) -> Option<Query> {
         match Expression::parse(text.trim(), Options::default(), lowering.constants) {
+            Ok(expression) if expression.input_read().is_some() => {
+                let message = format!(
+                    "{subject}: \"$\" and \"$$\" stand for no input here; read $states.input, or a \
+                     variable."
+                );
+                let location = located(text, place, expression.input_read()).0;
+                lowering.diagnostics.error(codes::INVALID_EXPRESSION, message, location);
+                None
+            }
             Ok(expression) => {
                 let read = expression.members_read(STATES);
                 let is_read = |name: &str| read.as_ref().is_none_or(|read| read.contains(&name));
@@ -71,12 +81,9 @@ impl Query {
                 Some(Query { expression, field: field.into(), members })
             }
             Err(e) => {
-                let at = e.position().map_or(String::new(), |at| {
-                    let before = text.trim().get(..at).unwrap_or_default();
-                    format!(" (at character {} of it)", before.chars().count() + 1)
-                });
+                let (location, at) = located(text, place, e.position());
                 let message = format!("{subject}: the expression is refused: {e}{at}.");
-                lowering.diagnostics.error(codes::INVALID_EXPRESSION, message, place.location());
+                lowering.diagnostics.error(codes::INVALID_EXPRESSION, message, location);
                 None
             }
         }
@@ -89,25 +96,24 @@ impl Query {
 
     /// Its value, which there must be.
     pub(super) fn evaluate(&self, frame: &mut Frame<'_>) -> Result<Value, StateError> {
-        let Frame { scope, now_ms, states, queries, .. } = frame;
+        let Frame { scope, now_ms, states, queries, query_limits, .. } = frame;
         let Scope { scratch, context, random, .. } = scope;
         let mut bits = || random.bits();
         let mut variable = |scratch: &mut Scratch, name: &str| match name {
             STATES => Some(self.states(*states, scratch, *context)),
             _ => context.variable(scratch, name),
         };
-        let environment = Environment {
-            now: *now_ms,
-            random: &mut bits,
-            limits: Limits::default(),
-            memory: queries,
-        };
+        let environment =
+            Environment { now: *now_ms, random: &mut bits, limits: *query_limits, memory: queries };
         let outcome = self.expression.evaluate(scratch, None, &mut variable, environment);
         match outcome {
             Ok(Outcome::Value(value)) => Ok(value),
             Ok(Outcome::Undefined) => Err(self.failed("returned nothing (undefined).")),
             Ok(Outcome::Function) => Err(self.failed("returned an unsupported result type.")),
-            Err(e) => Err(self.failed(&format!("threw an error during evaluation. {e}"))),
+            Err(e) => {
+                let failed = self.failed(&format!("threw an error during evaluation. {e}"));
+                Err(failed.with_note(self.excerpt(e.position())))
+            }
         }
     }
 
@@ -123,7 +129,7 @@ impl Query {
     /// The error of a value that is not of `kind`.
     #[cold]
     pub(super) fn unexpected(&self, kind: Kind, value: Value, frame: &mut Frame<'_>) -> StateError {
-        let (wanted, found) = (type_name(kind), type_name(value.kind()));
+        let (wanted, found) = (kind.name(), value.kind().name());
         self.failed(&format!(
             "returned an unexpected result type. Expected '{wanted}', but was '{found}' for value: \
              {}",
@@ -152,6 +158,17 @@ impl Query {
                 "returned a value that is no integer from {least} to {most}: {shown}"
             ))
         })
+    }
+
+    /// The line of the expression with the place where it failed, for people.
+    #[cold]
+    fn excerpt(&self, position: Option<usize>) -> Option<String> {
+        let (before, after) = self.text().split_at_checked(position?)?;
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        let line_end = after.find('\n').map_or(self.text().len(), |at| before.len() + at);
+        let column = before[line_start..].chars().count() + 1;
+        let (shown, caret) = excerpt(&self.text()[line_start..line_end], column, 1);
+        Some(format!("{shown}\n{caret}"))
     }
 
     #[cold]
@@ -185,15 +202,18 @@ impl Query {
     }
 }
 
-fn type_name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Null => "null",
-        Kind::Bool => "boolean",
-        Kind::Number => "number",
-        Kind::String => "string",
-        Kind::Array => "array",
-        Kind::Object => "object",
+/// Where byte `position` of an expression stands, and what a message says of it where the text does
+/// not tell.
+fn located(text: &str, place: &Place<'_>, position: Option<usize>) -> (Location, String) {
+    let leading = text.len() - text.trim_start().len();
+    let before = position.and_then(|position| text.get(..leading + position));
+    let Some(before) = before else { return (place.location(), String::new()) };
+    let opening = "{%".len();
+    if let Some(span) = place.node.span_within(opening + before.chars().count()) {
+        return (span.at(place.pointer.clone()), String::new());
     }
+    let index = before.chars().count() + 1 - text[..leading].chars().count();
+    (place.location(), format!(" (at character {index} of it)"))
 }
 
 /// JSON with expressions in it, at any depth.

@@ -17,7 +17,7 @@ pub use task::{CallNumber, Resume, TaskRequest};
 
 use crate::expr::Scope;
 use crate::fault::StateError;
-use crate::jsonata::Memory;
+use crate::jsonata::{Limits, Memory};
 use crate::value::Value;
 
 /// The index of a step in its program's table.
@@ -54,6 +54,8 @@ pub struct Frame<'a> {
     pub states: States,
     /// Working memory of JSONata's evaluations.
     pub queries: &'a mut Memory,
+    /// What one of them may take.
+    pub query_limits: Limits,
     /// What `Assign` made, `null` for nothing: it counts once the state is left.
     pub assigned: &'a mut Value,
     /// Who is told what each stage of input and output processing made; mostly nobody.

@@ -17,6 +17,20 @@ pub enum Kind {
     Object,
 }
 
+impl Kind {
+    /// `number`, as JSON and JSONata call it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Kind::Null => "null",
+            Kind::Bool => "boolean",
+            Kind::Number => "number",
+            Kind::String => "string",
+            Kind::Array => "array",
+            Kind::Object => "object",
+        }
+    }
+}
+
 /// How a value's bytes are found; the layout of the other fields follows from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]

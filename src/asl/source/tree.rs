@@ -90,6 +90,22 @@ impl Node {
         self.as_str()?.strip_prefix("{%")?.strip_suffix("%}")
     }
 
+    /// Where the character at `index` of a string's text stands, if that can be told: by the width
+    /// one sees which characters were written with an escape.
+    pub fn span_within(&self, index: usize) -> Option<Span> {
+        let text = self.as_str()?;
+        let styles: [Style; 3] =
+            [(1, double_quoted_width), (1, |c| if c == '\'' { 2 } else { 1 }), (0, |_| 1)];
+        let is_written_so = |(quote, width): &Style| {
+            2 * quote + text.chars().map(width).sum::<usize>() == self.span.width as usize
+        };
+        let (quote, width) = styles.into_iter().find(is_written_so)?;
+        let before: usize = text.chars().take(index).map(width).sum();
+        let width = text.chars().nth(index).map_or(1, width) as u32;
+        let column = self.span.column + (quote + before) as u32;
+        Some(Span { line: self.span.line, column, width })
+    }
+
     /// The elements of an array.
     pub fn as_array(&self) -> Option<&[Node]> {
         match &self.kind {
@@ -189,6 +205,18 @@ impl Node {
                     .map(|m| size_of::<Member>() + m.name.len() + m.value.weight())
                     .sum(),
             }
+    }
+}
+
+/// How a string may be written: characters before and behind it, and those that one of its own takes.
+type Style = (usize, fn(char) -> usize);
+
+/// How many characters one takes between double quotes, unless it is written as its number.
+fn double_quoted_width(character: char) -> usize {
+    match character {
+        '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
+        '\u{0}'..='\u{1f}' => 6,
+        _ => 1,
     }
 }
 

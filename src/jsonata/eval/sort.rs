@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use super::{Evaluation, Result};
 use crate::jsonata::error::Code;
-use crate::jsonata::item::{Frame, Item, TUPLES};
+use crate::jsonata::item::{Frame, Item, SEQUENCE, TUPLES};
 use crate::jsonata::program::{Sort, SortId};
 
 /// Must the first of two items, by index, come after the second?
@@ -16,7 +16,14 @@ impl Evaluation<'_> {
         let sort = self.program.sorts[id.index()];
         let count = self.len(input);
         if count <= 1 {
-            return Ok(input);
+            // An array of a document stands for the sequence that the step before made of it.
+            return match input {
+                Item::Json(_) if input.is_array() => {
+                    let item = self.at(input, 0);
+                    self.singleton(item, SEQUENCE)
+                }
+                _ => Ok(input),
+            };
         }
         let terms = sort.terms.len as usize;
         let held = self.held();

@@ -8,6 +8,17 @@ use super::super::item::{Item, SEQUENCE};
 use super::Args;
 
 impl Evaluation<'_> {
+    /// Is it true as JavaScript has it, to which the reference implementation leaves the results of
+    /// comparators? All arrays and objects are, empty ones too.
+    fn is_truthy(&self, item: Item) -> bool {
+        match item {
+            Item::Nothing => false,
+            _ if item.is_array() || item.is_object() || matches!(item, Item::Function(_)) => true,
+            _ if item.is_number() => self.number(item).is_some_and(|it| it != 0.0 && !it.is_nan()),
+            _ => self.truth(item).unwrap_or(true),
+        }
+    }
+
     /// Calls a function with as many of the arguments as it takes; one at least.
     fn give(&mut self, args: Args, function: Item, given: [Item; 3]) -> Result<Item> {
         let count = self.arity(function).clamp(1, 3);
@@ -155,7 +166,7 @@ pub(super) fn sort(e: &mut Evaluation<'_>, args: Args) -> Result<Item> {
         let target = Target { function, frame: args.frame };
         e.merge_sort(count, &mut |e, a, b| {
             let result = e.invoke(target, &[items[a], items[b]])?;
-            e.truth(result)
+            Ok(e.is_truthy(result))
         })?
     };
     e.hold_only(held);

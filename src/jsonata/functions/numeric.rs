@@ -98,7 +98,8 @@ pub(super) fn sqrt(e: &mut Evaluation<'_>, args: Args) -> Result<Item> {
 pub(super) fn power(e: &mut Evaluation<'_>, args: Args) -> Result<Item> {
     let Some(base) = e.number_arg(args, 0) else { return Ok(Item::Nothing) };
     let exponent = e.number_arg(args, 1).unwrap_or(f64::NAN);
-    let result = base.powf(exponent);
+    // Not even 1 has a power that is no number, as JavaScript sees it.
+    let result = if exponent.is_finite() { base.powf(exponent) } else { f64::NAN };
     if !result.is_finite() {
         let error = e.error(Code::D3061, Item::Number(base)).json("index", 1);
         return Err(error.json("exp", e.excerpt(Item::Number(exponent))));

@@ -7,7 +7,6 @@ use super::super::error::{Code, QueryError};
 use super::super::eval::{Evaluation, Result};
 use super::super::item::{Item, SEQUENCE};
 use super::Args;
-use crate::value::Kind;
 
 pub(super) fn boolean(e: &mut Evaluation<'_>, args: Args) -> Result<Item> {
     match e.arg(args, 0) {
@@ -97,7 +96,7 @@ pub(super) fn spread(e: &mut Evaluation<'_>, args: Args) -> Result<Item> {
     }
     let mark = e.mark();
     push_spread(e, item)?;
-    let flags = if item.is_array() { 0 } else { SEQUENCE };
+    let flags = if item.is_array() && e.len(item) > 0 { 0 } else { SEQUENCE };
     e.list(mark, flags)
 }
 
@@ -172,14 +171,7 @@ pub(super) fn type_name(e: &mut Evaluation<'_>, args: Args) -> Result<Item> {
         Item::List(_) => "array",
         Item::Record(_) | Item::Tuple(_) => "object",
         Item::Function(_) => "function",
-        Item::Json(value) => match value.kind() {
-            Kind::Null => "null",
-            Kind::Bool => "boolean",
-            Kind::Number => "number",
-            Kind::String => "string",
-            Kind::Array => "array",
-            Kind::Object => "object",
-        },
+        Item::Json(value) => value.kind().name(),
     };
     e.string(name)
 }
