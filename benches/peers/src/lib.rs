@@ -7,6 +7,7 @@ pub mod events;
 mod by_hand;
 mod jsonata;
 mod parse;
+pub mod queries;
 mod vrl;
 
 use events::{Case, Runner};
