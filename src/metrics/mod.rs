@@ -283,6 +283,7 @@ mod tests {
         let metrics = metrics();
         let shard = ShardCounters::new(&metrics);
         metrics.set_lag(0, "raw", 0, Some(0));
+        metrics.set_stalled(0, 0);
         let text = metrics.render();
         for metric in &CATALOG {
             assert!(
