@@ -93,7 +93,11 @@ impl Comparison {
         }
         let variable = variable.ok_or_else(|| invalid(&self.variable))?;
         let comparand = match self.test.path() {
-            Some(path) => path.evaluate(scope)?.ok_or_else(|| invalid(path))?,
+            Some(path) => {
+                let found = path.evaluate(scope)?;
+                let of_its_type = |value: &Value| self.test.takes(scope.scratch, *value);
+                found.filter(of_its_type).ok_or_else(|| invalid(path))?
+            }
             None => Value::NULL,
         };
         Ok(self.test.holds(scope.scratch, variable, comparand))

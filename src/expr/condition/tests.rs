@@ -29,16 +29,16 @@ fn comparisons() {
         ("$.n", r#""NumericLessThan":5"#, false),
         ("$.n", r#""NumericGreaterThanEqualsPath":"$.z""#, true),
         ("$.s", r#""NumericEquals":0"#, false),
-        ("$.n", r#""NumericEqualsPath":"$.null""#, false),
+        ("$.s", r#""NumericEqualsPath":"$.n""#, false),
         ("$.s", r#""StringEquals":"B""#, true),
         ("$.s", r#""StringLessThan":"C""#, true),
         ("$.e", r#""StringGreaterThanEquals":"""#, true),
         ("$.n", r#""StringEquals":"5""#, false),
-        ("$.null", r#""StringEqualsPath":"$.null""#, false),
+        ("$.null", r#""StringEqualsPath":"$.s""#, false),
         ("$.emoji", r#""StringLessThanPath":"$.high""#, true),
         ("$.t", r#""BooleanEquals":true"#, true),
         ("$.t", r#""BooleanEqualsPath":"$.f""#, false),
-        ("$.null", r#""BooleanEqualsPath":"$.null""#, false),
+        ("$.null", r#""BooleanEqualsPath":"$.f""#, false),
         ("$.time", r#""TimestampEquals":"2012-10-09T20:00:55+01:00""#, true),
         ("$.time", r#""TimestampLessThanPath":"$.later""#, true),
         ("$.s", r#""TimestampLessThanEquals":"2012-10-09T20:00:55Z""#, false),
@@ -86,6 +86,21 @@ fn a_missing_path_fails() {
         r#"{"Variable":"$.n","NumericEqualsPath":"$.none"}"#,
     ] {
         assert_eq!(evaluated(rule), Err(StateError::runtime(cause)), "{rule}");
+    }
+}
+
+#[test]
+fn what_is_compared_to_must_be_of_the_operators_type() {
+    for (operator, path) in [
+        ("NumericEqualsPath", "$.null"),
+        ("NumericLessThanPath", "$.s"),
+        ("StringEqualsPath", "$.n"),
+        ("BooleanEqualsPath", "$.null"),
+        ("TimestampEqualsPath", "$.s"),
+    ] {
+        let error = evaluated(&format!(r#"{{"Variable":"$.null","{operator}":"{path}"}}"#));
+        let error = error.expect_err("a failure").to_string();
+        assert!(error.contains(&format!("Invalid path '{path}'")), "{error}");
     }
 }
 
