@@ -180,6 +180,22 @@ fn check_looks_behind_a_configuration() {
 }
 
 #[test]
+fn what_express_does_not_have_is_refused_on_demand() {
+    let folder = folder();
+    let task = json!({"StartAt": "T", "States": {"T": {"Type": "Task", "End": true,
+        "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken"}}});
+    let file = written(folder.path(), "task.json", &task.to_string());
+    assert_eq!(says(&["check", &file], "").0, 0);
+    let (code, out, _) = says(&["check", "--strict-aws", &file], "");
+    assert!(code == 1 && out.contains("Express state machine does not support"), "{code} {out}");
+    let pipeline = "[[pipeline]]\nname = \"p\"\ndefinition = \"task.json\"\non_failure = \"stop\"\n\
+        strict_aws = true\nsource = { topics = [\"in\"], group = \"g\" }\n\
+        output = { topic = \"out\" }\n";
+    let (code, out, _) = says(&["check", &written(folder.path(), "p.toml", pipeline)], "");
+    assert!(code == 1 && out.contains("Express state machine does not support"), "{code} {out}");
+}
+
+#[test]
 fn check_asks_librdkafka_about_every_property() {
     let folder = folder();
     let config = written(

@@ -42,6 +42,10 @@ pub(super) struct Check {
     template: Vec<PathBuf>,
     #[command(flatten)]
     filled: Filled,
+    /// Refuse what Express state machines of Step Functions do not have, in its words; a
+    /// configuration's pipelines say so themselves (strict_aws)
+    #[arg(long)]
+    strict_aws: bool,
     /// For people, or for tools
     #[arg(long, value_enum, default_value_t = Form::Human)]
     format: Form,
@@ -107,7 +111,8 @@ impl Run for Check {
     fn run(self) -> anyhow::Result<u8> {
         let mut reports: Vec<Report> = Vec::new();
         let substitutions = self.filled.substitutions();
-        let options = Options { substitutions: &substitutions, ..Options::default() };
+        let (substitutions, strict_express) = (&substitutions, self.strict_aws);
+        let options = Options { substitutions, strict_express, ..Options::default() };
         for file in self.files.iter().chain(&self.template) {
             let is_configuration = file.extension().is_some_and(|extension| extension == "toml");
             let found = match is_configuration {

@@ -26,6 +26,9 @@ section! {
         /// not here is taken from the environment.
         substitutions: Substitutions = Substitutions::default(),
             example r#"{ "TopicArn" = "arn:aws:sns:us-east-1:123456789012:orders" }"#;
+        /// Refuse what Express state machines of Step Functions do not have: .sync,
+        /// .waitForTaskToken, activities, distributed Maps.
+        strict_aws: bool = false;
         /// What becomes of a record whose execution failed: "dead_letter", "stop" or "drop". There
         /// is no default.
         on_failure: OnFailure;

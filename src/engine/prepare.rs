@@ -56,7 +56,8 @@ fn prepare_one(config: &Config, pipeline: &Pipeline) -> Result<(Prepared, Refuse
         Refused { file: file.display().to_string(), text: String::new(), findings: Vec::new() };
     let documents = document_limits(config);
     let substitutions = substitutions_of(pipeline);
-    let options = Options { documents, substitutions: &substitutions, ..Options::default() };
+    let (substitutions, strict_express) = (&substitutions, pipeline.strict_aws);
+    let options = Options { documents, substitutions, strict_express, ..Options::default() };
     let Definition { shown, text, program, findings } = match Definition::read(file, &options) {
         Ok(definition) => definition,
         Err(e) => {

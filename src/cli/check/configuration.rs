@@ -95,7 +95,8 @@ impl Checked<'_> {
         let file = &pipeline.definition;
         let substitutions = substitutions_of(pipeline);
         let (documents, substitutions) = (document_limits(config), &substitutions);
-        let options = Options { documents, substitutions, ..Options::default() };
+        let strict_express = pipeline.strict_aws;
+        let options = Options { documents, substitutions, strict_express, ..Options::default() };
         let definition = match Definition::read(file, &options) {
             Ok(definition) => definition,
             Err(error) => {
