@@ -38,6 +38,8 @@ use world::Shared;
 const SEEDS: u64 = 100_000;
 /// Rounds after which a run that has not settled is stuck.
 const ROUNDS_MAX: usize = 60_000;
+/// Rounds that a shard goes on for once it has stopped.
+const DRAIN_ROUNDS: usize = 50;
 /// Records of a partition that may be unsettled.
 const WINDOW: usize = 16;
 
@@ -69,6 +71,8 @@ const MOCKS: &str = r#"{
 struct Stage {
     /// By ordering, in the order of [`ORDERINGS`].
     plans: Vec<Arc<Plan>>,
+    /// Strictly in order, and stops at the first failure.
+    stopping: Arc<Plan>,
     tasks: Arc<tasks::Plan>,
     metrics: Metrics,
     /// Outputs out of the order of their keys, in runs that keep none; and out of the order of their
@@ -88,6 +92,11 @@ impl Stage {
         let states = program.rows.iter().map(|row| row.name.clone()).collect();
         Stage {
             plans: ORDERINGS.map(|it| Arc::new(plan(program.clone(), it))).to_vec(),
+            stopping: Arc::new(Plan {
+                policy: Policy::Stop,
+                retry: shard::Retry::default(),
+                ..plan(program.clone(), shard::Ordering::Partition)
+            }),
             tasks: Arc::new(tasks.expect("all mocked")),
             metrics: Metrics::new(vec![PipelineNames { pipeline: "p".to_owned(), states }]),
             inversions: Default::default(),
@@ -162,7 +171,15 @@ fn live(stage: &Stage, world: &Shared, seed: u64, plan: &Arc<Plan>, rounds: Opti
             return true;
         }
         drop(world);
-        assert!(control.halts().is_empty(), "halted: {:?}", control.halts());
+        if !control.halts().is_empty() {
+            assert_eq!(plan.policy, Policy::Stop, "halted: {:?}", control.halts());
+            // What is in flight goes on until the process ends.
+            for _ in 0..DRAIN_ROUNDS {
+                shard.tick();
+                now.fetch_add(time.below(120) as i64, Ordering::Relaxed);
+            }
+            return false;
+        }
     }
     false
 }
@@ -224,4 +241,16 @@ fn nothing_is_lost_or_out_of_order_whatever_happens() {
     // Or there would have been no order to keep.
     let inversions = stage.inversions.map(AtomicU64::into_inner);
     assert!(inversions.iter().all(|it| *it > 0), "executions overtake each other: {inversions:?}");
+}
+
+#[test]
+fn a_pipeline_that_stops_writes_nothing_from_behind_the_failure() {
+    let stage = Stage::new();
+    let mut stopped = 0;
+    for seed in 0..300 {
+        let world = Shared::new(seed);
+        stopped += u32::from(!live(&stage, &world, seed, &stage.stopping, Some(ROUNDS_MAX)));
+        assert_eq!(world.lock().behind_a_failure(), None, "seed {seed}");
+    }
+    assert!(stopped > 200, "most runs have a failure: {stopped}");
 }

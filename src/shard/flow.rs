@@ -31,6 +31,7 @@ pub const PANICKED: &str = "Execution.Panicked";
 
 /// Bytes that the memory keeps for the next executions once a large one is over.
 const KEPT_BYTES_MAX: usize = 4 << 20;
+
 /// One pipeline on one shard, apart from its source and its plan.
 pub struct Flow {
     /// What is in flight.
@@ -121,9 +122,9 @@ impl Flow {
         self.ledger.len()
     }
 
-    /// Records that wait for their turn.
-    pub fn deferred(&self) -> usize {
-        self.order.len()
+    /// Do records wait for a turn that will come?
+    pub fn has_deferred(&self) -> bool {
+        self.halted.is_none() && self.order.len() > 0
     }
 
     /// Bytes of outputs held back, and of records that wait for their turn.
@@ -156,6 +157,10 @@ impl Flow {
             // Of a partition that is not this shard's any more: its next owner reads it.
             return;
         };
+        if self.halted.is_some() {
+            // What failed is read again first, and this behind it.
+            return;
+        }
         let passage = Passage { claim, received_ns: core.now_ns, turn: None, runs: 0 };
         if let Some(turn) = self.order.taken(record) {
             return self.order.defer(turn, passage, record);

@@ -330,7 +330,7 @@ impl Shard {
 
     /// Has everything that was taken been settled, as far as it can be?
     pub fn is_idle(&self) -> bool {
-        let is_done = |lane: &Running| lane.flow.pending() == 0 && lane.flow.deferred() == 0;
+        let is_done = |lane: &Running| lane.flow.pending() == 0 && !lane.flow.has_deferred();
         self.core.slots.len() == 0 && self.lanes.iter().all(is_done)
     }
 

@@ -90,16 +90,26 @@ impl World {
 
     /// The record's value.
     pub fn value(&self, place: Place) -> String {
+        let (kind, seconds, (partition, number)) = (self.kind(place), self.dice(place) % 3, place);
+        format!(r#"{{"kind":"{kind}","seconds":{seconds},"at":[{partition},{number}]}}"#)
+    }
+
+    fn kind(&self, place: Place) -> &'static str {
         let dice = self.dice(place);
-        let kind = match dice % 23 {
+        match dice % 23 {
             0..=1 => "task",
             2..=3 => "wait",
             4 => "fail",
             5 if dice.is_multiple_of(5) => "loop",
             _ => "plain",
-        };
-        let (partition, number) = place;
-        format!(r#"{{"kind":"{kind}","seconds":{},"at":[{partition},{number}]}}"#, dice % 3)
+        }
+    }
+
+    /// An output of a record that stands behind one, in its partition, which can only fail.
+    pub fn behind_a_failure(&self) -> Option<Place> {
+        let fails = |place: Place| matches!(self.kind(place), "fail" | "loop");
+        let places = self.log.iter().map(|it| it.place);
+        places.into_iter().find(|it| (0..it.1).any(|number| fails((it.0, number))))
     }
 
     /// A sink has taken a record's output; what is known of it goes by the number returned.

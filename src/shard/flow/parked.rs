@@ -20,6 +20,7 @@ impl Flow {
     pub fn take_turns(&mut self, plan: &Plan, core: &mut Core, most: usize) -> usize {
         let mut count = 0;
         while count < most
+            && self.halted.is_none()
             && let Some(Deferred { passage, kept }) = self.order.next()
         {
             count += 1;
