@@ -11,6 +11,9 @@ use crate::value::{Block, Scratch};
 /// Bytes that a free slot keeps of each of its buffers.
 const KEPT_BYTES: usize = 16 << 10;
 
+/// Headers of a record that are lent out again without allocating.
+const HEADERS_INLINE: usize = 8;
+
 /// A slot and which use of it: answers and timers name both, so that late ones find nobody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SlotId {
@@ -85,17 +88,24 @@ impl Kept {
     pub fn lend<T>(&self, use_it: impl FnOnce(&Record<'_>) -> T) -> T {
         let at = |(from, to): Part| &self.bytes[from as usize..to as usize];
         let text = |part| std::str::from_utf8(at(part)).unwrap_or_default();
-        let header = |(name, value): &(Part, Option<Part>)| Header {
-            name: text(*name),
-            value: value.map(at),
+        let mut few = [Header { name: "", value: None }; HEADERS_INLINE];
+        let mut many = Vec::new();
+        let headers = match self.headers.len() {
+            len @ 0..=HEADERS_INLINE => &mut few[..len],
+            len => {
+                many.resize(len, few[0]);
+                &mut many[..]
+            }
         };
-        let headers: Vec<Header<'_>> = self.headers.iter().map(header).collect();
+        for (header, (name, value)) in headers.iter_mut().zip(&self.headers) {
+            *header = Header { name: text(*name), value: value.map(at) };
+        }
         use_it(&Record {
             position: self.position.expect("a slot in use holds a record"),
             timestamp_ms: self.timestamp_ms,
             key: self.key.map(at),
             value: self.value.map(at),
-            headers: &headers,
+            headers,
             first: self.first.map(|(topic, partition, offset)| First {
                 topic: text(topic),
                 partition,
