@@ -260,3 +260,57 @@ fn listing_prints_the_table_or_why_not() {
     assert!(code == 1 && out.is_empty() && err.contains("INVALID_PATH"), "{code} {out} {err}");
     assert_eq!(says(&["listing", "nowhere.json"], "").0, 2);
 }
+
+/// Two letters as a pipeline writes them, of another shape than the definition wants.
+const LETTERS: &str = concat!(
+    r#"{"pipeline":"readings","topic":"in","partition":"2","offset":"41","timestamp":"5","#,
+    r#""error":"States.Timeout","key":"k","value":"{\"n\": 41}","headers":[{"name":"h","value":"v"}]}"#,
+    "\n",
+    r#"{"pipeline":"readings","topic":"in","partition":"2","offset":"42","timestamp":"6","#,
+    r#""error":"Record.DecodeFailed","key":null,"value":"{\"n\": ","headers":[]}"#,
+    "\n",
+);
+
+#[test]
+fn exec_runs_a_dead_letter_as_the_record_it_was() {
+    let definition = r#"{"StartAt": "A", "States": {"A": {"Type": "Pass", "Parameters": {
+        "n.$": "$.n", "from.$": "$$.Source", "name.$": "$$.Execution.Name"}, "End": true}}}"#;
+    let config = "[[pipeline]]\nname = \"readings\"\ndefinition = \"shows.asl.json\"\n\
+        on_failure = \"stop\"\nsource = { topics = [\"in\"], group = \"g\" }\noutput = { discard = true }\n\
+        [[pipeline]]\nname = \"other\"\ndefinition = \"nowhere.asl.json\"\n\
+        on_failure = \"stop\"\nsource = { topics = [\"in\"], group = \"h\" }\noutput = { discard = true }\n";
+    let folder = folder();
+    let shows = written(folder.path(), "shows.asl.json", definition);
+    let config = written(folder.path(), "pipeline.toml", config);
+    let letters = written(folder.path(), "dead.ndjson", LETTERS);
+    // The letter tells which pipeline it is of.
+    let first =
+        ["exec", "--config", &config, "--dead-letter", &letters, "--number", "1", "--trace"];
+    let (code, out, err) = says(&first, "");
+    let output: Json = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{code} {out} {err}"));
+    let source = json!({"Topic": "in", "Partition": 2, "Offset": 41, "Timestamp": 5, "Key": "k",
+        "Headers": {"h": "v"}});
+    assert_eq!(output, json!({"n": 41, "from": source, "name": "readings-in-2-41"}));
+    assert!(code == 0 && err.contains("A"), "{err}");
+    let alone = written(folder.path(), "one.json", LETTERS.lines().next().expect("one"));
+    let (code, out, _) = says(&["exec", &shows, "--dead-letter", &alone], "");
+    assert!(code == 0 && out.contains(r#""name":"exec-in-2-41""#), "{out}");
+
+    let refuses = |more: &[&str], parts: &[&str]| {
+        let (code, out, err) = says(&[&["exec", "--config", &config], more].concat(), "");
+        assert_eq!((code, out.as_str()), (2, ""), "{err}");
+        parts.iter().for_each(|part| assert!(err.contains(part), "no {part:?} in {err}"));
+    };
+    let shown = ["holds 2 dead letters", "--number", "1  in:2:41  States.Timeout", "2  in:2:42"];
+    refuses(&["--dead-letter", &letters], &shown);
+    refuses(&["--dead-letter", &letters, "--number", "3"], &["there is no number 3"]);
+    refuses(&["--dead-letter", &letters, "--number", "0"], &["there is no number 0"]);
+    refuses(&["--dead-letter", &shows], &["no dead letter there", "topic, partition"]);
+    refuses(&["--dead-letter", "nowhere.ndjson"], &["could not read the dead letters"]);
+    refuses(&["--from", "in:2"], &["TOPIC:PARTITION:OFFSET"]);
+    refuses(&[], &["--from or --dead-letter"]);
+    // What can't be decoded fails as it does in its pipeline.
+    let second = ["exec", "--config", &config, "--dead-letter", &letters, "--number", "2"];
+    let (code, _, err) = says(&second, "");
+    assert!(code == 1 && err.starts_with("Error: Record.DecodeFailed"), "{code} {err}");
+}

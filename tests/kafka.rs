@@ -57,6 +57,7 @@ const TESTS: &[Test] = &[
     ("a_letter_too_large_for_all_pauses", letters::no_fallback),
     ("an_unwritable_letter_topic_loses_nothing", letters::unwritable),
     ("letters_are_replayed_under_their_names", letters::replay),
+    ("one_record_runs_from_where_it_stands", letters::one_record),
     ("policy_stop_ends_the_process", letters::policy_stop),
     ("what_cannot_run_is_refused", starts::refusals),
     ("a_new_group_starts_where_it_is_told", starts::positions),

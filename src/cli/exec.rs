@@ -1,24 +1,27 @@
 //! `expressway exec DEFINITION`: one execution in real time, its output on standard output.
 
 mod driver;
+mod record;
 mod trace;
 
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use anyhow::Context;
 use tokio::task::LocalSet;
 
-use super::definition::Named;
+use super::definition::Filled;
 use super::{FAILED, INTERRUPTED, REFUSED, Run, SUCCEEDED, complain, print};
 use crate::engine::{machine_name, plan_for};
+use crate::fault::StateError;
 use crate::machine::{Limits, Outcome};
 use crate::program::{Definition, Options, Program};
 use crate::tasks::{Mocks, Plan, Settings};
 use crate::value::Scratch;
-use driver::{Clock, Driver, Ended};
+use driver::{Alone, Clock, Driver, Ended};
+use record::Place;
 use trace::Form;
 
 /// Characters an execution's name may have, as in Step Functions.
@@ -31,9 +34,16 @@ const NAME_CHARS_MAX: usize = 80;
 /// (http:invoke); where there is no driver for one, or it must not be called, mocks answer: a file in
 /// Step Functions Local's MockConfigFile format (FILE#TestCase names one of several test cases).
 ///
+/// With --from or --dead-letter, one real record is run as its pipeline would run it: decoded, under
+/// the name that its execution has there. No group is joined, nothing is committed, and its output is
+/// printed, not written; but tasks are called, unless mocks answer.
+///
 /// Examples:
 ///   expressway exec orders.asl.json --input order.json
 ///   echo '{"id": 7}' | expressway exec orders.yaml --input - --mocks mocks.json#Happy --trace
+///   expressway exec --config pipeline.toml --from orders:3:4711 --trace
+///   expressway exec --config pipeline.toml --dead-letter dead.ndjson --number 2 --trace
+///   expressway exec orders.asl.json --from orders:3:4711 --bootstrap localhost:9092
 ///
 /// Exit code: 0 where the execution succeeded; 1 where it failed, with its error and cause on
 /// standard error; 2 where it could not start: arguments, input, definition or mocks are at fault.
@@ -41,8 +51,14 @@ const NAME_CHARS_MAX: usize = 80;
 #[derive(clap::Parser)]
 #[command(name = "exec", verbatim_doc_comment)]
 pub(super) struct Exec {
+    /// A definition in Amazon States Language, JSON or YAML; with --config, instead of its own
+    #[arg(required_unless_present_any = ["template", "config"])]
+    definition: Option<PathBuf>,
+    /// Take the definition from a CloudFormation or SAM template
+    #[arg(long, value_name = "FILE[#NAME]", conflicts_with = "definition")]
+    template: Option<PathBuf>,
     #[command(flatten)]
-    named: Named,
+    filled: Filled,
     /// The input, a JSON document: a file, or - for standard input [default: {}]
     #[arg(long, short, value_name = "FILE|-")]
     input: Option<PathBuf>,
@@ -52,6 +68,24 @@ pub(super) struct Exec {
     /// The execution's name, from which its random numbers derive [default: by the time]
     #[arg(long, value_parser = execution_name)]
     name: Option<String>,
+    /// Run the record of Kafka that stands there
+    #[arg(long, value_name = "TOPIC:PARTITION:OFFSET", conflicts_with_all = ["input", "name"])]
+    from: Option<Place>,
+    /// Run the record that is in a dead letter: a file of them, one JSON object a line
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["input", "name", "from"])]
+    dead_letter: Option<PathBuf>,
+    /// Which of the file's dead letters, counted from 1
+    #[arg(long, value_name = "N", requires = "dead_letter")]
+    number: Option<usize>,
+    /// The configuration whose pipeline the record is for
+    #[arg(long)]
+    config: Option<PathBuf>,
+    /// Which of its pipelines, where there are several
+    #[arg(long, value_name = "NAME", requires = "config")]
+    pipeline: Option<String>,
+    /// The brokers, where there is no configuration [default: 127.0.0.1:9092]
+    #[arg(long, value_name = "HOST:PORT,...", requires = "from", conflicts_with = "config")]
+    bootstrap: Option<String>,
     /// Tell on standard error what happens, state by state: input, each stage of its processing,
     /// calls and answers, waits, errors, retries, catches, what comes next
     #[arg(long, short)]
@@ -72,8 +106,13 @@ fn execution_name(name: &str) -> Result<String, String> {
 
 impl Run for Exec {
     fn run(self) -> anyhow::Result<u8> {
-        let place = self.named.place();
-        let substitutions = self.named.filled.substitutions();
+        if self.from.is_some() || self.dead_letter.is_some() {
+            return self.run_record();
+        }
+        let Some(place) = self.place() else {
+            anyhow::bail!("--config is for a record of its pipeline: add --from or --dead-letter");
+        };
+        let substitutions = self.filled.substitutions();
         let options = Options { substitutions: &substitutions, ..Options::default() };
         let definition = Definition::read(place, &options)
             .with_context(|| format!("could not read {}", place.display()))?;
@@ -88,24 +127,34 @@ impl Run for Exec {
             .parse(&input)
             .map_err(|error| anyhow::anyhow!("the input {} is {error}", self.input_shown()))?;
         let clock = Clock::start();
-        let name = self.name.unwrap_or_else(|| format!("exec-{}", clock.now_ms()));
+        let name = self.name.clone().unwrap_or_else(|| format!("exec-{}", clock.now_ms()));
+        let alone = Alone { machine: machine_name(place), name: name.clone() };
         let driver = Driver {
             program,
             limits: Limits::default(),
-            machine: machine_name(place),
+            identity: &alone,
             name,
             clock,
-            trace: self.trace.then(|| self.format.unwrap_or(Form::Human)),
+            trace: self.form(),
         };
-        let ended = block_on(&driver, plan, &mut scratch, value)?;
+        let ended = block_on(&driver, Arc::new(plan), &mut scratch, value)?;
         report(ended, &scratch, &driver)
     }
 }
 
 impl Exec {
+    /// Where the definition is, if it was named: a file, or a template and a state machine in it.
+    fn place(&self) -> Option<&Path> {
+        self.definition.as_deref().or(self.template.as_deref())
+    }
+
+    fn form(&self) -> Option<Form> {
+        self.trace.then(|| self.format.unwrap_or(Form::Human))
+    }
+
     /// Who answers the tasks; `None` where that was complained about.
     fn plan(&self, definition: &Definition, program: &Program) -> anyhow::Result<Option<Plan>> {
-        let machine = machine_name(self.named.place());
+        let machine = self.place().map(machine_name).unwrap_or_default();
         let mocks = self.mocks.as_ref().map(|place| Mocks::load(place, &machine)).transpose()?;
         Ok(match plan_for(program, Settings::default(), mocks) {
             Ok(plan) => Some(plan),
@@ -143,7 +192,7 @@ impl Exec {
 /// Drives the execution on this thread, until it has ended or Ctrl-C is pressed.
 fn block_on(
     driver: &Driver<'_>,
-    plan: Plan,
+    plan: Arc<Plan>,
     scratch: &mut Scratch,
     input: crate::value::Value,
 ) -> anyhow::Result<Ended> {
@@ -158,7 +207,7 @@ fn block_on(
             std::future::pending::<()>().await;
         }
     };
-    let running = driver.run(Arc::new(plan), local.clone(), scratch, input);
+    let running = driver.run(plan, local.clone(), scratch, input);
     runtime.block_on(local.run_until(async {
         tokio::select! {
             ended = running => ended,
@@ -176,16 +225,7 @@ fn report(ended: Ended, scratch: &Scratch, driver: &Driver<'_>) -> anyhow::Resul
             print(&String::from_utf8(text).context("the output is not UTF-8; a defect")?)?;
             Ok(SUCCEEDED)
         }
-        Ended::By(Outcome::Failed(error)) => {
-            complain(&format!("Error: {}", error.name().unwrap_or("(none)")));
-            complain(&format!("Cause: {}", error.cause().unwrap_or("(none)")));
-            error
-                .note()
-                .into_iter()
-                .flat_map(str::lines)
-                .for_each(|it| complain(&format!("  {it}")));
-            Ok(FAILED)
-        }
+        Ended::By(Outcome::Failed(error)) => Ok(failed(&error)),
         Ended::By(Outcome::TimedOut) => {
             let seconds = driver.time_limit().as_secs();
             complain("Error: States.Timeout");
@@ -200,4 +240,11 @@ fn report(ended: Ended, scratch: &Scratch, driver: &Driver<'_>) -> anyhow::Resul
             Ok(INTERRUPTED)
         }
     }
+}
+
+fn failed(error: &StateError) -> u8 {
+    complain(&format!("Error: {}", error.name().unwrap_or("(none)")));
+    complain(&format!("Cause: {}", error.cause().unwrap_or("(none)")));
+    error.note().into_iter().flat_map(str::lines).for_each(|it| complain(&format!("  {it}")));
+    FAILED
 }

@@ -30,6 +30,7 @@ mod window;
 pub use clock::{Clock, Time};
 pub use control::{Control, Phase};
 pub use flow::Halt;
+pub use input::read as read_input;
 pub use letters::Letters;
 pub use names::Origin;
 pub use outputs::Outlet;

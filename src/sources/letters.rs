@@ -37,10 +37,9 @@ impl Source for Letters {
         take: &mut dyn FnMut(Arrival<'_>),
     ) -> Result<usize, SourceError> {
         let form = self.form;
-        self.inner.poll(limit, &mut |arrival| match (arrival, form) {
-            (Arrival::Record(record), Form::Record) => open_record(&record, take),
-            (Arrival::Record(record), Form::Line) => open_line(&record, take),
-            (other, _) => take(other),
+        self.inner.poll(limit, &mut |arrival| match arrival {
+            Arrival::Record(record) => open(&record, form, take),
+            other => take(other),
         })
     }
 
@@ -62,6 +61,14 @@ impl Source for Letters {
 
     fn release(&mut self, assignment: AssignmentId) {
         self.inner.release(assignment);
+    }
+}
+
+/// Hands over the record that is in a letter; what is no letter, as it is.
+pub fn open(record: &Record<'_>, form: Form, take: &mut dyn FnMut(Arrival<'_>)) {
+    match form {
+        Form::Record => open_record(record, take),
+        Form::Line => open_line(record, take),
     }
 }
 

@@ -11,6 +11,7 @@ use rdkafka::admin::{
     AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication,
 };
 use rdkafka::client::DefaultClientContext;
+use rdkafka::{Offset, TopicPartitionList};
 use tokio::runtime::Runtime;
 
 use crate::topics::until;
@@ -135,6 +136,15 @@ impl Broker {
             let metadata = self.admin.inner().fetch_metadata(None, bound).expect("it answers");
             metadata.topics().iter().all(|it| it.name() != topic)
         });
+    }
+
+    /// Deletes a partition's records below an offset.
+    pub fn delete_records(&self, topic: &str, partition: i32, below: i64) {
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(topic, partition, Offset::Offset(below)).expect("an offset");
+        let options = AdminOptions::new();
+        let gone = self.admin.delete_records(&list, &options);
+        self.runtime.block_on(gone).expect("the broker answers");
     }
 
     /// Replaces a topic's settings.

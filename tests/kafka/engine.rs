@@ -63,6 +63,18 @@ impl Setup {
         (ended.status.code().unwrap_or(-1), String::from_utf8_lossy(&said).into_owned())
     }
 
+    /// Runs one record of these pipelines, or what else is asked for: its exit code, output, and what
+    /// it said beside that.
+    pub fn exec(&self, pipelines: &str, arguments: &[&str]) -> (i32, String, String) {
+        let config = self.folder.join("exec.toml");
+        std::fs::write(&config, format!("{}{pipelines}", self.head)).expect("written");
+        let mut program = Command::new(env!("CARGO_BIN_EXE_expressway"));
+        let program = program.args(["exec", "--config"]).arg(&config).args(arguments);
+        let ended = program.output().expect("it runs");
+        let text = |bytes| String::from_utf8(bytes).expect("it says text");
+        (ended.status.code().unwrap_or(-1), text(ended.stdout), text(ended.stderr))
+    }
+
     /// Runs what must be refused; returns its exit code and what it said.
     pub fn refused(&self, name: &str, pipelines: &str) -> (i32, String) {
         let engine = self.spawn(name, pipelines);

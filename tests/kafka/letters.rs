@@ -308,3 +308,45 @@ pub fn replay(broker: &Broker) {
         assert_eq!(got.value, of.value);
     }
 }
+
+/// One record is run from where it stands, and a letter from its topic, and nobody notices.
+pub fn one_record(broker: &Broker) {
+    let _present = broker.present();
+    for topic in ["one.in", "one.out", "one.dead", "one.empty"] {
+        broker.topic(topic, 2, &[]);
+    }
+    let at = |partition: i32, text: &str| New {
+        partition: Some(partition),
+        ..with_header(new("key", text.as_bytes()))
+    };
+    write(broker, "one.in", [at(0, r#"{"n":0}"#), at(1, r#"{"n":1}"#), at(1, r#"{"bad":"so"}"#)]);
+    let setup = Setup::new(broker, "one", FUSSY, "");
+    let pipeline = lettered("one", "one.in", "one.out", r#"topic = "one.dead""#);
+    let run = |arguments: &[&str]| setup.exec(&pipeline, arguments);
+    assert_eq!(run(&["--from", "one.in:1:0"]), (0, "{\"n\":1}\n".to_owned(), String::new()));
+    let (code, out, err) = run(&["--from", "one.in:1:1", "--trace"]);
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert!(err.contains("Refuse") && err.contains("Error: Order.Refused\nCause: so"), "{err}");
+    let refuses = |place: &str, part: &str| {
+        let (code, out, err) = run(&["--from", place]);
+        assert_eq!((code, out.as_str()), (2, ""), "{place}: {err}");
+        assert!(err.contains(part) && err.lines().count() == 1, "{place}: {err}");
+    };
+    refuses("one.in:1:2", "is not there yet: the last of one.in/1 is 1");
+    refuses("one.in:2:0", "no partition 2: they are 0 to 1");
+    refuses("one.elsewhere:0:0", "there is no topic \"one.elsewhere\"");
+    refuses("one.empty:0:0", "one.empty/0 holds no record");
+    assert!(Gauge::new(broker, "one.in", "one").committed() == [-1, -1], "nothing is committed");
+    assert_eq!(read(broker, "one.out").len() + read(broker, "one.dead").len(), 0);
+    // The pipeline itself runs; its letter is run again from its topic, under the name that it had.
+    let engine = setup.run("only", &pipeline);
+    Gauge::new(broker, "one.in", "one").await_commit();
+    engine.stop();
+    let [letter] = &read(broker, "one.dead")[..] else { panic!("one record is bad") };
+    let place = format!("one.dead:{}:{}", letter.partition, letter.offset);
+    let (code, _, err) = run(&["--from", &place, "--trace", "--format", "json"]);
+    assert!(code == 1 && err.contains("Order.Refused"), "{code} {err}");
+    // Retention takes records away.
+    broker.delete_records("one.in", 1, 1);
+    refuses("one.in:1:0", "offset 0 is gone: one.in/1 begins at 1");
+}

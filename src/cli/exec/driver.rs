@@ -61,7 +61,7 @@ pub(super) enum Ended {
 pub(super) struct Driver<'a> {
     pub(super) program: &'a Program,
     pub(super) limits: Limits,
-    pub(super) machine: String,
+    pub(super) identity: &'a dyn Identity,
     pub(super) name: String,
     pub(super) clock: Clock,
     /// Whom it tells what happens.
@@ -85,7 +85,7 @@ impl Driver<'_> {
         let mut trace = Trace::new(self.program, self.clock, self.trace);
         let mut calls = Calls::open(plan, local, self.clock)?;
         let mut execution = Execution::default();
-        self.machine().start(&mut execution, input, self.seed());
+        self.machine().start(&mut execution, input, self.identity.seed());
         // The last task's result.
         let mut result;
         let mut resume = Resume::Continue;
@@ -132,7 +132,8 @@ impl Driver<'_> {
 
     fn machine(&self) -> Machine<'_> {
         let now_ms = self.clock.now_ms();
-        Machine { program: self.program, limits: &self.limits, identity: self, now_ms }
+        let Driver { program, limits, identity, .. } = self;
+        Machine { program, limits, identity: *identity, now_ms }
     }
 
     fn call<'b>(
@@ -158,7 +159,13 @@ impl Driver<'_> {
     }
 }
 
-impl Identity for Driver<'_> {
+/// Who an execution is that no record stands behind.
+pub(super) struct Alone {
+    pub(super) machine: String,
+    pub(super) name: String,
+}
+
+impl Identity for Alone {
     fn name(&self) -> String {
         self.name.clone()
     }
