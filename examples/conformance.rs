@@ -6,6 +6,7 @@
 //! what the case says they did; waits pass in an instant, on a clock of the example's own. A case
 //! that needs something this version does not have prints `{"id", "skipped"}` with the reason.
 
+use std::collections::HashSet;
 use std::error::Error;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -18,7 +19,8 @@ use expressway::machine::{
     Answer, Ask, Asked, Ended, GivenUp, Identity, Limits, Observer, Outcome, Rehearsal,
 };
 use expressway::program::{Options, Program, compile};
-use expressway::step::StepId;
+use expressway::states::Step;
+use expressway::step::{Exit, StepId};
 use expressway::value::{Scratch, Value};
 use serde_json::{Value as Json, json};
 
@@ -263,8 +265,9 @@ fn run(case: &Json, program: &Program) -> Json {
     match ended {
         Ok(ended) => {
             let mut result = outcome(&scratch, ended.outcome);
-            let names = states.iter().map(|step| json!(program.state_name(*step)));
-            result["states"] = names.collect();
+            let apart = apart(program);
+            let own = states.iter().filter(|step| !apart.contains(&step.0));
+            result["states"] = own.map(|step| json!(program.state_name(*step))).collect();
             result["requests"] = Json::Array(script.requests);
             result
         }
@@ -273,6 +276,31 @@ fn run(case: &Json, program: &Program) -> Json {
             json!({ "crashed": format!("no end after {SUSPENSIONS_MAX} suspensions") })
         }
     }
+}
+
+/// The steps of distributed Maps' iterations: executions of their own, which the history of the one
+/// that runs them does not show.
+fn apart(program: &Program) -> HashSet<u32> {
+    let starts = program.rows.iter().filter_map(|row| match &row.step {
+        Step::Map(map) if map.is_distributed() => Some(map.processor()),
+        _ => None,
+    });
+    let mut ahead: Vec<StepId> = starts.collect();
+    let mut apart = HashSet::new();
+    while let Some(id) = ahead.pop() {
+        if apart.insert(id.0) {
+            let step = program.step(id);
+            let mut exits = Vec::new();
+            step.exits(&mut exits);
+            ahead.extend(exits.into_iter().filter_map(|exit| match exit {
+                Exit::Next(next) => Some(next),
+                Exit::End => None,
+            }));
+            ahead.extend(step.catchers().iter().map(|catch| catch.next));
+            ahead.extend(step.branches());
+        }
+    }
+    apart
 }
 
 /// What a case's tasks answer, and what they were asked.

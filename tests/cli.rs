@@ -52,6 +52,34 @@ fn exec_refuses_what_it_cannot_run() {
 }
 
 #[test]
+fn exec_reads_and_writes_objects_in_a_folder() {
+    let definition = r#"{"StartAt": "Each", "States": {"Each": {"Type": "Map", "End": true,
+        "ItemReader": {"Resource": "arn:aws:states:::s3:getObject",
+            "ReaderConfig": {"InputType": "CSV", "CSVHeaderLocation": "FIRST_ROW"},
+            "Parameters": {"Bucket": "in", "Key": "day/orders.csv"}},
+        "ItemProcessor": {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "EXPRESS"},
+            "StartAt": "Id", "States": {"Id": {"Type": "Pass", "OutputPath": "$.id", "End": true}}},
+        "ResultWriter": {"Resource": "arn:aws:states:::s3:putObject",
+            "Parameters": {"Bucket": "out", "Prefix": "ids"},
+            "WriterConfig": {"Transformation": "COMPACT", "OutputType": "JSON"}}}}}"#;
+    let folder = folder();
+    let flow = written(folder.path(), "flow.asl.json", definition);
+    let bucket = folder.path().join("s3/in/day");
+    std::fs::create_dir_all(&bucket).expect("a folder can be made");
+    written(&bucket, "orders.csv", "id,name\n7,a\n8,b\n");
+    let (code, _, err) = says(&["exec", &flow], "");
+    assert!(code == 2 && err.contains("--objects DIR"), "{code} {err}");
+    let objects = folder.path().join("s3").to_string_lossy().into_owned();
+    let (code, out, err) = says(&["exec", &flow, "--objects", &objects], "");
+    assert_eq!((code, err.as_str()), (0, ""));
+    let output: Json = serde_json::from_str(&out).expect("the output is JSON");
+    let manifest = output["ResultWriterDetails"]["Key"].as_str().expect("a manifest's key");
+    let results = manifest.replace("manifest.json", "SUCCEEDED_0.json");
+    let file = folder.path().join("s3/out").join(results);
+    assert_eq!(std::fs::read_to_string(file).expect("the results"), r#"["7","8"]"#);
+}
+
+#[test]
 fn exec_answers_from_mocks_and_traces() {
     let input = "config/examples/event-fan-out/input.json";
     let mocks = "config/examples/event-fan-out/mocks.json#Delivered";

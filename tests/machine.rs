@@ -267,12 +267,23 @@ fn a_timeout_gives_up_what_branches_called() {
 /// A Map over what objects hold; `objects` are found by key, and the answer without one is the
 /// listing or manifest.
 fn reads(config: &str, resource: &str, objects: &[(&str, &[u8])]) -> Result<String, String> {
+    selects("$$.Map.Item.Value", config, resource, objects)
+}
+
+/// The same; of each item what the path says.
+fn selects(
+    path: &str,
+    config: &str,
+    resource: &str,
+    objects: &[(&str, &[u8])],
+) -> Result<String, String> {
     let definition = format!(
         r#"{{"StartAt": "M", "States": {{"M": {{"Type": "Map", "End": true,
         "ItemReader": {{"Resource": "arn:aws:states:::s3:{resource}", "ReaderConfig": {config},
             "Parameters": {{"Bucket": "b", "Key": "index"}}}},
+        "ItemSelector": {{"it.$": "{path}"}},
         "ItemProcessor": {{"ProcessorConfig": {{"Mode": "DISTRIBUTED", "ExecutionType": "EXPRESS"}},
-            "StartAt": "P", "States": {{"P": {{"Type": "Pass", "End": true}}}}}}}}}}}}"#
+            "StartAt": "P", "States": {{"P": {{"Type": "Pass", "InputPath": "$.it", "End": true}}}}}}}}}}}}"#
     );
     let program = program(&definition);
     let mut scratch = program.scratch();
@@ -316,6 +327,10 @@ fn items_of_several_objects() {
     let json = r#"{"InputType": "JSON", "Transformation": "LOAD_AND_FLATTEN"}"#;
     let objects: [(&str, &[u8]); 3] = [listing, ("x/1", b"[1, [2]]"), ("x/2", b"{\"a\":3}")];
     assert_eq!(reads(json, "listObjectsV2", &objects).as_deref(), Ok(r#"[1,[2],{"a":3}]"#));
+    let places = selects("$$.Map.Item.Source", json, "listObjectsV2", &objects);
+    assert_eq!(places.as_deref(), Ok(r#"["S3://b/x/1","S3://b/x/1","S3://b/x/2"]"#));
+    let listed = selects("$$.Map.Item.Source", "{}", "listObjectsV2", &objects[..1]);
+    assert_eq!(listed.as_deref(), Ok(r#"["S3://b","S3://b","S3://b"]"#));
     let gone = reads(json, "listObjectsV2", &objects[..2]);
     assert!(gone.as_ref().is_err_and(|why| why.contains("ItemReaderFailed")), "{gone:?}");
 }

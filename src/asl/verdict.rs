@@ -10,6 +10,9 @@ const DESCRIPTION: &str = "INVALID_JSON_DESCRIPTION";
 /// Names the fields of an object in the order in which AWS lists missing ones.
 const MISSING_FIRST: &str = "States";
 
+/// Where a state says its language.
+const QUERY_LANGUAGE: &str = "/QueryLanguage";
+
 /// A finding as AWS words it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
@@ -89,6 +92,12 @@ fn verdict(text: &str, finding: &Diagnostic) -> Verdict {
             let at = finding.message.find("Express state machine");
             let message = at.map(|at| finding.message[at..].trim_end_matches('.').to_owned());
             (SCHEMA, message, pointer)
+        }
+        codes::FIELD_NOT_ALLOWED if pointer.ends_with(QUERY_LANGUAGE) => {
+            let message = "'QueryLanguage' can not be 'JSONPath' if set to 'JSONata' for whole \
+                           state machine";
+            // AWS names the state.
+            (SCHEMA, Some(message.to_owned()), pointer.trim_end_matches(QUERY_LANGUAGE))
         }
         codes::UNKNOWN_FIELD | codes::FIELD_NOT_ALLOWED => {
             (SCHEMA, Some("Field is not supported".to_owned()), pointer)

@@ -18,7 +18,7 @@ use crate::engine::{machine_name, plan_for};
 use crate::fault::StateError;
 use crate::machine::{Limits, Outcome};
 use crate::program::{Definition, Options, Program};
-use crate::tasks::{Mocks, Plan, Settings};
+use crate::tasks::{Mocks, ObjectSettings, Plan, Settings};
 use crate::value::Scratch;
 use driver::{Alone, Clock, Driver, Ended};
 use record::Place;
@@ -65,6 +65,10 @@ pub(super) struct Exec {
     /// Answers instead of calls, for the states that they name
     #[arg(long, short, value_name = "FILE[#CASE]")]
     mocks: Option<String>,
+    /// A folder that stands for S3 where a Map's ItemReader reads and its ResultWriter writes: a bucket
+    /// is a folder in it, a key a file in that
+    #[arg(long, value_name = "DIR")]
+    objects: Option<PathBuf>,
     /// The execution's name, from which its random numbers derive [default: by the time]
     #[arg(long, value_parser = execution_name)]
     name: Option<String>,
@@ -156,7 +160,9 @@ impl Exec {
     fn plan(&self, definition: &Definition, program: &Program) -> anyhow::Result<Option<Plan>> {
         let machine = self.place().map(machine_name).unwrap_or_default();
         let mocks = self.mocks.as_ref().map(|place| Mocks::load(place, &machine)).transpose()?;
-        Ok(match plan_for(program, Settings::default(), mocks) {
+        let objects = self.objects.clone().map(|folder| ObjectSettings { folder });
+        let settings = Settings { objects, ..Settings::default() };
+        Ok(match plan_for(program, settings, mocks) {
             Ok(plan) => Some(plan),
             Err(unanswered) => {
                 complain(&definition.render(&unanswered.definition));

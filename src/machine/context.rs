@@ -49,9 +49,14 @@ pub(super) struct ContextObject<'a> {
     pub thread: &'a Thread,
     /// The innermost Map's, if any.
     pub item: &'a Item,
+    /// Where that Map's items come from.
+    pub sources: &'a [(u32, Value)],
     /// The thread and the number of the call that may come of this.
     pub call: (u32, u32),
 }
+
+/// `$$.Map.Item.Source` of items that are in the state's own data.
+const STATE_DATA: &str = "STATE_DATA";
 
 /// The groups of the object and their fields, in the order in which it is written.
 const GROUPS: [(&str, &[&str]); 5] = [
@@ -82,9 +87,15 @@ impl ContextObject<'_> {
         if index == NONE {
             return None;
         }
+        let at = self.sources.partition_point(|(end, _)| *end <= index);
+        let source = match self.sources.get(at) {
+            Some((_, place)) => *place,
+            None => scratch.string(STATE_DATA),
+        };
         let index = scratch.integer(index.into());
         let mark = scratch.mark();
-        for (name, value) in [("Index", index), ("Key", key), ("Value", value)] {
+        let members = [("Index", index), ("Key", key), ("Value", value), ("Source", source)];
+        for (name, value) in members {
             if name != "Key" || !key.is_null() {
                 scratch.push_member(name, value);
             }

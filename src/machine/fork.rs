@@ -3,6 +3,7 @@
 
 use super::thread::{Item, NONE};
 use crate::fault::StateError;
+use crate::states::Sources;
 use crate::step::{Batches, Terms, Tolerance};
 use crate::value::{Items, Members, Scratch, TooDeep, Value};
 
@@ -32,6 +33,8 @@ pub(super) struct Iterating {
     pub(super) items: Value,
     /// `$` of `ItemSelector`.
     pub(super) input: Value,
+    /// Where the items come from.
+    pub(super) sources: Sources,
     pub(super) tolerance: Tolerance,
     pub(super) batches: Option<Batches>,
     pub(super) is_distributed: bool,
@@ -75,12 +78,14 @@ impl Iterating {
     pub(super) fn new(
         scratch: &Scratch,
         (items, input): (Value, Value),
+        sources: Sources,
         terms: &Terms,
         is_distributed: bool,
     ) -> Iterating {
         Iterating {
             items,
             input,
+            sources,
             tolerance: terms.tolerance,
             batches: terms.batches,
             is_distributed,
@@ -192,6 +197,7 @@ impl Fork {
         if let Some(map) = &mut self.map {
             visit(&mut map.items);
             visit(&mut map.input);
+            map.sources.iter_mut().for_each(|(_, place)| visit(place));
             if let Some(input) = map.batches.as_mut().and_then(|batches| batches.input.as_mut()) {
                 visit(input);
             }

@@ -9,7 +9,7 @@ use super::thread::{Item, NONE, Phase, Thread};
 use super::{Machine, Next, Observer, Suspension};
 use crate::asl::retry::Raised;
 use crate::fault::StateError;
-use crate::states::{Map, Step};
+use crate::states::{Map, Sources, Step};
 use crate::step::{Batches, Fork, Frame, States};
 use crate::value::{Scratch, Value};
 
@@ -43,7 +43,7 @@ impl Machine<'_> {
                 };
                 // MapStateStarted, MapRunStarted
                 execution.history.events += 1 + u64::from(is_distributed);
-                self.iterate(execution, scratch, observer, (items, input))
+                self.iterate(execution, scratch, observer, (items, input), Sources::new())
             }
             Fork::Read(request) => {
                 execution.history.events += 2;
@@ -75,6 +75,7 @@ impl Machine<'_> {
         scratch: &mut Scratch,
         observer: &mut impl Observer,
         (items, input): (Value, Value),
+        sources: Sources,
     ) -> Next {
         let Step::Map(state) = self.program.step(execution.thread.step) else {
             return failed(execution, StateError::runtime("Only a Map iterates; a defect."));
@@ -89,7 +90,8 @@ impl Machine<'_> {
         };
         let most = self.limits.concurrency_max.max(1);
         let concurrency = if terms.concurrency == 0 { most } else { terms.concurrency.min(most) };
-        let map = Iterating::new(scratch, (items, input), &terms, state.is_distributed());
+        let is_distributed = state.is_distributed();
+        let map = Iterating::new(scratch, (items, input), sources, &terms, is_distributed);
         let fork = execution.open_fork();
         execution.forks[fork as usize].map = Some(map);
         execution.thread.phase = Phase::Forked;
@@ -192,8 +194,10 @@ impl Machine<'_> {
             execution;
         let started_ms = *started_ms;
         let call = (*current, 0);
-        let mut context = ContextObject { machine: self, history, started_ms, thread, item, call };
         let map = forks[fork as usize].map.as_ref();
+        let sources = map.map_or(&[][..], |map| &map.sources);
+        let mut context =
+            ContextObject { machine: self, history, started_ms, thread, item, sources, call };
         let input = map.map_or(Value::NULL, |map| map.input);
         let plain = match item.key.is_null() {
             true => item.value,

@@ -25,8 +25,8 @@ impl Machine<'_> {
     ) -> Next {
         let known = std::mem::replace(&mut execution.thread.known, Value::NULL);
         match self.items_of(execution, scratch, reply, known) {
-            Ok((Read::Items(items), input)) => {
-                self.iterate(execution, scratch, observer, (items, input))
+            Ok((Read::Items(items, sources), input)) => {
+                self.iterate(execution, scratch, observer, (items, input), sources)
             }
             Ok((Read::More(known, request), _)) => {
                 execution.thread.known = known;

@@ -488,6 +488,7 @@ impl Machine<'_> {
             started_ms: *started_ms,
             thread,
             item: &thread.item,
+            sources: &[],
             call: (*current, calls.wrapping_add(1)),
         };
         let input = thread.state_input;

@@ -1,7 +1,8 @@
 //! A definition's file, or the state machine within a template, as a tree: `flow.asl.json`,
 //! `flow.asl.yaml`, `template.yaml#Orders`.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::Program;
@@ -73,7 +74,7 @@ pub fn parts_of(place: &Path) -> (PathBuf, Option<String>) {
 /// Opens a definition. A template is told by its `Resources`, or by a name behind `#`.
 pub fn open(place: &Path, options: &Options<'_>) -> io::Result<Opened> {
     let (file, name) = parts_of(place);
-    let text = std::fs::read(&file)?;
+    let text = bytes_of(&file, options)?;
     let shown = file.to_string_lossy().into_owned();
     let format = Format::of(&shown, &text);
     if let Some(template) = template(&text, format, options) {
@@ -86,9 +87,17 @@ pub fn open(place: &Path, options: &Options<'_>) -> io::Result<Opened> {
     Ok(opened(shown, text, format, options.substitutions, options))
 }
 
+/// A file's bytes; of one that is too large, one more than is taken, which tells it.
+fn bytes_of(file: &Path, options: &Options<'_>) -> io::Result<Vec<u8>> {
+    let most = options.source.bytes as u64 + 1;
+    let mut bytes = Vec::new();
+    File::open(file)?.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// The state machines in a template, each as a place to open; none where it is none.
 pub fn machines_in(file: &Path, options: &Options<'_>) -> io::Result<Vec<PathBuf>> {
-    let text = std::fs::read(file)?;
+    let text = bytes_of(file, options)?;
     let format = Format::of(&file.to_string_lossy(), &text);
     let root = template(&text, format, options).and_then(|(root, _)| root);
     let names = root.iter().flat_map(cloudformation::names);
@@ -166,7 +175,9 @@ fn within(
             let folder = file.parent().unwrap_or(Path::new(""));
             let read = |place: &String| {
                 let path = folder.join(place);
-                std::fs::read(&path).ok().map(|text| (path.to_string_lossy().into_owned(), text))
+                bytes_of(&path, options)
+                    .ok()
+                    .map(|text| (path.to_string_lossy().into_owned(), text))
             };
             let Some((shown, text)) = places.iter().find_map(read) else {
                 findings.error(crate::asl::codes::UNREADABLE_FILE, complaint, location);

@@ -126,6 +126,81 @@ fn parse_state(name: &str, place: &Place<'_>, lowering: &mut Lowering<'_>) -> Op
     }
     let step = Step::parse(kind, &mut fields, lowering);
     lowering.language = around;
+    fields.refuse_rest(|name| misplaced(name, kind));
     fields.finish();
     step
+}
+
+const TASK: &[&str] = &["Task"];
+const MAP: &[&str] = &["Map"];
+const WAIT: &[&str] = &["Wait"];
+const FAIL: &[&str] = &["Fail"];
+/// States that have a result of what they run or call.
+const RUNNING: &[&str] = &["Task", "Parallel", "Map"];
+/// States that lead to one other.
+const LEADING: &[&str] = &["Pass", "Task", "Wait", "Parallel", "Map"];
+const SHAPING: &[&str] = &["Pass", "Task", "Choice", "Wait", "Succeed", "Parallel", "Map"];
+
+/// The types that have a field, for those that have not.
+const FIELDS_OF: &[(&str, &[&str])] = &[
+    (names::NEXT, LEADING),
+    (names::END, LEADING),
+    (names::INPUT_PATH, SHAPING),
+    (names::OUTPUT_PATH, SHAPING),
+    (names::OUTPUT, SHAPING),
+    (names::ASSIGN, &["Pass", "Task", "Choice", "Wait", "Parallel", "Map"]),
+    (names::RESULT, &["Pass"]),
+    (names::PARAMETERS, &["Pass", "Task", "Parallel", "Map"]),
+    (names::ARGUMENTS, &["Task", "Parallel"]),
+    (names::RESULT_PATH, &["Pass", "Task", "Parallel", "Map"]),
+    (names::RESULT_SELECTOR, RUNNING),
+    (names::RETRY, RUNNING),
+    (names::CATCH, RUNNING),
+    (names::RESOURCE, TASK),
+    (names::CREDENTIALS, TASK),
+    (names::TIMEOUT_SECONDS, TASK),
+    (names::TIMEOUT_SECONDS_PATH, TASK),
+    (names::HEARTBEAT_SECONDS, TASK),
+    (names::HEARTBEAT_SECONDS_PATH, TASK),
+    (names::CHOICES, &["Choice"]),
+    (names::DEFAULT, &["Choice"]),
+    (names::SECONDS, WAIT),
+    (names::SECONDS_PATH, WAIT),
+    (names::TIMESTAMP, WAIT),
+    (names::TIMESTAMP_PATH, WAIT),
+    (names::ERROR, FAIL),
+    (names::ERROR_PATH, FAIL),
+    (names::CAUSE, FAIL),
+    (names::CAUSE_PATH, FAIL),
+    (names::BRANCHES, &["Parallel"]),
+    (names::ITERATOR, MAP),
+    (names::ITEM_PROCESSOR, MAP),
+    (names::ITEMS, MAP),
+    (names::ITEMS_PATH, MAP),
+    (names::ITEM_SELECTOR, MAP),
+    (names::ITEM_READER, MAP),
+    (names::ITEM_BATCHER, MAP),
+    (names::RESULT_WRITER, MAP),
+    (names::MAX_CONCURRENCY, MAP),
+    (names::MAX_CONCURRENCY_PATH, MAP),
+    (names::TOLERATED_FAILURE_COUNT, MAP),
+    (names::TOLERATED_FAILURE_COUNT_PATH, MAP),
+    (names::TOLERATED_FAILURE_PERCENTAGE, MAP),
+    (names::TOLERATED_FAILURE_PERCENTAGE_PATH, MAP),
+    (names::LABEL, MAP),
+];
+
+/// Why a field of the language has no place in a state of type `kind`.
+fn misplaced(name: &str, kind: &str) -> Option<String> {
+    let (_, types) = FIELDS_OF.iter().find(|(known, _)| *known == name)?;
+    Some(match (name, kind) {
+        _ if types.contains(&kind) => return None,
+        (names::NEXT | names::END, "Choice") => {
+            "has no place in a Choice state, whose rules and \"Default\" say where it leads.".into()
+        }
+        (names::NEXT | names::END, "Succeed" | "Fail") => {
+            format!("has no place in a {kind} state, which ends the machine.")
+        }
+        _ => format!("has no place in a {kind} state; it belongs to {} states.", types.join(", ")),
+    })
 }

@@ -25,7 +25,9 @@ pub use ending::Catch;
 pub use fail::Fail;
 pub use given::TIMEOUT_SECONDS_MAX;
 pub use lowering::{Lowering, Resource};
-pub use map::{Destination, Map, READER_FAILED, Read, Transformation, WRITER_FAILED, Writer};
+pub use map::{
+    Destination, Map, READER_FAILED, Read, Sources, Transformation, WRITER_FAILED, Writer,
+};
 pub use parallel::Parallel;
 pub use pass::Pass;
 pub use query::Language;

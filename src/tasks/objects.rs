@@ -32,7 +32,7 @@ pub(super) const INTEGRATION: Integration = Integration {
     takes: is_ours,
     lacks: |settings| {
         let why = "reads and writes objects, and no folder stands for them: set \"objects\" in the \
-                   pipeline, or mock the state";
+                   pipeline (exec: --objects DIR), or mock the state";
         settings.objects.is_none().then_some(why)
     },
     open: |settings, place| {

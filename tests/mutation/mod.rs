@@ -1,5 +1,9 @@
 //! Damage, repeatable by its seed: to texts, and to values.
 
+mod machine;
+
+pub use machine::machine;
+
 use serde_json::{Value as Json, json};
 
 /// Pieces that damage well.

@@ -108,6 +108,19 @@ impl<'a> Fields<'a> {
         format!("{} field {name:?}", self.owner)
     }
 
+    /// Refuses fields that nobody took and that `why` knows a reason against: it goes on after
+    /// `State "A" field "Retry"`.
+    pub fn refuse_rest(&mut self, why: impl Fn(&str) -> Option<String>) {
+        let refused: Vec<_> = self.unknown().filter_map(|it| Some((it, why(&it.name)?))).collect();
+        for (member, reason) in refused {
+            let message = format!("{} {reason}", self.subject(&member.name));
+            let at = self.name_location(&member.name);
+            self.diagnostics.error(codes::FIELD_NOT_ALLOWED, message, at);
+            let index = self.members.iter().position(|it| std::ptr::eq(it, member));
+            self.taken.extend(index);
+        }
+    }
+
     /// Reports the fields that nobody took.
     pub fn finish(self) {
         for member in self.unknown() {

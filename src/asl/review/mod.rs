@@ -24,10 +24,7 @@ pub fn review(root: &Place<'_>, diagnostics: &Diagnostics) {
         }
         texts::review(state, diagnostics);
     }
-    // Flow that is broken would be reported again as variables without a value.
-    if !diagnostics.has_errors() {
-        variables::review(&outline, diagnostics);
-    }
+    variables::review(&outline, diagnostics);
 }
 
 /// Warns of retriers and catchers whose errors all go to others before them.

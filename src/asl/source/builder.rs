@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use crate::asl::codes;
 use crate::asl::diagnostics::Diagnostics;
 use crate::asl::source::placeholders::fill;
 use crate::asl::source::tree::{Member, Node, NodeKind, Span, pointer_token};
 use crate::asl::source::{Limits, Mode};
+use crate::asl::{codes, names};
 
 /// A finding that leaves no tree has been reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -175,13 +175,22 @@ impl Members {
             self.by_name.insert(member.name.clone(), self.list.len());
             return self.list.push(member);
         };
-        let message = format!(
-            "Field {:?} stands twice in this object (first on line {}); the last one counts. \
-             Remove one of them.",
-            member.name, self.list[earlier].name_span.line
-        );
-        let pointer = format!("{}/{}", builder.pointer, pointer_token(&member.name));
-        builder.diagnostics.warning(codes::DUPLICATE_FIELD, message, member.name_span.at(pointer));
+        let (name, line) = (&member.name, self.list[earlier].name_span.line);
+        let pointer = format!("{}/{}", builder.pointer, pointer_token(name));
+        let location = member.name_span.at(pointer);
+        if holds_states(&builder.pointer) {
+            let message = format!(
+                "State name {name:?} stands twice in these \"States\" (first on line {line}); rename \
+                 one."
+            );
+            builder.diagnostics.error(codes::DUPLICATE_STATE_NAME, message, location);
+        } else {
+            let message = format!(
+                "Field {name:?} stands twice in this object (first on line {line}); the last one \
+                 counts. Remove one of them."
+            );
+            builder.diagnostics.warning(codes::DUPLICATE_FIELD, message, location);
+        }
         self.list[earlier] = member;
     }
 
@@ -191,5 +200,37 @@ impl Members {
 
     pub(super) fn into_list(self) -> Vec<Member> {
         self.list
+    }
+}
+
+/// Does the object at `pointer` hold the states of a machine, a branch or an iteration? What is only
+/// called so, somewhere in a state's data, does not.
+fn holds_states(pointer: &str) -> bool {
+    let mut tokens = pointer.split('/').skip(1);
+    loop {
+        if tokens.next() != Some(names::STATES) {
+            return false;
+        }
+        let Some(_state) = tokens.next() else { return true };
+        match tokens.next() {
+            Some(names::BRANCHES) => drop(tokens.next()),
+            Some(names::ITEM_PROCESSOR | names::ITERATOR) => {}
+            _ => return false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_are_told_from_data() {
+        assert!(holds_states("/States"));
+        assert!(holds_states("/States/States/Branches/0/States"));
+        assert!(holds_states("/States/A/Iterator/States/B/ItemProcessor/States"));
+        assert!(!holds_states("/States/A"));
+        assert!(!holds_states("/States/A/Parameters/States"));
+        assert!(!holds_states(""));
     }
 }

@@ -108,8 +108,7 @@ pub fn read_as(
 ) -> Option<Node> {
     if text.len() > limits.bytes {
         let message = format!(
-            "The definition has {} bytes and may have {}; make it smaller, or raise the limit.",
-            text.len(),
+            "The definition has more than {} bytes, the most it may have; make it smaller.",
             limits.bytes
         );
         diagnostics.error(codes::DEFINITION_TOO_LARGE, message, Location::default());

@@ -4,7 +4,7 @@
 use std::io::Read;
 
 use super::csv;
-use super::reader::{failed, too_deep};
+use super::reader::{Sources, failed, too_deep};
 use crate::asl::fields::Fields;
 use crate::asl::{codes, names};
 use crate::fault::StateError;
@@ -219,6 +219,30 @@ pub(super) fn longer(
 pub(super) fn items_in(scratch: &Scratch, known: Value) -> impl Iterator<Item = Value> {
     let mut parts = scratch.items(known);
     std::iter::from_fn(move || scratch.next_item(&mut parts)).skip(KNOWN)
+}
+
+/// Where the items of all objects come from.
+pub(super) fn sources(scratch: &mut Scratch, known: Value) -> Sources {
+    let objects = scratch.item(known, 0).unwrap_or(Value::NULL);
+    let chunks: Vec<Value> = items_in(scratch, known).collect();
+    let mut end = 0;
+    let mut sources = Sources::with_capacity(chunks.len());
+    for (at, chunk) in chunks.into_iter().enumerate() {
+        let object = scratch.item(objects, at).unwrap_or(Value::NULL);
+        let [bucket, key] = ["Bucket", "Key"].map(|name| {
+            let text = scratch.member(object, name).unwrap_or(Value::NULL);
+            scratch.str(text).into_owned()
+        });
+        end += scratch.count(chunk) as u32;
+        sources.push((end, place(scratch, &bucket, &key)));
+    }
+    sources
+}
+
+/// `S3://bucket/key`, or the bucket alone.
+pub(super) fn place(scratch: &mut Scratch, bucket: &str, key: &str) -> Value {
+    let slash = if key.is_empty() { "" } else { "/" };
+    scratch.string(&format!("S3://{bucket}{slash}{key}"))
 }
 
 /// The first items of all objects.

@@ -7,7 +7,7 @@ mod index;
 mod reader;
 mod writer;
 
-pub use reader::{READER_FAILED, Read};
+pub use reader::{READER_FAILED, Read, Sources};
 pub use writer::{Destination, Transformation, WRITER_FAILED, Writer};
 
 use super::ending::Ending;
@@ -93,7 +93,7 @@ impl Map {
         let input = self.io.enter(frame)?;
         let read = frame.with_input(input, |frame| match &self.reader {
             Some(reader) => reader.read(frame, text, known),
-            None => self.items(frame).map(Read::Items),
+            None => self.items(frame).map(|items| Read::Items(items, Sources::new())),
         })?;
         Ok((read, input))
     }

@@ -2,7 +2,9 @@
 
 use super::count::Count;
 use super::csv;
-use super::index::{Index, KNOWN, begun, flat, inventory_form, items_in, longer, unpacked};
+use super::index::{
+    Index, KNOWN, begun, flat, inventory_form, items_in, longer, place, sources, unpacked,
+};
 use crate::asl::fields::Fields;
 use crate::asl::{codes, names};
 use crate::fault::StateError;
@@ -33,11 +35,15 @@ pub(super) struct Reader {
     max_items: Option<Count>,
 }
 
+/// Where items come from, `$$.Map.Item.Source`: up to which item, and the place. Items of the state's
+/// own data have none.
+pub type Sources = Vec<(u32, Value)>;
+
 /// What came of an answer.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Read {
-    /// All items.
-    Items(Value),
+    /// All items, and where they come from.
+    Items(Value, Sources),
     /// There is more to read: what is known so far, and the next call.
     More(Value, TaskRequest),
 }
@@ -123,12 +129,14 @@ impl Reader {
     ) -> Result<Read, StateError> {
         let max = self.most(frame)?;
         let Some((index, resource)) = self.index else {
-            return self.items(frame.scope.scratch, text, max).map(Read::Items);
+            let items = self.items(frame.scope.scratch, text, max)?;
+            let source = self.source(frame)?;
+            return Ok(Read::Items(items, vec![(u32::MAX, source)]));
         };
         let text = unpacked(text).map_err(failed)?;
         let known = match known.is_null() {
             true => {
-                let bucket = self.bucket(frame)?;
+                let bucket = self.argument("Bucket", frame)?;
                 let scratch = &mut *frame.scope.scratch;
                 let objects = index.objects(scratch, &text, &bucket).map_err(failed)?;
                 begun(scratch, objects)?
@@ -144,7 +152,10 @@ impl Reader {
         let taken: usize = items_in(scratch, known).map(|items| scratch.count(items)).sum();
         let objects = scratch.item(known, 0).unwrap_or(Value::NULL);
         match scratch.item(objects, done).filter(|_| taken < max) {
-            None => flat(scratch, known, max).map(Read::Items),
+            None => {
+                let sources = sources(scratch, known);
+                flat(scratch, known, max).map(|items| Read::Items(items, sources))
+            }
             Some(arguments) => {
                 let (credentials, timeout, heartbeat) = (None, None, None);
                 let next = TaskRequest { resource, arguments, credentials, timeout, heartbeat };
@@ -153,13 +164,23 @@ impl Reader {
         }
     }
 
-    /// The bucket that is listed.
-    fn bucket(&self, frame: &mut Frame<'_>) -> Result<String, StateError> {
+    /// A text among the arguments, `Bucket` say.
+    fn argument(&self, name: &str, frame: &mut Frame<'_>) -> Result<String, StateError> {
         let Some(template) = &self.parameters else { return Ok(String::new()) };
         let arguments = template.evaluate(frame)?;
         let scratch = &frame.scope.scratch;
-        let bucket = scratch.member(arguments, "Bucket").filter(|it| it.kind() == Kind::String);
-        Ok(bucket.map(|bucket| scratch.str(bucket).into_owned()).unwrap_or_default())
+        let text = scratch.member(arguments, name).filter(|it| it.kind() == Kind::String);
+        Ok(text.map(|text| scratch.str(text).into_owned()).unwrap_or_default())
+    }
+
+    /// The object that is read, or the bucket that is listed.
+    fn source(&self, frame: &mut Frame<'_>) -> Result<Value, StateError> {
+        let bucket = self.argument("Bucket", frame)?;
+        let key = match self.form {
+            Form::Contents => String::new(),
+            _ => self.argument("Key", frame)?,
+        };
+        Ok(place(frame.scope.scratch, &bucket, &key))
     }
 
     /// The items in one of several objects, as an array.
