@@ -13,7 +13,7 @@
 //! 4 tasks, sources, sinks
 //! 3 step < states < program < machine
 //! 2 expr < asl
-//! 1 intrinsics, jsonata, kafka
+//! 1 intrinsics, jsonata, kafka, aws
 //! 0 value, fault, record, ack, metrics
 //! ```
 #![warn(missing_docs)]
@@ -21,6 +21,7 @@
 pub mod ack;
 pub mod api;
 pub mod asl;
+pub mod aws;
 pub mod cli;
 pub mod config;
 pub mod engine;

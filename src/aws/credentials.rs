@@ -1,0 +1,145 @@
+//! Who calls: the standard chain (environment, profile, SSO, process, container, instance), found once
+//! and refreshed before it expires; and roles assumed on top of it, each held until it nears its end.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use aws_config::{BehaviorVersion, Region};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use tokio::sync::{Mutex, OnceCell};
+
+use super::connector;
+
+/// Credentials are fetched anew when they are valid for less than this: calls take time.
+const REFRESH_BEFORE: Duration = Duration::from_secs(300);
+/// Those that nothing can renew in time are used this long before their end at most.
+const USABLE_BEFORE: Duration = Duration::from_secs(5);
+
+/// What the environment and the profile say.
+pub(super) struct Found {
+    provider: Option<SharedCredentialsProvider>,
+    /// The region.
+    pub(super) region: Option<String>,
+    /// The endpoint of all services.
+    pub(super) endpoint: Option<String>,
+}
+
+/// A client's credentials.
+pub(super) struct Chain {
+    given: Option<SharedCredentialsProvider>,
+    region: Option<String>,
+    http: reqwest::Client,
+    found: OnceCell<Found>,
+    base: Mutex<Option<Credentials>>,
+    /// By the role's ARN.
+    pub(super) roles: Mutex<BTreeMap<String, Credentials>>,
+}
+
+/// Why there are none.
+pub(super) struct Missing {
+    /// What was tried, and what to do.
+    pub(super) message: String,
+    /// It may be otherwise a little later.
+    pub(super) is_passing: bool,
+}
+
+impl Chain {
+    pub(super) fn new(
+        given: Option<SharedCredentialsProvider>,
+        region: Option<String>,
+        http: reqwest::Client,
+    ) -> Chain {
+        let (found, base, roles) = (OnceCell::new(), Mutex::default(), Mutex::default());
+        Chain { given, region, http, found, base, roles }
+    }
+
+    /// What was found, at the first call.
+    pub(super) async fn found(&self) -> &Found {
+        self.found.get_or_init(|| self.find()).await
+    }
+
+    async fn find(&self) -> Found {
+        if let (Some(given), Some(region)) = (&self.given, &self.region) {
+            let (provider, region) = (Some(given.clone()), Some(region.clone()));
+            let endpoint = std::env::var("AWS_ENDPOINT_URL").ok();
+            return Found { provider, region, endpoint };
+        }
+        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .http_client(connector::client(self.http.clone()));
+        if let Some(region) = &self.region {
+            loader = loader.region(Region::new(region.clone()));
+        }
+        if let Some(given) = &self.given {
+            loader = loader.credentials_provider(given.clone());
+        }
+        let config = loader.load().await;
+        Found {
+            provider: config.credentials_provider(),
+            region: config.region().map(ToString::to_string),
+            endpoint: config.endpoint_url().map(str::to_owned),
+        }
+    }
+
+    /// The chain's credentials, valid for a while.
+    pub(super) async fn base(&self) -> Result<Credentials, Missing> {
+        let mut held = self.base.lock().await;
+        if let Some(valid) = held.as_ref().filter(|it| is_valid(it, REFRESH_BEFORE)) {
+            return Ok(valid.clone());
+        }
+        let Some(provider) = &self.found().await.provider else {
+            return Err(Missing { message: hint("there is no provider"), is_passing: false });
+        };
+        match provider.provide_credentials().await {
+            Ok(fresh) => Ok(held.insert(fresh).clone()),
+            Err(error) => match held.as_ref().filter(|it| is_valid(it, USABLE_BEFORE)) {
+                Some(still) => {
+                    tracing::warn!(%error, "AWS credentials could not be refreshed; the old ones still hold");
+                    Ok(still.clone())
+                }
+                None => Err(missing(&error)),
+            },
+        }
+    }
+
+    /// A role's credentials, if they are held and valid for a while.
+    pub(super) fn of_role(
+        roles: &BTreeMap<String, Credentials>,
+        role: &str,
+    ) -> Option<Credentials> {
+        roles.get(role).filter(|it| is_valid(it, REFRESH_BEFORE)).cloned()
+    }
+
+    /// A service said that these have expired: they are fetched anew.
+    pub(super) async fn forget(&self, role: Option<&str>) {
+        if let Some(role) = role {
+            self.roles.lock().await.remove(role);
+        } else {
+            *self.base.lock().await = None;
+        }
+    }
+}
+
+fn is_valid(credentials: &Credentials, margin: Duration) -> bool {
+    credentials.expiry().is_none_or(|end| end > SystemTime::now() + margin)
+}
+
+fn missing(error: &CredentialsError) -> Missing {
+    let is_passing =
+        matches!(error, CredentialsError::ProviderError(_) | CredentialsError::ProviderTimedOut(_));
+    let mut why = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        why = format!("{why}: {cause}");
+        source = cause.source();
+    }
+    Missing { message: hint(&why), is_passing }
+}
+
+fn hint(why: &str) -> String {
+    format!(
+        "no AWS credentials: {why}. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE, \
+         or run where a role is attached"
+    )
+}

@@ -1,0 +1,316 @@
+//! The generic AWS client: any operation of the services in `models/`, by name, with members as a
+//! state machine has them.
+//!
+//! ```text
+//! Call, members -> protocol::request -> endpoint -> credentials, signature -> exchange
+//!   -> Reply -> protocol::answer or Error, retried with back-off where that may help
+//! ```
+//!
+//! A client has connections, credentials and a bound of its own: one for each shard. It is cheap to
+//! clone, and a call is a future that may be dropped.
+
+mod connector;
+mod credentials;
+mod endpoint;
+mod error;
+mod exchange;
+mod members;
+mod protocol;
+mod retry;
+mod roles;
+#[cfg(test)]
+pub(crate) mod scripted;
+mod services;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, SystemTime};
+
+pub use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use serde_json::Value as Json;
+use tokio::sync::Semaphore;
+
+pub use error::{Error, ErrorKind};
+pub use protocol::{Reply, Request, request_id};
+pub use services::{Protocol, Service};
+
+use self::credentials::Chain;
+use self::endpoint::Place;
+use self::exchange::{Broken, Signer};
+
+/// What a client needs to know.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The region; otherwise the environment's or the profile's.
+    pub region: Option<String>,
+    /// Who calls; otherwise the standard chain says.
+    pub credentials: Option<SharedCredentialsProvider>,
+    /// Where calls go, for all services.
+    pub endpoint: Endpoint,
+    /// Where calls go, by the service's name as `aws-sdk:` resources have it.
+    pub endpoints: BTreeMap<String, Endpoint>,
+    /// The session's name in roles that are assumed.
+    pub role_session_name: String,
+    /// S3's buckets are always in the path; with endpoints that were set they are anyway.
+    pub s3_path_style: bool,
+    /// How long connecting may take.
+    pub connect_timeout: Duration,
+    /// How long an attempt may take, connecting included, waiting for its turn not.
+    pub request_timeout: Duration,
+    /// Calls under way at the same time; more wait.
+    pub calls_max: usize,
+    /// Idle connections kept for each host.
+    pub idle_connections_max: usize,
+    /// How long an idle connection is kept.
+    pub idle_timeout: Duration,
+    /// Largest answer read, in bytes.
+    pub response_bytes_max: usize,
+    /// How often a call is tried, the first time included.
+    pub attempts_max: u32,
+    /// The longest pause before the second attempt; it doubles from one to the next.
+    pub backoff: Duration,
+    /// The longest pause at all.
+    pub backoff_max: Duration,
+}
+
+/// Where calls go.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Endpoint {
+    /// Where the environment says (`AWS_ENDPOINT_URL`), or the service's own.
+    #[default]
+    Default,
+    /// The service's own endpoint in the region.
+    Aws,
+    /// An emulator, a VPC's endpoint.
+    Url(String),
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            region: None,
+            credentials: None,
+            endpoint: Endpoint::Default,
+            endpoints: BTreeMap::new(),
+            role_session_name: "expressway".to_owned(),
+            s3_path_style: false,
+            connect_timeout: Duration::from_secs(5),
+            request_timeout: Duration::from_secs(60),
+            calls_max: 256,
+            idle_connections_max: 32,
+            idle_timeout: Duration::from_secs(30),
+            response_bytes_max: 8 << 20,
+            attempts_max: 4,
+            backoff: Duration::from_millis(200),
+            backoff_max: Duration::from_secs(20),
+        }
+    }
+}
+
+impl Settings {
+    /// With these keys rather than those of the chain.
+    pub fn with_keys(mut self, key_id: &str, secret: &str) -> Settings {
+        let keys = Credentials::new(key_id, secret, None, None, "settings");
+        self.credentials = Some(SharedCredentialsProvider::new(keys));
+        self
+    }
+}
+
+/// Why there is no client, for the operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenError {
+    /// What was attempted, on what, and what to do.
+    pub message: String,
+}
+
+/// What is called, and where.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a> {
+    /// The service.
+    pub service: &'static Service,
+    /// The operation: `PutItem`
+    pub operation: &'a str,
+    /// Where it goes, if not where the settings say.
+    pub endpoint: Option<&'a Endpoint>,
+    /// The region, if not the client's.
+    pub region: Option<&'a str>,
+    /// The ARN of a role to assume for it.
+    pub role: Option<&'a str>,
+}
+
+impl<'a> Call<'a> {
+    /// A call that goes where the settings say.
+    pub fn new(service: &'static Service, operation: &'a str) -> Call<'a> {
+        Call { service, operation, endpoint: None, region: None, role: None }
+    }
+
+    fn error(&self, kind: ErrorKind, message: impl Into<String>) -> Error {
+        Error::new(kind, self.service, self.operation, message)
+    }
+}
+
+/// The answer to a call that went well.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// Its members, as a state machine sees them.
+    pub members: Json,
+    /// How it came.
+    pub reply: Reply,
+}
+
+/// The client. Cheap to clone.
+#[derive(Clone)]
+pub struct Client(Arc<Inner>);
+
+struct Inner {
+    settings: Settings,
+    http: reqwest::Client,
+    chain: Chain,
+    turns: Semaphore,
+    /// Seconds that this machine's clock is behind the services'.
+    skew: AtomicI64,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("aws::Client")
+    }
+}
+
+impl Client {
+    /// A client; who calls, and where, is found out at its first call.
+    pub fn open(settings: Settings) -> Result<Client, OpenError> {
+        let http = exchange::open(&settings)?;
+        let (given, region) = (settings.credentials.clone(), settings.region.clone());
+        let chain = Chain::new(given, region, http.clone());
+        let turns = Semaphore::new(settings.calls_max.clamp(1, Semaphore::MAX_PERMITS));
+        let skew = AtomicI64::new(0);
+        Ok(Client(Arc::new(Inner { settings, http, chain, turns, skew })))
+    }
+
+    /// Calls an operation with these members.
+    pub async fn call(&self, call: &Call<'_>, members: &Json) -> Result<Answer, Error> {
+        let request = protocol::request(call.service, call.operation, members)
+            .map_err(|why| call.error(ErrorKind::Input, why))?;
+        let reply = self.send(call, request).await?;
+        let read = protocol::answer(call.service, call.operation, &reply);
+        let members = read.map_err(|why| unreadable(call, &reply, &why))?;
+        Ok(Answer { members, reply })
+    }
+
+    /// Sends a request that is ready, and gives the answer as it came if the call went well.
+    pub async fn send(&self, call: &Call<'_>, request: Request) -> Result<Reply, Error> {
+        // Nobody closes the semaphore; without a turn the call would merely not wait for one.
+        let _turn = self.0.turns.acquire().await.ok();
+        self.send_in_turn(call, &request).await
+    }
+
+    async fn send_in_turn(&self, call: &Call<'_>, request: &Request) -> Result<Reply, Error> {
+        let mut attempt = 1;
+        loop {
+            let mut error = match self.attempt(call, request.clone()).await {
+                Ok(reply) => return Ok(reply),
+                Err(error) => error,
+            };
+            error.attempts = attempt;
+            if attempt >= self.0.settings.attempts_max || !error.is_retriable() {
+                return Err(error);
+            }
+            if error.is_expired() {
+                self.0.chain.forget(call.role).await;
+            }
+            let pause = retry::pause(&self.0.settings, attempt, &error);
+            tracing::debug!(%error, attempt, ?pause, "an AWS call is tried again");
+            tokio::time::sleep(pause).await;
+            attempt += 1;
+        }
+    }
+
+    async fn attempt(&self, call: &Call<'_>, mut request: Request) -> Result<Reply, Error> {
+        let Inner { settings, http, skew, .. } = &*self.0;
+        let place = self.place(call, &mut request).await?;
+        let credentials = self.credentials(call).await?;
+        let now = SystemTime::now();
+        let signer = Signer {
+            credentials,
+            name: call.service.signing,
+            region: &place.region,
+            time: exchange::shifted(now, skew.load(Ordering::Relaxed)),
+            is_s3: exchange::is_s3(call.service),
+        };
+        let prepared = exchange::prepare(&request, place.url_of(&request), &signer);
+        let prepared = prepared.map_err(|why| call.error(ErrorKind::Input, why))?;
+        let sent = exchange::send(http, prepared, settings.response_bytes_max).await;
+        let reply = sent.map_err(|broken| self.broken(call, broken))?;
+        if (200..300).contains(&reply.status) {
+            return Ok(reply);
+        }
+        let error = protocol::failure(call.service, call.operation, &reply);
+        if error.is_skewed()
+            && let Some(seconds) = exchange::skew_of(&reply, now)
+        {
+            skew.store(seconds, Ordering::Relaxed);
+        }
+        Err(error)
+    }
+
+    fn broken(&self, call: &Call<'_>, broken: Broken) -> Error {
+        match broken {
+            Broken::Timeout(why) => call.error(ErrorKind::Timeout, why),
+            Broken::Connection(why) => call.error(ErrorKind::Connection, why),
+            Broken::Input(why) => call.error(ErrorKind::Input, why),
+            Broken::Limit => {
+                let most = self.0.settings.response_bytes_max;
+                let why = format!("the answer has more than {most} bytes (aws.response_size_max)");
+                call.error(ErrorKind::Limit, why)
+            }
+        }
+    }
+
+    /// Where a call goes. S3's buckets are moved into the host where they belong there.
+    async fn place(&self, call: &Call<'_>, request: &mut Request) -> Result<Place, Error> {
+        let Inner { settings, chain, .. } = &*self.0;
+        let found = chain.found().await;
+        let region = call.region.or(found.region.as_deref());
+        let name = call.service.name();
+        let set = call.endpoint.filter(|it| **it != Endpoint::Default);
+        let set = set.or_else(|| settings.endpoints.get(&name)).unwrap_or(&settings.endpoint);
+        let of_environment = || endpoint_variable(call.service).or_else(|| found.endpoint.clone());
+        let custom = match set {
+            Endpoint::Url(url) => Some(url.clone()),
+            Endpoint::Default => of_environment(),
+            Endpoint::Aws => None,
+        };
+        let input = |why: String| call.error(ErrorKind::Input, why);
+        if let Some(url) = custom {
+            // Emulators take any region.
+            return endpoint::custom(&url, region.unwrap_or("us-east-1")).map_err(input);
+        }
+        let Some(region) = region else {
+            let why = "no region is set: set aws.region, or AWS_REGION in the environment";
+            return Err(call.error(ErrorKind::Credentials, why));
+        };
+        let place = endpoint::standard(call.service, call.operation, region).map_err(input)?;
+        let is_moved = exchange::is_s3(call.service) && !settings.s3_path_style;
+        Ok(is_moved.then(|| place.with_bucket_as_host(request)).flatten().unwrap_or(place))
+    }
+}
+
+/// `AWS_ENDPOINT_URL_SECRETS_MANAGER`, as AWS's own SDKs have it.
+fn endpoint_variable(service: &Service) -> Option<String> {
+    let id = service.id.replace([' ', '-'], "_").to_uppercase();
+    std::env::var(format!("AWS_ENDPOINT_URL_{id}")).ok().filter(|url| !url.is_empty())
+}
+
+fn unreadable(call: &Call<'_>, reply: &Reply, why: &str) -> Error {
+    let mut error = call.error(ErrorKind::Malformed, format!("the answer can't be read: {why}"));
+    error.status = Some(reply.status);
+    error.request_id = request_id(&reply.headers).unwrap_or_default();
+    error
+}
+
+#[cfg(test)]
+mod tests;

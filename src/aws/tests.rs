@@ -1,0 +1,189 @@
+//! Against a server that answers what each test says.
+
+use std::time::Duration;
+
+use aws_credential_types::provider::{ProvideCredentials, future};
+use serde_json::json;
+
+use super::scripted::{Say, Server, json as says};
+use super::*;
+
+fn settings(server: &Server) -> Settings {
+    let settings = Settings {
+        region: Some("eu-west-1".to_owned()),
+        endpoint: Endpoint::Url(server.url.clone()),
+        backoff: Duration::from_millis(1),
+        request_timeout: Duration::from_millis(500),
+        ..Settings::default()
+    };
+    settings.with_keys("AKIDEXAMPLE", "open-sesame")
+}
+
+fn calls(settings: Settings, call: &Call<'_>, members: &Json) -> Result<Answer, Box<Error>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let client = Client::open(settings).expect("a client");
+    runtime.expect("a runtime").block_on(client.call(call, members)).map_err(Box::new)
+}
+
+fn service(name: &str) -> &'static Service {
+    Service::find(name).expect("it is there")
+}
+
+fn sends(server: &Server) -> Result<Answer, Box<Error>> {
+    let call = Call::new(service("sqs"), "SendMessage");
+    calls(settings(server), &call, &json!({ "QueueUrl": "q", "MessageBody": "m" }))
+}
+
+const SENT: &str = r#"{"MessageId":"m-1"}"#;
+
+#[test]
+fn a_call_is_signed_and_answered() {
+    let server = Server::start(vec![says(200, SENT)]);
+    let answer = sends(&server).expect("it goes well");
+    assert_eq!(answer.members, json!({ "MessageId": "m-1" }));
+    let asked = server.asked().remove(0);
+    assert_eq!(
+        (asked.line.as_str(), asked.header("x-amz-target")),
+        ("POST /", "AmazonSQS.SendMessage")
+    );
+    assert_eq!(asked.header("content-type"), "application/x-amz-json-1.0");
+    assert_eq!(asked.json(), json!({ "QueueUrl": "q", "MessageBody": "m" }));
+    let signed = asked.header("authorization");
+    assert!(signed.contains("/eu-west-1/sqs/aws4_request"), "{signed}");
+    assert!(signed.contains("SignedHeaders=content-type;host;x-amz-date;x-amz-target"), "{signed}");
+}
+
+#[test]
+fn what_passes_is_tried_again() {
+    let throttled = r#"{"__type":"com.amazon#ThrottlingException","message":"slow"}"#;
+    let script = [says(400, throttled), says(503, "<html>"), Say::Half, says(200, SENT)];
+    let server = Server::start(script.to_vec());
+    assert!(sends(&server).is_ok());
+    assert_eq!(server.asked().len(), 4);
+    let server = Server::start(vec![says(400, throttled)]);
+    let error = sends(&server).expect_err("it never goes well");
+    assert_eq!((error.code.as_str(), error.message.as_str()), ("ThrottlingException", "slow"));
+    assert_eq!((error.attempts, error.status), (4, Some(400)));
+    assert_eq!((error.request_id.as_str(), server.asked().len()), ("r-1", 4));
+}
+
+#[test]
+fn what_stays_is_not_tried_again() {
+    let missing = r#"{"__type":"com.amazonaws.sqs#QueueDoesNotExist","message":"none"}"#;
+    let server = Server::start(vec![says(400, missing)]);
+    let error = sends(&server).expect_err("there is no queue");
+    assert_eq!((error.code.as_str(), error.attempts), ("QueueDoesNotExist", 1));
+    let server = Server::start(vec![says(200, "{\"half\":")]);
+    let error = sends(&server).expect_err("that is no JSON");
+    assert_eq!((error.kind, server.asked().len()), (ErrorKind::Malformed, 1));
+}
+
+#[test]
+fn silence_and_refusal_are_told_apart() {
+    let server = Server::start(vec![Say::Nothing]);
+    let error = sends(&server).expect_err("nothing comes");
+    assert_eq!((error.kind, error.attempts), (ErrorKind::Timeout, 4));
+    let mut nobody = server;
+    nobody.url = "http://127.0.0.1:1".to_owned();
+    let error = sends(&nobody).expect_err("nobody listens");
+    assert_eq!((error.kind, error.attempts), (ErrorKind::Connection, 4));
+    assert!(error.message.contains("refused"), "{error}");
+}
+
+#[test]
+fn answers_have_a_limit() {
+    let server = Server::start(vec![says(200, &"x".repeat(101))]);
+    let settings = Settings { response_bytes_max: 100, ..settings(&server) };
+    let call = Call::new(service("sqs"), "SendMessage");
+    let error = calls(settings, &call, &json!({})).expect_err("too large");
+    assert_eq!((error.kind, server.asked().len()), (ErrorKind::Limit, 1));
+}
+
+/// Gives keys with numbers, one after the other.
+#[derive(Debug, Default)]
+struct Counting(std::sync::atomic::AtomicU32);
+
+impl ProvideCredentials for Counting {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        let number = self.0.fetch_add(1, Ordering::SeqCst);
+        let end = SystemTime::now() + Duration::from_secs(3600);
+        let keys = Credentials::new(format!("KEY{number}"), "secret", None, Some(end), "test");
+        future::ProvideCredentials::ready(Ok(keys))
+    }
+}
+
+#[test]
+fn expired_credentials_are_fetched_anew() {
+    let expired = r#"{"__type":"ExpiredTokenException","message":"old"}"#;
+    let server = Server::start(vec![says(400, expired), says(200, SENT)]);
+    let counting = SharedCredentialsProvider::new(Counting::default());
+    let settings = Settings { credentials: Some(counting), ..settings(&server) };
+    let call = Call::new(service("sqs"), "SendMessage");
+    calls(settings, &call, &json!({})).expect("the second try goes well");
+    let keys = ["Credential=KEY0/", "Credential=KEY1/"];
+    for (asked, key) in server.asked().iter().zip(keys) {
+        assert!(asked.header("authorization").contains(key), "{asked:?}");
+    }
+}
+
+#[test]
+fn a_wrong_clock_is_put_right() {
+    let skewed = r#"{"__type":"RequestTimeTooSkewed","message":"clock"}"#;
+    let date = ("date", "Sun, 30 Aug 2015 12:26:00 GMT".to_owned());
+    let script = vec![Say::Answer(403, vec![date], skewed.to_owned()), says(200, SENT)];
+    let server = Server::start(script);
+    sends(&server).expect("the second try goes well");
+    assert!(server.asked()[1].header("x-amz-date").starts_with("20150830T122"));
+}
+
+#[test]
+fn a_role_is_assumed_once() {
+    let assumed = "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\
+        <AssumeRoleResult><Credentials><AccessKeyId>ROLEKEY</AccessKeyId>\
+        <SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken>\
+        <Expiration>2100-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult>\
+        </AssumeRoleResponse>";
+    let sts = Server::start(vec![Say::Answer(200, Vec::new(), assumed.to_owned())]);
+    let sqs = Server::start(vec![says(200, SENT)]);
+    let mut settings = settings(&sqs);
+    settings.endpoints.insert("sts".to_owned(), Endpoint::Url(sts.url.clone()));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let client = Client::open(settings).expect("a client");
+    let role = "arn:aws:iam::222222222222:role/other";
+    let call = Call { role: Some(role), ..Call::new(service("sqs"), "SendMessage") };
+    runtime.expect("a runtime").block_on(async {
+        for _ in 0..2 {
+            client.call(&call, &json!({})).await.expect("it goes well");
+        }
+    });
+    assert_eq!(sts.asked().len(), 1);
+    assert!(
+        sts.asked()[0].body.contains("RoleArn=arn%3Aaws%3Aiam%3A%3A222222222222%3Arole%2Fother")
+    );
+    let asked = sqs.asked().remove(1);
+    assert!(asked.header("authorization").contains("Credential=ROLEKEY/"));
+    assert_eq!(asked.header("x-amz-security-token"), "t");
+}
+
+#[test]
+fn a_role_that_is_refused_is_told() {
+    let denied = "<ErrorResponse><Error><Code>AccessDenied</Code><Message>not you</Message></Error>\
+        <RequestId>r-2</RequestId></ErrorResponse>";
+    let server = Server::start(vec![Say::Answer(403, Vec::new(), denied.to_owned())]);
+    let call = Call { role: Some("arn:r"), ..Call::new(service("sqs"), "SendMessage") };
+    let error = calls(settings(&server), &call, &json!({})).expect_err("it is refused");
+    assert_eq!((error.kind, error.service), (ErrorKind::Credentials, "SQS"));
+    assert!(error.message.contains("AccessDenied: not you"), "{error}");
+    assert_eq!((error.request_id.as_str(), server.asked().len()), ("r-2", 1));
+}
+
+#[test]
+fn secrets_are_not_shown() {
+    let server = Server::start(vec![says(200, SENT)]);
+    let settings = settings(&server);
+    let shown = format!("{settings:?} {:?}", Client::open(settings.clone()));
+    assert!(!shown.contains("open-sesame"), "{shown}");
+}
