@@ -61,6 +61,8 @@ codes! {
     INVALID_TEMPLATE
     /// A JSONata expression that can't be read.
     INVALID_EXPRESSION
+    /// A name in an expression that is a member of nothing.
+    UNQUALIFIED_NAME
     /// A choice rule that can't be read.
     INVALID_CHOICE_RULE
     /// A variable that can't be assigned, by its name or here.

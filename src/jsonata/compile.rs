@@ -21,6 +21,7 @@ pub(super) fn compile(
     let ast = super::parser::parse(text, options.has_2_1)?;
     let (ast, slots) = resolve::resolve(ast)?;
     program.input_read = program.input_read.or_else(|| scope::input_read(&ast));
+    program.member_read = program.member_read.or_else(|| scope::member_read(&ast));
     Compiler { program, constants, slots, options }.node(&ast)
 }
 

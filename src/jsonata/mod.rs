@@ -137,6 +137,11 @@ impl Expression {
         self.program.input_read.map(|at| at as usize)
     }
 
+    /// Where in its text it reads a member of its input, in bytes: at a name with nothing before it.
+    pub fn member_read(&self) -> Option<usize> {
+        self.program.member_read.map(|at| at as usize)
+    }
+
     /// The names of the members that it reads of the variable `name`; `None`: it may read all, or
     /// hands the variable on.
     pub fn members_read(&self, name: &str) -> Option<Vec<&str>> {

@@ -269,6 +269,8 @@ pub(super) struct Program {
     pub signatures: Vec<Signature>,
     /// Where the text reads the whole input.
     pub input_read: Option<u32>,
+    /// Where it reads a member of that.
+    pub member_read: Option<u32>,
     /// Names of variables.
     pub names: Vec<Box<str>>,
     /// The functions that these names stand for, unless a variable hides them.

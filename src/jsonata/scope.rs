@@ -3,19 +3,43 @@
 
 use super::ast::{Ast, Kind, StageKind};
 
-/// Where `$$` stands, or a `$` that is not within a path, a filter or the like: the first one.
-pub(super) fn input_read(ast: &Ast) -> Option<u32> {
-    read(ast, true)
+/// What reads the input.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reader {
+    /// `$`, `$$`
+    Dollar,
+    /// `name`, `*`, `**`
+    Name,
 }
 
-/// `is_top`: `$` is the input here.
-fn read(ast: &Ast, is_top: bool) -> Option<u32> {
+/// Where `$$` stands, or a `$` that is not within a path, a filter or the like: the first one.
+pub(super) fn input_read(ast: &Ast) -> Option<u32> {
+    Reader::Dollar.place(ast, true)
+}
+
+/// Where a name stands that is a member of the input, not of what stands before it.
+pub(super) fn member_read(ast: &Ast) -> Option<u32> {
+    Reader::Name.place(ast, true)
+}
+
+impl Reader {
+    /// Where it reads; `is_top`: `$` is the input here.
+    fn place(self, ast: &Ast, is_top: bool) -> Option<u32> {
+        read(self, ast, is_top).or_else(|| attached(self, ast))
+    }
+}
+
+fn read(reader: Reader, ast: &Ast, is_top: bool) -> Option<u32> {
+    let read = |part: &Ast, is_top: bool| reader.place(part, is_top);
     let all = |parts: &[&Ast], is_top: bool| parts.iter().find_map(|part| read(part, is_top));
     let boxed = |part: &Option<Box<Ast>>| part.as_ref().and_then(|part| read(part, is_top));
-    let found = match &ast.kind {
+    match &ast.kind {
         Kind::Variable(name) => {
             let is_input = name == "$" || is_top && name.is_empty();
-            is_input.then_some(ast.at)
+            (is_input && reader == Reader::Dollar).then_some(ast.at)
+        }
+        Kind::Name(_) | Kind::Wildcard | Kind::Descendant => {
+            (is_top && reader == Reader::Name).then_some(ast.at)
         }
         Kind::Path(steps) => {
             steps.iter().enumerate().find_map(|(at, step)| read(step, is_top && at == 0))
@@ -40,14 +64,13 @@ fn read(ast: &Ast, is_top: bool) -> Option<u32> {
             all(&[pattern, update], false).or(delete)
         }
         _ => None,
-    };
-    found.or_else(|| attached(ast))
+    }
 }
 
 /// The same of filters and groupings, whose `$` is another.
-fn attached(ast: &Ast) -> Option<u32> {
+fn attached(reader: Reader, ast: &Ast) -> Option<u32> {
     let filter = |kind: &StageKind| match kind {
-        StageKind::Filter(filter) => read(filter, false),
+        StageKind::Filter(filter) => reader.place(filter, false),
         StageKind::Index(_) => None,
     };
     let mut stages = ast.predicates.iter().chain(&ast.stages);
@@ -55,5 +78,5 @@ fn attached(ast: &Ast) -> Option<u32> {
     let mut parts = pairs.flat_map(|(key, value)| [key, value]);
     stages
         .find_map(|stage| filter(&stage.kind))
-        .or_else(|| parts.find_map(|part| read(part, false)))
+        .or_else(|| parts.find_map(|part| reader.place(part, false)))
 }

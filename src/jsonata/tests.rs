@@ -170,6 +170,25 @@ fn reading_the_input_is_seen() {
 }
 
 #[test]
+fn names_without_anything_before_them_are_seen() {
+    let mut scratch = Scratch::new(crate::value::Limits::default());
+    for (text, place) in [
+        ("a.b", Some(0)),
+        ("$states.input.a & b", Some(18)),
+        ("$states.input.items[price > 1].sku", None),
+        ("$map($states.input.a, function($v){$v.b & c})", Some(42)),
+        ("$states.input.a.(b & c)", None),
+        ("{'a': *}", Some(6)),
+        ("$states.input.a{id: $count($)}", None),
+        ("$states.input.a^(>b)", None),
+        ("$states.input ~> |a|{'b': c}|", None),
+    ] {
+        let expression = Expression::parse(text, Options::default(), &mut scratch);
+        assert_eq!(expression.map(|it| it.member_read()), Ok(place), "{text}");
+    }
+}
+
+#[test]
 fn step_functions_additions() {
     gives("$partition([1,2,3,4,5], 2)", "null", "[[1,2],[3,4],[5]]");
     gives("$range(0, 10, 5)", "null", "[0,5,10]");

@@ -71,6 +71,14 @@ impl Query {
                 None
             }
             Ok(expression) => {
+                if let Some(at) = expression.member_read() {
+                    let message = format!(
+                        "{subject}: a name with nothing before it reads nothing, for there is no \
+                         input here; read $states.input, or a variable."
+                    );
+                    let location = located(text, place, Some(at)).0;
+                    lowering.diagnostics.warning(codes::UNQUALIFIED_NAME, message, location);
+                }
                 let read = expression.members_read(STATES);
                 let is_read = |name: &str| read.as_ref().is_none_or(|read| read.contains(&name));
                 let members = MEMBERS

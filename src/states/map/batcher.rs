@@ -22,6 +22,7 @@ pub(super) struct Batcher {
 impl Batcher {
     pub(super) fn parse(fields: &mut Fields<'_>, lowering: &mut Lowering<'_>) -> Option<Batcher> {
         let mut batcher = fields.object(names::ITEM_BATCHER)?;
+        batcher.comment();
         let pair = (names::MAX_ITEMS_PER_BATCH, names::MAX_ITEMS_PER_BATCH_PATH);
         let items = Count::parse(&mut batcher, lowering, pair, 1..=super::COUNT_MAX);
         let pair = (names::MAX_INPUT_BYTES_PER_BATCH, names::MAX_INPUT_BYTES_PER_BATCH_PATH);

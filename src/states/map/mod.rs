@@ -198,7 +198,7 @@ impl StateType for Map {
         let pair = (names::TOLERATED_FAILURE_PERCENTAGE, names::TOLERATED_FAILURE_PERCENTAGE_PATH);
         let tolerated_percentage = Percentage::parse(fields, lowering, pair);
         let batcher = Batcher::parse(fields, lowering);
-        let label = fields.string(names::LABEL).unwrap_or_default().into();
+        let label = parse_label(fields);
         let reader = Reader::parse(fields, lowering);
         let writer = Writer::parse(fields, lowering);
         let processor = parse_processor(fields, lowering);
@@ -283,6 +283,23 @@ impl StateType for Map {
     }
 }
 
+/// Characters of a `Label`, and those that it may not have (Developer Guide, "Label").
+const LABEL_CHARS_MAX: usize = 40;
+const LABEL_REFUSED: &str = "?*<>{}[]\"#%\\^|~`$&,;:/";
+
+fn parse_label(fields: &mut Fields<'_>) -> Box<str> {
+    let label = fields.string(names::LABEL).unwrap_or_default();
+    let is_refused = |c: char| c.is_whitespace() || c.is_control() || LABEL_REFUSED.contains(c);
+    if label.chars().count() > LABEL_CHARS_MAX {
+        let complaint = format!("is longer than {LABEL_CHARS_MAX} characters; shorten it.");
+        fields.invalid(names::LABEL, codes::INVALID_VALUE, complaint);
+    } else if let Some(refused) = label.chars().find(|c| is_refused(*c)) {
+        let complaint = format!("has {refused:?}; it can have neither spaces nor {LABEL_REFUSED}");
+        fields.invalid(names::LABEL, codes::INVALID_VALUE, complaint);
+    }
+    label.into()
+}
+
 /// `ItemsPath`, or `Items` in JSONata.
 fn parse_items(fields: &mut Fields<'_>, lowering: &mut Lowering<'_>) -> Option<Items> {
     if !lowering.is_jsonata() {
@@ -336,6 +353,7 @@ fn parse_processor(fields: &mut Fields<'_>, lowering: &mut Lowering<'_>) -> Opti
 /// `ProcessorConfig`: is the mode distributed?
 fn parse_config(processor: &mut Fields<'_>) -> bool {
     let Some(mut config) = processor.object(names::PROCESSOR_CONFIG) else { return false };
+    config.comment();
     let mode = config.one_of(names::MODE, &["INLINE", "DISTRIBUTED"]);
     let is_distributed = mode == Some("DISTRIBUTED");
     config.one_of(names::EXECUTION_TYPE, &["STANDARD", "EXPRESS"]);

@@ -80,6 +80,7 @@ impl Reader {
                 None
             }
             (Some(config), _) => {
+                config.comment();
                 let pair = (names::MAX_ITEMS, names::MAX_ITEMS_PATH);
                 max_items = Count::parse(config, lowering, pair, 0..=ITEMS_MAX);
                 pointer = config.string(names::ITEMS_POINTER).map(Box::from);

@@ -56,6 +56,7 @@ impl Writer {
         }
         let (mut transformation, mut is_lines) = (Transformation::None, false);
         if let Some(mut config) = config {
+            config.comment();
             let words = ["NONE", "COMPACT", "FLATTEN"];
             transformation = match config.one_of(names::TRANSFORMATION, &words) {
                 Some("COMPACT") => Transformation::Compact,
