@@ -52,6 +52,18 @@ fn exec_refuses_what_it_cannot_run() {
 }
 
 #[test]
+fn files_that_say_too_little_are_told_of() {
+    let folder = folder();
+    let empty = written(folder.path(), "empty.toml", "");
+    let (code, out, _) = says(&["check", &empty], "");
+    assert!(code == 0 && out.starts_with("warning[NO_PIPELINE]"), "{code} {out}");
+    let (code, _, err) = says(&["load", &empty], "");
+    assert_eq!((code, err), (2, format!("{empty}: missing field `name`\n")));
+    let (code, _, err) = says(&["load", "nowhere.toml"], "");
+    assert!(code == 2 && err.starts_with("nowhere.toml: can't be read: "), "{code} {err}");
+}
+
+#[test]
 fn exec_reads_and_writes_objects_in_a_folder() {
     let definition = r#"{"StartAt": "Each", "States": {"Each": {"Type": "Map", "End": true,
         "ItemReader": {"Resource": "arn:aws:states:::s3:getObject",

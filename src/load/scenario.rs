@@ -130,7 +130,7 @@ pub struct Pass {
     pub duplicates_max: Option<u64>,
 }
 
-/// What is wrong with a scenario: each by its key path.
+/// What is wrong with a scenario: each by its key path; what is wrong with all of it by none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problems(pub Vec<(String, String)>);
 
@@ -138,7 +138,8 @@ impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, (key, message)) in self.0.iter().enumerate() {
             let newline = if i > 0 { "\n" } else { "" };
-            write!(f, "{newline}{key}: {message}")?;
+            let colon = if key.is_empty() { "" } else { ": " };
+            write!(f, "{newline}{key}{colon}{message}")?;
         }
         Ok(())
     }
@@ -149,9 +150,8 @@ impl std::error::Error for Problems {}
 impl Scenario {
     /// Reads and checks a scenario file.
     pub fn read(file: &Path) -> Result<Scenario, Problems> {
-        let text = std::fs::read_to_string(file).map_err(|e| {
-            Problems(vec![(file.display().to_string(), format!("can't be read: {e}"))])
-        })?;
+        let text = std::fs::read_to_string(file)
+            .map_err(|e| Problems(vec![(String::new(), format!("can't be read: {e}"))]))?;
         Scenario::parse(&text, file.parent().unwrap_or(Path::new(".")))
     }
 

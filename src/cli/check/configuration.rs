@@ -10,9 +10,12 @@ use crate::engine::{
     WINDOW_TOO_SMALL, document_limits, plan_tasks, substitutions_of, window_warnings,
 };
 use crate::expr;
-use crate::fault::Diagnostic;
+use crate::fault::{Diagnostic, Location};
 use crate::kafka;
 use crate::program::{Definition, Options};
+
+/// The code of a configuration that runs nothing.
+const NO_PIPELINE: &str = "NO_PIPELINE";
 
 /// The code of findings about a pipeline's mocks.
 const MOCKS: &str = "MOCKS";
@@ -34,6 +37,10 @@ pub(super) fn check(file: &Path, filled: &Filled) -> Vec<Report> {
     };
     let mut checked = Checked { text: &text, config: Vec::new(), definitions: Vec::new() };
     checked.properties(&config.kafka);
+    if config.pipeline.is_empty() && checked.config.is_empty() {
+        let message = "There is no pipeline to run. Add a [[pipeline]].".to_owned();
+        checked.config.push(Diagnostic::warning(NO_PIPELINE, message, Location::default()));
+    }
     for (index, pipeline) in config.pipeline.iter().enumerate() {
         let index = index.to_string();
         checked.paths(&index, pipeline);
