@@ -150,11 +150,7 @@ impl Runner {
         let machine = Machine { program, limits, identity: &Nobody, now_ms: NOW_MS };
         machine.start(execution, input, 1);
         match machine.run(execution, scratch, Resume::Continue, &mut ()) {
-            Suspension::Done(Outcome::Succeeded(output)) => {
-                out.clear();
-                scratch.write(output, out);
-                out
-            }
+            Suspension::Done(Outcome::Succeeded(output)) => scratch.text(output, out),
             other => panic!("the execution should have succeeded: {other:?}"),
         }
     }

@@ -59,6 +59,32 @@ impl Condition {
         }
     }
 
+    /// As [`Condition::evaluate`] with `input` as `$`, where that takes plain paths that lead
+    /// somewhere; `None` otherwise.
+    #[inline]
+    pub fn glance(&self, scratch: &Scratch, input: Value) -> Option<bool> {
+        match self {
+            Condition::Comparison(comparison) => comparison.glance(scratch, input),
+            _ => self.glance_within(scratch, input),
+        }
+    }
+
+    fn glance_within(&self, scratch: &Scratch, input: Value) -> Option<bool> {
+        let is_and = matches!(self, Condition::And(_));
+        match self {
+            Condition::Comparison(comparison) => comparison.glance(scratch, input),
+            Condition::Not(rule) => Some(!rule.glance(scratch, input)?),
+            Condition::And(rules) | Condition::Or(rules) => {
+                for rule in rules {
+                    if rule.glance(scratch, input)? != is_and {
+                        return Some(!is_and);
+                    }
+                }
+                Some(is_and)
+            }
+        }
+    }
+
     /// Does the rule hold? Values of another type than the operator's make it false; a path that
     /// leads nowhere fails with `States.Runtime`, but under `IsPresent`.
     pub fn evaluate(&self, scope: &mut Scope<'_>) -> Result<bool, StateError> {
@@ -86,6 +112,22 @@ impl Condition {
 }
 
 impl Comparison {
+    #[inline]
+    fn glance(&self, scratch: &Scratch, input: Value) -> Option<bool> {
+        let variable = self.variable.glance(scratch, input);
+        if let Test::IsPresent(wanted) = self.test {
+            return self.variable.is_plain().then_some(variable.is_some() == wanted);
+        }
+        let comparand = match self.test.path() {
+            Some(path) => {
+                let found = path.glance(scratch, input);
+                found.filter(|found| self.test.takes(scratch, *found))?
+            }
+            None => Value::NULL,
+        };
+        Some(self.test.holds(scratch, variable?, comparand))
+    }
+
     fn evaluate(&self, scope: &mut Scope<'_>) -> Result<bool, StateError> {
         let variable = self.variable.evaluate(scope)?;
         if let Test::IsPresent(wanted) = self.test {

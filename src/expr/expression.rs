@@ -4,7 +4,7 @@ use super::path::{Path, PathError};
 use super::scope::Scope;
 use crate::fault::StateError;
 use crate::intrinsics::{Call, Intrinsic, Pattern};
-use crate::value::{Scratch, Value};
+use crate::value::{Literal, Scratch, Value};
 
 mod parse;
 
@@ -73,6 +73,22 @@ impl Expression {
             Expression::Call(call) => call.collect(&mut paths),
         }
         paths
+    }
+
+    /// The text around the places and the paths whose values fill them, where it is a
+    /// `States.Format` of plain paths with a template that is constant.
+    pub(super) fn format(&self) -> Option<(&[Literal], Vec<&Path>)> {
+        let Expression::Call(Invocation { args, pattern: Some(pattern), .. }) = self else {
+            return None;
+        };
+        let mut paths = Vec::new();
+        for arg in &args[1..] {
+            match arg {
+                Argument::Path(path) if path.is_plain() => paths.push(path),
+                _ => return None,
+            }
+        }
+        Some((pattern.pieces(), paths))
     }
 
     /// Its value, or the path in it that leads nowhere.

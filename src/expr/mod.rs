@@ -3,6 +3,7 @@
 
 mod condition;
 mod expression;
+mod laid_out;
 mod path;
 mod problem;
 mod reference_path;

@@ -2,6 +2,7 @@
 //! expression becomes one constant when the template is parsed.
 
 use super::expression::Expression;
+use super::laid_out::LaidOut;
 use super::path::Path;
 use super::problem::Problem;
 use super::scope::Scope;
@@ -15,10 +16,12 @@ const MARK: &str = ".$";
 #[derive(Clone, Debug)]
 pub struct Template {
     root: Node,
+    /// The same laid out as text, where that can be done.
+    laid_out: Option<LaidOut>,
 }
 
 #[derive(Clone, Debug)]
-enum Node {
+pub(super) enum Node {
     /// JSON without expressions.
     Constant(Value),
     /// `"name.$": "..."`
@@ -30,10 +33,10 @@ enum Node {
 }
 
 #[derive(Clone, Debug)]
-struct Field {
+pub(super) struct Field {
     /// With its mark.
     name: Box<str>,
-    expression: Expression,
+    pub(super) expression: Expression,
 }
 
 impl Template {
@@ -43,7 +46,10 @@ impl Template {
         let root = constant(json, constants).map_err(|problem| vec![problem])?;
         let mut problems = Vec::new();
         let root = parse(root, constants, &mut problems);
-        if problems.is_empty() { Ok(Template { root }) } else { Err(problems) }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        Ok(Template { laid_out: LaidOut::of(&root, constants), root })
     }
 
     /// The value, where the template holds no expression.
@@ -61,8 +67,18 @@ impl Template {
         found
     }
 
+    /// As [`Template::evaluate`] with `input` as `$`, where that takes plain paths that lead
+    /// somewhere, and what they lead to is best copied; `None` otherwise.
+    #[inline]
+    pub fn glance(&self, scratch: &mut Scratch, input: Value) -> Option<Value> {
+        self.laid_out.as_ref()?.fill(scratch, input)
+    }
+
     /// The template with its expressions replaced by their values.
     pub fn evaluate(&self, scope: &mut Scope<'_>) -> Result<Value, StateError> {
+        if let Some(value) = self.glance(scope.scratch, scope.input) {
+            return Ok(value);
+        }
         let mark = scope.scratch.mark();
         let result = self.root.evaluate(scope);
         if result.is_err() {

@@ -31,6 +31,11 @@ impl Pattern {
         (pieces.len() == places + 1).then(|| Pattern(pieces.into()))
     }
 
+    /// The text around its places: a piece more than there are places.
+    pub fn pieces(&self) -> &[Literal] {
+        &self.0
+    }
+
     fn fill(&self, scratch: &mut Scratch, values: &[Value]) -> Value {
         let open = scratch.open_string();
         let mut values = values.iter();

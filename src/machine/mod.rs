@@ -166,7 +166,22 @@ impl Machine<'_> {
         };
         let mut steps = 0;
         loop {
-            let (step, input) = next;
+            let (mut step, mut at) = next;
+            if self.glide(execution, scratch, observer, (&mut step, &mut at), &mut steps) {
+                if execution.thread.fork == NONE {
+                    return Suspension::Done(Outcome::Succeeded(at));
+                }
+                next = match self.ended(execution, scratch, observer, at) {
+                    Next::Enter(step, input) => (step, input),
+                    Next::Suspend(suspension) => return suspension,
+                    Next::Turn => match self.turns(execution, scratch, observer) {
+                        Ok(next) => next,
+                        Err(suspension) => return suspension,
+                    },
+                };
+                continue;
+            }
+            let (step, input) = (step, at);
             execution.thread.go_to(step, input);
             if scratch.used() > execution.garbage_limit {
                 execution.compact(scratch, self.limits.garbage_bytes_max);
@@ -185,6 +200,45 @@ impl Machine<'_> {
                 },
             };
         }
+    }
+
+    /// Goes through states that need nothing but their input, as far as these go: the same as
+    /// entering each in turn, without what only others need. Leaves the state to enter next and its
+    /// input; returns true where the thread has ended instead, with the output.
+    #[inline]
+    fn glide(
+        &self,
+        execution: &mut Execution,
+        scratch: &mut Scratch,
+        observer: &mut impl Observer,
+        (step, value): (&mut StepId, &mut Value),
+        steps: &mut u32,
+    ) -> bool {
+        // Other threads have their turn when a state was entered.
+        if !execution.ready.is_empty() || observer.stages().is_some() {
+            return false;
+        }
+        while *steps < self.limits.steps_max && scratch.used() <= execution.garbage_limit {
+            let input = *value;
+            let mut output = input;
+            let Some(exit) = self.program.step(*step).glance(scratch, &mut output) else { break };
+            if scratch.exceeds(output, self.limits.data_bytes_max) {
+                break;
+            }
+            observer.entered(*step);
+            observer.given(*step, input, scratch);
+            observer.left(*step, exit, output, scratch);
+            execution.history.events += 2;
+            *steps += 1;
+            *value = output;
+            let Exit::Next(next) = exit else {
+                execution.thread.go_to(*step, input);
+                execution.thread.enter(execution.history.events - 1, self.now_ms, 0);
+                return true;
+            };
+            *step = next;
+        }
+        false
     }
 
     /// Gives turns to threads until one enters a state, or none can go on.

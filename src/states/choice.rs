@@ -8,6 +8,7 @@ use crate::asl::fields::Fields;
 use crate::asl::{codes, names};
 use crate::fault::{StateError, names as errors};
 use crate::step::{Exit, Frame, Stage, StepId, Transition};
+use crate::value::{Scratch, Value};
 
 /// Goes where the first matching rule says.
 #[derive(Debug)]
@@ -60,6 +61,27 @@ impl StateType for Choice {
             _ => self.io.leave(frame, input)?,
         };
         Ok(Transition::Exit(Exit::Next(step), output))
+    }
+
+    #[inline]
+    fn glance(&self, scratch: &mut Scratch, value: &mut Value) -> Option<Exit> {
+        let mut at = *value;
+        if self.is_jsonata || !self.io.glance_in(scratch, &mut at) {
+            return None;
+        }
+        let (mut next, mut assign) = (self.default, &self.assign);
+        for route in &self.rules {
+            if route.rule.glance(scratch, at)? {
+                (next, assign) = (Some(route.next), &route.assign);
+                break;
+            }
+        }
+        let next = next.filter(|_| assign.is_none())?;
+        if !self.io.glance_out(scratch, &mut at) {
+            return None;
+        }
+        *value = at;
+        Some(Exit::Next(next))
     }
 
     fn exits(&self, exits: &mut Vec<Exit>) {

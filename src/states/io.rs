@@ -36,6 +36,20 @@ impl Selection {
         }
     }
 
+    /// As [`Selection::select`], from and into `value`. False, and nothing is done, where it takes
+    /// more than that and a path that leads somewhere.
+    #[inline(always)]
+    fn glance(&self, scratch: &Scratch, value: &mut Value) -> bool {
+        matches!(self, Selection::Whole) || self.glance_at_part(scratch, value)
+    }
+
+    fn glance_at_part(&self, scratch: &Scratch, value: &mut Value) -> bool {
+        let Selection::Path(path) = self else { return false };
+        let found = path.glance(scratch, *value);
+        *value = found.unwrap_or(*value);
+        found.is_some()
+    }
+
     #[inline(always)]
     fn select(
         &self,
@@ -109,6 +123,18 @@ impl InputOutput {
         self.input.select(frame, frame.scope.input, Stage::InputPath)
     }
 
+    /// As [`InputOutput::enter`], from and into `value`; false where it takes more than that.
+    #[inline(always)]
+    pub(super) fn glance_in(&self, scratch: &Scratch, value: &mut Value) -> bool {
+        self.input.glance(scratch, value)
+    }
+
+    /// As [`InputOutput::leave`], from and into `value`; false where it takes more than that.
+    #[inline(always)]
+    pub(super) fn glance_out(&self, scratch: &Scratch, value: &mut Value) -> bool {
+        self.output.glance(scratch, value)
+    }
+
     /// The state's output.
     #[inline]
     pub(super) fn leave(&self, frame: &mut Frame<'_>, value: Value) -> Result<Value, StateError> {
@@ -149,6 +175,24 @@ impl ResultPath {
                 path.map_or(ResultPath::Whole, ResultPath::At)
             }
         }
+    }
+
+    /// As [`ResultPath::put`] into `input`, from and into `value`; false where that can't be done.
+    #[inline(always)]
+    pub(super) fn glance(&self, scratch: &mut Scratch, input: Value, value: &mut Value) -> bool {
+        matches!(self, ResultPath::Whole) || self.glance_at_part(scratch, input, value)
+    }
+
+    fn glance_at_part(&self, scratch: &mut Scratch, input: Value, value: &mut Value) -> bool {
+        match self {
+            ResultPath::Whole => {}
+            ResultPath::Discard => *value = input,
+            ResultPath::At(path) => match scratch.put(input, path.segments(), *value) {
+                Ok(put) => *value = put,
+                Err(_) => return false,
+            },
+        }
+        true
     }
 
     /// The state's input, as it came, with the result.

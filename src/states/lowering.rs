@@ -52,6 +52,16 @@ impl Payload {
         }
     }
 
+    /// As [`Payload::evaluate`] with `input` as `$`, where nothing else is needed and nothing fails;
+    /// `None` otherwise.
+    #[inline]
+    pub fn glance(&self, scratch: &mut Scratch, input: Value) -> Option<Value> {
+        match &self.form {
+            Form::Template(template) => template.glance(scratch, input),
+            Form::Tree(_) => None,
+        }
+    }
+
     /// The same as a stage of a state's processing, which those who watch are told: the stage is
     /// JSONPath's, and JSONata's in its place where it has one of its own.
     #[inline]
@@ -91,6 +101,17 @@ enum Test {
 }
 
 impl Rule {
+    /// As [`Rule::holds`] of `input`, where nothing else is needed and nothing fails; `None`
+    /// otherwise.
+    #[inline]
+    pub fn glance(&self, scratch: &Scratch, input: Value) -> Option<bool> {
+        match &self.condition {
+            Test::Operators(condition) => condition.glance(scratch, input),
+            Test::Query(_) => None,
+            Test::Constant(holds) => Some(*holds),
+        }
+    }
+
     /// Does it hold of the frame's input?
     #[inline]
     pub fn holds(&self, frame: &mut Frame<'_>) -> Result<bool, StateError> {

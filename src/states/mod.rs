@@ -40,7 +40,7 @@ use crate::asl::fields::Fields;
 use crate::asl::retry::Retrier;
 use crate::fault::StateError;
 use crate::step::{Exit, Frame, ResourceId, StepId, Transition};
-use crate::value::Value;
+use crate::value::{Scratch, Value};
 
 /// What every state type has.
 pub trait StateType: Sized {
@@ -49,6 +49,14 @@ pub trait StateType: Sized {
 
     /// Runs from the state's start.
     fn enter(&self, frame: &mut Frame<'_>) -> Result<Transition, StateError>;
+
+    /// As [`StateType::enter`], of a state that needs nothing but its input, which is in `value`, and
+    /// leaves it with its output. Where that is not so `None`, and no trace is left: `enter` does what
+    /// takes more, and says what is wrong.
+    #[inline]
+    fn glance(&self, _: &mut Scratch, _: &mut Value) -> Option<Exit> {
+        None
+    }
 
     /// Goes on with what it waited for: a task's result, the results of what it ran, or `null` from a
     /// timer.
@@ -127,6 +135,15 @@ macro_rules! state_types {
             pub fn enter(&self, frame: &mut Frame<'_>) -> Result<Transition, StateError> {
                 match self {
                     $(Step::$name(state) => state.enter(frame),)+
+                }
+            }
+
+            /// As [`Step::enter`], from and into `value`; `None`, and nothing is done, where that
+            /// takes more than the input.
+            #[inline]
+            pub fn glance(&self, scratch: &mut Scratch, value: &mut Value) -> Option<Exit> {
+                match self {
+                    $(Step::$name(state) => state.glance(scratch, value),)+
                 }
             }
 

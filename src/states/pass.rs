@@ -8,7 +8,7 @@ use crate::asl::fields::Fields;
 use crate::asl::names;
 use crate::fault::StateError;
 use crate::step::{Exit, Frame, Stage, Transition};
-use crate::value::Value;
+use crate::value::{Scratch, Value};
 
 /// Passes its input on, or a value made from it.
 #[derive(Debug)]
@@ -70,6 +70,25 @@ impl StateType for Pass {
         assign(&self.assign, frame, result)?;
         let output = self.result_path.put(frame, result)?;
         Ok(Transition::Exit(self.exit, self.io.leave(frame, output)?))
+    }
+
+    #[inline]
+    fn glance(&self, scratch: &mut Scratch, value: &mut Value) -> Option<Exit> {
+        let mut at = *value;
+        if self.assign.is_some() || !self.io.glance_in(scratch, &mut at) {
+            return None;
+        }
+        match &self.make {
+            Make::Input => {}
+            Make::Result(result, _) => at = *result,
+            Make::Parameters(template) => at = template.glance(scratch, at)?,
+        }
+        let is_put = self.result_path.glance(scratch, *value, &mut at);
+        if !is_put || !self.io.glance_out(scratch, &mut at) {
+            return None;
+        }
+        *value = at;
+        Some(self.exit)
     }
 
     fn exits(&self, exits: &mut Vec<Exit>) {

@@ -5,6 +5,7 @@ use super::{Listing, Lowering, StateType};
 use crate::asl::fields::Fields;
 use crate::fault::StateError;
 use crate::step::{Exit, Frame, Transition};
+use crate::value::{Scratch, Value};
 
 /// Ends the machine well.
 #[derive(Debug)]
@@ -21,6 +22,16 @@ impl StateType for Succeed {
     fn enter(&self, frame: &mut Frame<'_>) -> Result<Transition, StateError> {
         let input = self.io.enter(frame)?;
         Ok(Transition::Exit(Exit::End, self.io.leave(frame, input)?))
+    }
+
+    #[inline]
+    fn glance(&self, scratch: &mut Scratch, value: &mut Value) -> Option<Exit> {
+        let mut at = *value;
+        if !self.io.glance_in(scratch, &mut at) || !self.io.glance_out(scratch, &mut at) {
+            return None;
+        }
+        *value = at;
+        Some(Exit::End)
     }
 
     fn exits(&self, exits: &mut Vec<Exit>) {

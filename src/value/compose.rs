@@ -21,6 +21,23 @@ impl Literal {
         padded.resize(text.len().max(CHUNK), 0);
         Literal { text: padded.into(), len: text.len() }
     }
+
+    /// The chunk that the text starts, where that is all of it.
+    #[inline]
+    pub(super) fn chunk(&self) -> Option<&[u8; CHUNK]> {
+        self.text.first_chunk().filter(|_| self.len <= CHUNK)
+    }
+
+    /// Bytes of the text.
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The text.
+    pub fn bytes(&self) -> &[u8] {
+        &self.text[..self.len]
+    }
 }
 
 impl Scratch {
@@ -37,11 +54,9 @@ impl Scratch {
     /// Appends a literal to the open string.
     #[inline]
     pub fn push_literal(&mut self, literal: &Literal) {
-        match literal.text.first_chunk() {
-            Some(chunk) if literal.len <= CHUNK => {
-                append_short(chunk, literal.len, &mut self.bytes)
-            }
-            _ => self.bytes.extend_from_slice(&literal.text[..literal.len]),
+        match literal.chunk() {
+            Some(chunk) => append_short(chunk, literal.len, &mut self.bytes),
+            None => self.bytes.extend_from_slice(literal.bytes()),
         }
     }
 

@@ -23,9 +23,11 @@ mod hash;
 mod index;
 mod merge;
 mod number;
+mod pen;
 mod put;
 mod read;
 mod scratch;
+mod stencil;
 mod text;
 #[allow(clippy::module_inception)]
 mod value;
@@ -39,4 +41,5 @@ pub use number::{f64_of, i64_of};
 pub use put::{PutError, Segment};
 pub use read::{Items, Key, Members};
 pub use scratch::{Limits, Mark, Scratch, TooDeep};
+pub use stencil::{Draft, Stencil};
 pub use value::{Kind, Value};

@@ -54,6 +54,9 @@ impl Scratch {
         rest: &[Segment],
         value: Value,
     ) -> Result<Value, PutError> {
+        if rest.is_empty() && target.shape() == Shape::RawObject && self.lacks(target, key.hash()) {
+            return Ok(self.lay_one(target, key, value)?);
+        }
         let old = self.get(target, key);
         let inner = match (rest, old) {
             ([], _) => value,
@@ -79,6 +82,23 @@ impl Scratch {
             Shape::Object | Shape::Overlay => Ok(self.rebuild(target, key, inner)?),
             _ => Err(PutError::Mismatch),
         }
+    }
+
+    /// An overlay of one pair on the raw object `base`, which has no such member.
+    fn lay_one(&mut self, base: Value, key: &Key, value: Value) -> Result<Value, TooDeep> {
+        let height = base.height.max(value.height + 1);
+        if height > Limits::HEIGHT_CEILING {
+            return Err(TooDeep);
+        }
+        let name = self.key(key);
+        let offset = self.nodes.len() as u32;
+        self.nodes.extend_from_slice(&[base, name, value]);
+        // A colon and a comma.
+        let size = base.size_max() + name.size_max() + value.size_max() + 2;
+        let link = u32::try_from(size).unwrap_or(u32::MAX);
+        let flags = (base.flags | name.flags | value.flags) & (UNUSUAL | SPACED) | DISJOINT;
+        let tag = Tag::of(Shape::Overlay);
+        Ok(Value { offset, len: 1, link, tag, flags, height }.in_one_piece())
     }
 
     /// An overlay on the raw object `base`: `kept` pairs, with `key` replaced or added.

@@ -4,19 +4,21 @@
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use super::compose::Literal;
 use super::index::Filter;
 use super::number::{f64_of, i64_of, short_f64_of};
 use super::scratch::Scratch;
-use super::text::{decode, decoded_equals, encode_into};
+use super::text::{decode, decoded_equals, encode_into, escape_flags};
 use super::value::{DISJOINT, ESCAPED, Shape, Value};
 
 /// A key to look up, made once when compiling.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug)]
 pub struct Key {
     name: Box<str>,
     probe: Probe,
     /// As JSON string text, quotes included.
-    quoted: Box<[u8]>,
+    quoted: Literal,
+    flags: u8,
 }
 
 impl Key {
@@ -24,7 +26,17 @@ impl Key {
     pub fn new(name: &str) -> Key {
         let mut quoted = Vec::new();
         encode_into(name, &mut quoted);
-        Key { name: name.into(), probe: Probe::new(name), quoted: quoted.into() }
+        let flags = escape_flags(&quoted[1..quoted.len() - 1]);
+        let quoted = Literal::new(&String::from_utf8_lossy(&quoted));
+        Key { name: name.into(), probe: Probe::new(name), quoted, flags }
+    }
+
+    /// The key, remembered apart from others of its name: it stands within what `outer` leads to,
+    /// and `device.id` elsewhere than `id`.
+    pub fn within(mut self, outer: &Key) -> Key {
+        let Probe { first, len, .. } = self.probe;
+        self.probe.hint = hint(first ^ u64::from(outer.probe.hint) << 48, len);
+        self
     }
 
     /// Its name.
@@ -32,14 +44,27 @@ impl Key {
         &self.name
     }
 
-    /// Its JSON text.
-    pub(super) fn quoted(&self) -> &[u8] {
-        &self.quoted
+    /// Its JSON text, and the flags of a string that has it.
+    pub(super) fn quoted(&self) -> (&Literal, u8) {
+        (&self.quoted, self.flags)
+    }
+
+    /// As [`Filter::hash`] makes it.
+    pub(super) fn hash(&self) -> u64 {
+        self.probe.hash
     }
 }
 
+impl PartialEq for Key {
+    fn eq(&self, other: &Key) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Key {}
+
 /// What tells most keys apart: the length, the first eight bytes and the last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug)]
 struct Probe {
     first: u64,
     /// The last eight bytes; of a shorter key, the first.
@@ -50,10 +75,13 @@ struct Probe {
     len: u32,
     /// Where the last eight bytes start, or zero.
     last_at: u32,
+    /// Bytes that must follow a key's opening quote for it to be found at a place; out of reach for a
+    /// key that its ends do not tell from all others.
+    reach: usize,
     /// As [`Filter::hash`] makes it of a key in a document.
     hash: u64,
     /// Which hint is the key's; others may share it.
-    hint: u8,
+    hint: u16,
     /// Both are not all of it.
     is_long: bool,
 }
@@ -73,10 +101,17 @@ impl Probe {
         let last = name.as_bytes().last_chunk().map_or(first, |last| u64::from_le_bytes(*last));
         let last_at = (name.len() as u32).saturating_sub(8);
         let len = (name.len() as u32).saturating_add(2);
-        let hint = first.wrapping_add(len.into()).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56;
         let is_long = name.len() > 16;
-        Probe { first, last, kept, len, last_at, hash, hint: hint as u8, is_long }
+        // A name without a backslash is never the text of an escaped one.
+        let is_certain = !is_long && !name.contains('\\');
+        let reach = if is_certain { last_at as usize + 8 } else { usize::MAX / 2 };
+        Probe { first, last, kept, len, last_at, reach, hash, hint: hint(first, len), is_long }
     }
+}
+
+/// Which hint is that of a key with these first bytes and this length.
+fn hint(first: u64, len: u32) -> u16 {
+    (first.wrapping_add(len.into()).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48) as u16
 }
 
 /// Where keys stood in the object they were last found in, in tape entries from its start: events of
@@ -84,8 +119,8 @@ impl Probe {
 /// at before it is believed. (Atomic because constants are shared; each shard has its own.)
 pub(super) struct Hints([AtomicU32; HINTS]);
 
-/// Hints that there are: as many as a `Probe` may name.
-const HINTS: usize = 256;
+/// Hints that there are.
+const HINTS: usize = 512;
 
 impl Default for Hints {
     fn default() -> Hints {
@@ -112,23 +147,45 @@ pub struct Members {
 }
 
 impl Scratch {
-    /// The handle of the value at a tape entry.
-    #[inline]
+    /// The handle of the value at a tape entry. A scalar's is the entry itself, moved in one piece:
+    /// put together of its fields, it could not be copied before all had reached the cache.
+    #[inline(always)]
     fn handle(&self, entry: u32) -> Value {
-        Value { link: entry, ..self.tape[entry as usize] }
+        let value = self.tape[entry as usize];
+        if value.height == 0 { value } else { self.container_at(entry) }
+    }
+
+    #[inline(never)]
+    fn container_at(&self, entry: u32) -> Value {
+        Value { link: entry, ..self.tape[entry as usize] }.in_one_piece()
+    }
+
+    /// What `keys` lead to, each within what the one before it leads to.
+    #[inline(always)]
+    pub fn follow(&self, start: Value, keys: &[Key]) -> Option<Value> {
+        let Some(mut entry) = self.base(start).filter(|_| !keys.is_empty()) else {
+            return self.search(start, keys);
+        };
+        for key in keys {
+            match self.place(entry, &key.probe) {
+                Some(found) => entry = found,
+                None => return self.search(start, keys),
+            }
+        }
+        Some(self.handle(entry))
+    }
+
+    #[inline(never)]
+    fn search(&self, start: Value, keys: &[Key]) -> Option<Value> {
+        keys.iter().try_fold(start, |object, key| self.get(object, key))
     }
 
     /// The value of `key`, where `object` is an object that has it.
     #[inline]
     pub fn get(&self, object: Value, key: &Key) -> Option<Value> {
-        let base = match object.shape() {
-            Shape::RawObject => object,
-            Shape::Overlay if object.flags & DISJOINT != 0 => self.nodes[object.offset as usize],
-            _ => return self.look_up(object, key),
-        };
-        match self.hinted(base, &key.probe) {
+        match self.base(object).and_then(|base| self.place(base, &key.probe)) {
+            Some(entry) => Some(self.handle(entry)),
             None => self.look_up(object, key),
-            found => found,
         }
     }
 
@@ -138,7 +195,19 @@ impl Scratch {
         if object.shape() != Shape::RawObject {
             return None;
         }
-        self.hinted(object, &key.probe)
+        self.place(object.link, &key.probe).map(|entry| self.handle(entry))
+    }
+
+    /// The entry of the raw object whose members, where it has them, are those of `object`.
+    #[inline(always)]
+    fn base(&self, object: Value) -> Option<u32> {
+        match object.shape() {
+            Shape::RawObject => Some(object.link),
+            Shape::Overlay if object.flags & DISJOINT != 0 => {
+                Some(self.nodes[object.offset as usize].link)
+            }
+            _ => None,
+        }
     }
 
     #[inline(never)]
@@ -164,33 +233,42 @@ impl Scratch {
         }
     }
 
-    /// The member of a raw object, where it stands where the key was last found.
+    /// The entry of the member of the raw object at an entry, where it stands where the key was last
+    /// found.
     #[inline(always)]
-    fn hinted(&self, object: Value, probe: &Probe) -> Option<Value> {
-        let hint = self.hints.0[usize::from(probe.hint)].load(Ordering::Relaxed);
-        let at = (object.link + hint) as usize;
-        let [key, value] = self.tape.get(at..)?.first_chunk()?;
+    fn place(&self, object: u32, probe: &Probe) -> Option<u32> {
+        let hint = self.hints.0[usize::from(probe.hint) % HINTS].load(Ordering::Relaxed);
+        let at = object + hint;
+        let key = self.tape.get(at as usize)?;
         // Only keys point back, and only at their own object.
-        let is_key = key.link == object.link
-            && key.len == probe.len
-            && key.flags & ESCAPED == 0
-            && !probe.is_long
-            && self.ends_match(key.offset, probe)?;
-        is_key.then_some(Value { link: at as u32 + 1, ..*value })
+        if key.link != object || key.len != probe.len {
+            return None;
+        }
+        let name = key.offset as usize + 1;
+        (name + probe.reach <= self.bytes.len() && self.ends_match(name, probe)).then_some(at + 1)
     }
 
-    /// Do the first and the last eight bytes of a key at `offset`, as long as the probe's, match?
-    /// `None` near the end of what is written.
-    #[inline]
-    fn ends_match(&self, offset: u32, probe: &Probe) -> Option<bool> {
-        let name = self.bytes.get(offset as usize + 1..)?;
-        let last = name.get(probe.last_at as usize..)?.first_chunk()?;
-        let first = u64::from_le_bytes(*name.first_chunk()?) ^ probe.first;
-        Some((first | u64::from_le_bytes(*last) ^ probe.last) & probe.kept == 0)
+    /// Do the first and the last eight bytes of a key as long as the probe's match, whose name begins
+    /// at `name`? As many bytes as the last eight need lie behind that.
+    #[inline(always)]
+    fn ends_match(&self, name: usize, probe: &Probe) -> bool {
+        let last = name + probe.last_at as usize;
+        debug_assert!(last + 8 <= self.bytes.len());
+        // SAFETY: eight bytes at `last` are within the text, and `name` is not behind `last`.
+        let word = |at: usize| unsafe { self.bytes.as_ptr().add(at).cast::<[u8; 8]>().read() };
+        let first = u64::from_le_bytes(word(name)) ^ probe.first;
+        let last = u64::from_le_bytes(word(last)) ^ probe.last;
+        (first | last) & probe.kept == 0
+    }
+
+    /// Is it known that the raw object has no such member?
+    #[inline(always)]
+    pub(super) fn lacks(&self, object: Value, hash: u64) -> bool {
+        object.link == self.names.root && !self.names.keys.may_hold(hash)
     }
 
     fn raw_member(&self, object: Value, name: &str, probe: &Probe) -> Option<Value> {
-        if object.link == self.names.root && !self.names.keys.may_hold(probe.hash) {
+        if self.lacks(object, probe.hash) {
             return None;
         }
         let mut at = object.link as usize + 1;
@@ -201,7 +279,7 @@ impl Scratch {
             if (key.len == probe.len || key.flags & ESCAPED != 0) && self.is_key(*key, name, probe)
             {
                 let hint = at as u32 - object.link;
-                self.hints.0[usize::from(probe.hint)].store(hint, Ordering::Relaxed);
+                self.hints.0[usize::from(probe.hint) % HINTS].store(hint, Ordering::Relaxed);
                 return Some(Value { link: at as u32 + 1, ..*value });
             }
             at = value.link as usize;
@@ -227,11 +305,11 @@ impl Scratch {
     /// Does a key at `offset` without escapes, as long as `name`, say it?
     #[inline]
     fn is_same(&self, offset: u32, name: &str, probe: &Probe) -> bool {
-        match self.ends_match(offset, probe) {
-            Some(false) => false,
-            Some(true) if !probe.is_long => true,
-            _ => self.is_same_long(offset as usize + 1, name),
+        let from = offset as usize + 1;
+        if from + probe.last_at as usize + 8 > self.bytes.len() {
+            return self.is_same_long(from, name);
         }
+        self.ends_match(from, probe) && (!probe.is_long || self.is_same_long(from, name))
     }
 
     #[inline(never)]

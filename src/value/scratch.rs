@@ -42,6 +42,12 @@ pub struct TooDeep;
 #[derive(Clone, Copy, Debug)]
 pub struct Mark(usize);
 
+impl Mark {
+    pub(super) fn start(self) -> usize {
+        self.0
+    }
+}
+
 /// Which keys the root of the document that was parsed last may hold: most that are looked up in
 /// vain, as `ResultPath` does, need no search.
 pub(super) struct Names {
@@ -62,7 +68,7 @@ pub struct Scratch {
     pub(super) bytes: Vec<u8>,
     pub(super) tape: Vec<Value>,
     pub(super) nodes: Vec<Value>,
-    pending: Vec<Value>,
+    pub(super) pending: Vec<Value>,
     sealed: [usize; 3],
     limits: Limits,
     implementation: Option<Implementation>,
@@ -205,11 +211,12 @@ impl Scratch {
     }
 
     /// The key's name as a string.
+    #[inline]
     pub(super) fn key(&mut self, key: &Key) -> Value {
         let start = self.bytes.len();
-        self.bytes.extend_from_slice(key.quoted());
-        let is_plain = key.quoted().len() == key.name().len() + 2;
-        if is_plain { self.scalar_from(start, Shape::String, 0) } else { self.string_from(start) }
+        let (quoted, flags) = key.quoted();
+        self.push_literal(quoted);
+        self.scalar_from(start, Shape::String, flags)
     }
 
     /// Starts a string whose text is pushed piece by piece; nothing else may be made meanwhile.

@@ -78,6 +78,7 @@ impl Tag {
 
 /// A JSON value in a [`super::Scratch`]: 16 bytes, `Copy`, meaningless without its scratch.
 #[derive(Clone, Copy, Debug)]
+#[repr(C)]
 pub struct Value {
     pub(super) offset: u32,
     pub(super) len: u32,
@@ -98,6 +99,43 @@ impl Value {
 
     const fn constant(shape: Shape, len: u32) -> Value {
         Value { offset: 0, len, link: 0, tag: Tag::of(shape), flags: 0, height: 0 }
+    }
+
+    /// The same handle, so put together that it can be copied at once: a copy of 16 bytes has to wait
+    /// until all fields that were stored apart have reached the cache.
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    pub(super) fn in_one_piece(self) -> Value {
+        use std::arch::x86_64::{__m128i, _mm_set_epi32};
+        // SAFETY: a `Value` has the size of four words and no padding, and these come from one. SSE2
+        // is part of every x86-64.
+        unsafe {
+            let [offset, len, link, rest] = std::mem::transmute::<Value, [i32; 4]>(self);
+            std::mem::transmute::<__m128i, Value>(_mm_set_epi32(rest, link, len, offset))
+        }
+    }
+
+    /// The same handle.
+    #[cfg(not(target_arch = "x86_64"))]
+    #[inline(always)]
+    pub(super) fn in_one_piece(self) -> Value {
+        self
+    }
+
+    /// The entry as it is elsewhere: both ends so much further on. The fields move as one.
+    #[inline(always)]
+    pub(super) const fn moved(self, bytes: u32, entries: u32) -> Value {
+        // SAFETY: `Value` has the size of four words and no padding, and a word more or less in its
+        // first and third, which are numbers, is as good as any.
+        unsafe {
+            let [offset, len, link, rest] = std::mem::transmute::<Value, [u32; 4]>(self);
+            std::mem::transmute::<[u32; 4], Value>([
+                offset.wrapping_add(bytes),
+                len,
+                link.wrapping_add(entries),
+                rest,
+            ])
+        }
     }
 
     #[inline]

@@ -12,6 +12,22 @@ impl Scratch {
         self.write_part(value, out);
     }
 
+    /// The value's compact JSON text: where it stands if it stands somewhere as it is written, put into
+    /// `buffer` otherwise.
+    #[inline]
+    pub fn text<'a>(&'a self, value: Value, buffer: &'a mut Vec<u8>) -> &'a [u8] {
+        let is_text = matches!(
+            value.shape(),
+            Shape::String | Shape::Number | Shape::RawArray | Shape::RawObject
+        );
+        if is_text && value.size_is_exact() {
+            return &self.bytes[value.offset as usize..][..value.len as usize];
+        }
+        buffer.clear();
+        self.write(value, buffer);
+        buffer
+    }
+
     #[inline]
     fn write_part(&self, value: Value, out: &mut Vec<u8>) {
         match value.shape() {

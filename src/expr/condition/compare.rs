@@ -85,21 +85,30 @@ impl Test {
     }
 
     /// Does it hold of `variable`? `comparand` is what its path leads to, of the test's type.
+    #[inline]
     pub(super) fn holds(&self, scratch: &Scratch, variable: Value, comparand: Value) -> bool {
+        match self {
+            Test::Bool(bool) => variable.as_bool() == Some(*bool),
+            Test::Text(Relation::Equal, text) => {
+                variable.kind() == Kind::String && scratch.says(variable, text)
+            }
+            Test::Number(relation, number) => {
+                let ordering = scratch.f64(variable).and_then(|v| v.partial_cmp(number));
+                ordering.is_some_and(|ordering| relation.holds(ordering))
+            }
+            _ => self.holds_otherwise(scratch, variable, comparand),
+        }
+    }
+
+    fn holds_otherwise(&self, scratch: &Scratch, variable: Value, comparand: Value) -> bool {
         let is = |relation: Relation, ordering: Option<Ordering>| {
             ordering.is_some_and(|ordering| relation.holds(ordering))
         };
         match self {
-            Test::Number(relation, number) => {
-                let variable = scratch.f64(variable);
-                is(*relation, variable.and_then(|v| v.partial_cmp(number)))
-            }
+            Test::Number(..) | Test::Bool(_) => self.holds(scratch, variable, comparand),
             Test::NumberPath(relation, _) => {
                 let pair = scratch.f64(variable).zip(scratch.f64(comparand));
                 is(*relation, pair.and_then(|(a, b)| a.partial_cmp(&b)))
-            }
-            Test::Text(Relation::Equal, text) => {
-                variable.kind() == Kind::String && scratch.says(variable, text)
             }
             Test::Text(relation, text) => is(*relation, order(scratch, variable, text)),
             Test::TextPath(relation, _) => {
@@ -112,7 +121,6 @@ impl Test {
                 let pair = timestamp(scratch, variable).zip(timestamp(scratch, comparand));
                 is(*relation, pair.map(|(a, b)| a.cmp(&b)))
             }
-            Test::Bool(bool) => variable.as_bool() == Some(*bool),
             Test::BoolPath(_) => variable.as_bool() == comparand.as_bool(),
             Test::Matches(pattern) => {
                 variable.kind() == Kind::String && pattern.matches(&scratch.str(variable))

@@ -60,8 +60,8 @@ pub struct Path {
     root: Root,
     steps: Box<[Step]>,
     is_definite: bool,
-    /// Names only, from `$`.
-    is_plain: bool,
+    /// The steps, where they are names only, from `$`.
+    keys: Option<Box<[Key]>>,
     has_filter: bool,
 }
 
@@ -79,8 +79,8 @@ impl Path {
             _ => false,
         });
         let has_filter = steps.iter().any(|step| matches!(step, Step::Filter(_)));
-        let is_plain = root == Root::Input && steps.iter().all(|step| matches!(step, Step::Key(_)));
-        Path { text: text.into(), root, steps: steps.into(), is_definite, is_plain, has_filter }
+        let keys = (root == Root::Input).then(|| keys(&steps)).flatten();
+        Path { text: text.into(), root, steps: steps.into(), is_definite, keys, has_filter }
     }
 
     /// As it was written.
@@ -102,21 +102,24 @@ impl Path {
         &self.steps
     }
 
+    /// Is it made of names only, from `$`?
+    pub fn is_plain(&self) -> bool {
+        self.keys.is_some()
+    }
+
+    /// What a plain path leads to, with `input` as `$`; `None` of any other, or where it leads nowhere.
+    #[inline]
+    pub fn glance(&self, scratch: &Scratch, input: Value) -> Option<Value> {
+        scratch.follow(input, self.keys.as_deref()?)
+    }
+
     /// What the path leads to; `None` where a definite part of it leads nowhere.
     #[inline]
     pub fn evaluate(&self, scope: &mut Scope<'_>) -> Result<Option<Value>, StateError> {
-        if self.is_plain {
-            return Ok(self.follow(scope.scratch, scope.input));
+        if let Some(keys) = &self.keys {
+            return Ok(scope.scratch.follow(scope.input, keys));
         }
         self.evaluate_any(scope)
-    }
-
-    #[inline]
-    fn follow(&self, scratch: &Scratch, start: Value) -> Option<Value> {
-        self.steps.iter().try_fold(start, |at, step| match step {
-            Step::Key(key) => scratch.get(at, key),
-            _ => None,
-        })
     }
 
     fn evaluate_any(&self, scope: &mut Scope<'_>) -> Result<Option<Value>, StateError> {
@@ -173,6 +176,20 @@ impl Path {
         };
         StateError::runtime(format!("Invalid path '{}' : {why}", self.text))
     }
+}
+
+/// The steps as keys, if that is what they are. Each is remembered by all that lead to it.
+fn keys(steps: &[Step]) -> Option<Box<[Key]>> {
+    let mut keys: Vec<Key> = Vec::with_capacity(steps.len());
+    for step in steps {
+        let Step::Key(key) = step else { return None };
+        let key = key.clone();
+        keys.push(match keys.last() {
+            Some(outer) => key.within(outer),
+            None => key,
+        });
+    }
+    Some(keys.into())
 }
 
 #[cfg(test)]

@@ -74,12 +74,11 @@ impl Flow {
         value: Value,
         (tag, is_alone): (u64, bool),
     ) -> Result<(), SinkError> {
-        let Flow { scratch, outlet, key, value: text, index, .. } = self;
+        let Flow { scratch, outlet, key, value: buffer, index, .. } = self;
         let key = outputs::key_slice(run.origin, key);
         let counts = &mut core.counters.pipelines[*index].counts;
         let mut send = |value: Value, headers: &[Header<'_>]| {
-            text.clear();
-            scratch.write(value, text);
+            let text = scratch.text(value, buffer);
             counts.bytes_out += text.len() as u64;
             outlet.write(Output { topic, key, value: Some(text), headers, tag }, is_alone)
         };
