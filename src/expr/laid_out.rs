@@ -22,6 +22,17 @@ impl LaidOut {
         Some(LaidOut { stencil, holes: holes.into() })
     }
 
+    /// Its text, holes as `<0>`.
+    pub(super) fn text(&self) -> String {
+        self.stencil.to_string()
+    }
+
+    /// What fills the holes: `<0> $.device.id, <1> $.ts`.
+    pub(super) fn holes(&self) -> String {
+        let holes = self.holes.iter().enumerate();
+        holes.map(|(at, path)| format!("<{at}> {}", path.text())).collect::<Vec<_>>().join(", ")
+    }
+
     /// The template with `input` as `$`; `None` where a path leads nowhere, or to what is better
     /// pointed at.
     #[inline]

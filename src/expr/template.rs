@@ -67,6 +67,11 @@ impl Template {
         found
     }
 
+    /// The text that it is laid out as and the paths that fill its holes, if it is laid out.
+    pub fn laid_out(&self) -> Option<(String, String)> {
+        self.laid_out.as_ref().map(|laid_out| (laid_out.text(), laid_out.holes()))
+    }
+
     /// As [`Template::evaluate`] with `input` as `$`, where that takes plain paths that lead
     /// somewhere, and what they lead to is best copied; `None` otherwise.
     #[inline]

@@ -3,18 +3,22 @@
 /// A generator; never for secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Random {
+    /// What the state is made of, until it is first needed: most executions never do.
+    seed: Option<u64>,
     state: [u64; 4],
 }
 
 impl Random {
     /// The generator of `seed`.
     pub fn new(seed: u64) -> Random {
-        let mut at = seed;
-        Random { state: std::array::from_fn(|_| splitmix(&mut at)) }
+        Random { seed: Some(seed), state: [0; 4] }
     }
 
     /// The next 64 bits.
     pub fn bits(&mut self) -> u64 {
+        if let Some(mut seed) = self.seed.take() {
+            self.state = std::array::from_fn(|_| splitmix(&mut seed));
+        }
         let s = &mut self.state;
         let result = s[1].wrapping_mul(5).rotate_left(7).wrapping_mul(9);
         let shifted = s[1] << 17;

@@ -5,6 +5,10 @@
 //! Comes before: a shard that parsed the record. Comes after: the same shard, which calls the task,
 //! sets the timer or writes the output.
 //!
+//! Most states need nothing but their input, and nothing goes wrong in them: `Machine::glide` leaves
+//! such at a glance (`Step::glance`), without what only others need. Where a state needs more, or
+//! fails, no trace of that is left and it is entered in full.
+//!
 //! Parallel and Map add threads to the execution, which take turns in the same loop: the first runs
 //! alone until something forks, and then a turn ends when a state was entered, as the service's own
 //! histories show it.

@@ -43,7 +43,7 @@ impl Assign {
     }
 
     pub(super) fn list(&self, out: &mut Listing) {
-        out.line("assign", &self.0);
+        self.0.list("assign", out);
     }
 }
 

@@ -94,7 +94,7 @@ impl StateType for Choice {
         for Route { rule, next, assign, made } in &self.rules {
             out.line("when", format_args!("{rule} -> {next}"));
             assign.iter().for_each(|assign| assign.list(out));
-            made.iter().for_each(|payload| out.line("output", payload));
+            made.iter().for_each(|payload| payload.list("output", out));
         }
         match self.default {
             Some(step) => out.line("otherwise", step),

@@ -69,7 +69,7 @@ impl Ending {
 
     pub(super) fn list(&self, io: &InputOutput, out: &mut Listing) {
         if let Some(template) = &self.selector {
-            out.line("select", template);
+            template.list("select", out);
         }
         self.result_path.list(out);
         self.assign.iter().for_each(|assign| assign.list(out));
@@ -120,7 +120,7 @@ impl Catch {
         };
         out.line("catch", format_args!("{} at {at} -> {}", errors.join(", "), self.next));
         if let Some(payload) = &self.made {
-            out.line("output", payload);
+            payload.list("output", out);
         }
         self.assign.iter().for_each(|assign| assign.list(out));
     }

@@ -85,7 +85,7 @@ impl Selection {
             Selection::Whole => {}
             Selection::Nothing => out.line(name, "{}"),
             Selection::Path(path) => out.line(name, path.text()),
-            Selection::Made(payload) => out.line(name, payload),
+            Selection::Made(payload) => payload.list(name, out),
         }
     }
 }

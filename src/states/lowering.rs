@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
+use super::Listing;
 use super::assign::Scopes;
 use super::block::Rows;
 use super::query::{Language, Query, Tree};
@@ -52,6 +53,16 @@ impl Payload {
         }
     }
 
+    /// How it was written, and how it is laid out.
+    pub fn list(&self, name: &'static str, out: &mut Listing) {
+        out.line(name, &self.text);
+        let Form::Template(template) = &self.form else { return };
+        if let Some((text, holes)) = template.laid_out() {
+            out.line("laid out", text);
+            out.line("with", holes);
+        }
+    }
+
     /// As [`Payload::evaluate`] with `input` as `$`, where nothing else is needed and nothing fails;
     /// `None` otherwise.
     #[inline]
@@ -74,12 +85,6 @@ impl Payload {
         };
         frame.made(stage, value);
         Ok(value)
-    }
-}
-
-impl fmt::Display for Payload {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
     }
 }
 

@@ -58,7 +58,7 @@ impl StateType for Parallel {
     fn list(&self, out: &mut Listing) {
         self.io.list_input(out);
         if let Some(template) = &self.parameters {
-            out.line("parameters", template);
+            template.list("parameters", out);
         }
         for start in &self.branches {
             out.line("branch", start);

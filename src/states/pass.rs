@@ -100,7 +100,7 @@ impl StateType for Pass {
         match &self.make {
             Make::Input => {}
             Make::Result(_, text) => out.line("result", text),
-            Make::Parameters(template) => out.line("parameters", template),
+            Make::Parameters(template) => template.list("parameters", out),
         }
         self.result_path.list(out);
         self.assign.iter().for_each(|assign| assign.list(out));

@@ -82,7 +82,7 @@ impl StateType for Task {
     fn list(&self, out: &mut Listing) {
         self.io.list_input(out);
         if let Some(template) = &self.parameters {
-            out.line("parameters", template);
+            template.list("parameters", out);
         }
         for (name, seconds) in [("timeout", &self.timeout), ("heartbeat", &self.heartbeat)] {
             if let Some(seconds) = seconds {

@@ -35,6 +35,11 @@ impl Literal {
     }
 
     /// The text.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(self.bytes()).unwrap_or_default()
+    }
+
+    /// Its bytes.
     pub fn bytes(&self) -> &[u8] {
         &self.text[..self.len]
     }

@@ -2,6 +2,9 @@
 //! never mutated. A [`Value`] is a small `Copy` handle: a range of JSON text, or a node built on
 //! top of such ranges. Subtrees nobody reads are skipped in O(1) and written verbatim.
 //!
+//! Keys are looked for where they were last found, by the way that leads to them (`read`), and
+//! payload templates are text with holes, copied into text and tape (`stencil`, `pen`).
+//!
 //! What is decided here, once, for every instruction set:
 //! * Grammar is RFC 8259, checked while indexing. A byte order mark, trailing bytes, control
 //!   characters in strings and invalid escapes are refused.

@@ -116,7 +116,9 @@ fn hint(first: u64, len: u32) -> u16 {
 
 /// Where keys stood in the object they were last found in, in tape entries from its start: events of
 /// a stream look alike, and most look-ups end where the last one did. Only hints: a place is looked
-/// at before it is believed. (Atomic because constants are shared; each shard has its own.)
+/// at before it is believed. All five paths of the benchmark's machine take 13 ns an event that way;
+/// walking the event once with a trie of them, which fills numbered slots, took 20 to 30. (Atomic
+/// because constants are shared; each shard has its own.)
 pub(super) struct Hints([AtomicU32; HINTS]);
 
 /// Hints that there are.

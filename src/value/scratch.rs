@@ -131,6 +131,8 @@ impl Scratch {
         self.tape.truncate(tape);
         self.nodes.truncate(nodes);
         self.pending.clear();
+        // What comes to lie there may be made, not parsed.
+        self.names.root = u32::MAX;
     }
 
     /// Bytes in use above the constants: what [`Scratch::compact`] could free at most.
@@ -189,7 +191,7 @@ impl Scratch {
             }
             Ok(Indexed { root, names, .. }) => {
                 self.names = Names { root: root.link, keys: names.unwrap_or(Filter::ALL) };
-                Ok(root)
+                Ok(root.in_one_piece())
             }
             Err(e) => {
                 self.truncate(start, entries);

@@ -2,6 +2,8 @@
 //! tape too, and copied when the holes are filled: the result is text as if it had been read, which
 //! is written as it stands and looked into like any other.
 
+use std::fmt;
+
 use super::compose::Literal;
 use super::pen::Pen;
 use super::scratch::{Limits, Mark, Scratch};
@@ -220,6 +222,25 @@ impl Draft {
         self.stencil.text_len += self.text.len();
         self.text.clear();
         Piece { text, entries: std::mem::take(&mut self.entries).into(), first: self.first }
+    }
+}
+
+/// Its text; holes are `<0>`, `<1>` and so on.
+impl fmt::Display for Stencil {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Part { before, fill } in &self.parts {
+            f.write_str(before.text.as_str())?;
+            match fill {
+                Fill::Value(hole) => write!(f, "<{hole}>")?,
+                Fill::Stencil(inner) => write!(f, "{inner}")?,
+                Fill::Text(text) => {
+                    for (hole, behind) in &text.said {
+                        write!(f, "<{hole}>{}", behind.as_str())?;
+                    }
+                }
+            }
+        }
+        f.write_str(self.last.text.as_str())
     }
 }
 

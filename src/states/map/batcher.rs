@@ -70,7 +70,7 @@ impl Batcher {
             out.line("batch", format_args!("{count} bytes"));
         }
         if let Some(template) = &self.input {
-            out.line("batch input", template);
+            template.list("batch input", out);
         }
     }
 }

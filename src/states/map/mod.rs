@@ -261,10 +261,10 @@ impl StateType for Map {
             None => {}
             Some(Items::Path(path)) => out.line("items", path.text()),
             Some(Items::Query(query)) => out.line("items", query.text()),
-            Some(Items::Made(payload)) => out.line("items", payload),
+            Some(Items::Made(payload)) => payload.list("items", out),
         }
         if let Some(template) = &self.selector {
-            out.line("selector", template);
+            template.list("selector", out);
         }
         if let Some(count) = &self.concurrency {
             out.line("at once", count);

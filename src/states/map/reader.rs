@@ -266,7 +266,7 @@ impl Reader {
     pub(super) fn list(&self, out: &mut Listing) {
         out.line("read", &self.arn);
         if let Some(template) = &self.parameters {
-            out.line("from", template);
+            template.list("from", out);
         }
         let form = match &self.form {
             Form::Json => "JSON",

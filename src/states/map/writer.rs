@@ -96,7 +96,7 @@ impl Writer {
 
     pub(super) fn list(&self, out: &mut Listing) {
         if let Some(template) = &self.parameters {
-            out.line("write", template);
+            template.list("write", out);
         }
         let form = match self.transformation {
             Transformation::None => "iterations",
