@@ -205,7 +205,7 @@ fn placeholders_are_filled_for_every_command() {
     let (code, out, _) = with(&["graph", "--format", "mermaid"]);
     assert!(code == 0 && out.contains("Task · sqs:sendMessage"), "{out}");
     let (code, _, err) = with(&["exec"]);
-    assert!(code == 2 && err.contains("neither a driver nor a mock"), "{err}");
+    assert!(code == 2 && err.contains("nothing says where that is"), "{err}");
 }
 
 #[test]
@@ -251,7 +251,10 @@ fn what_run_takes_check_takes() {
     let (code, out, _) = says(&["check", &pipeline("objects = \"objects\"")], "");
     assert!(code == 0, "{out}");
     let (code, out, _) = says(&["check", &pipeline("")], "");
-    assert!(code == 1 && out.contains("set \"objects\" in the pipeline"), "{out}");
+    assert!(code == 0, "objects are S3's: {out}");
+    let mocked = pipeline("aws = { services = { s3 = \"mock\" } }");
+    let (code, out, _) = says(&["check", &mocked], "");
+    assert!(code == 1 && out.contains("must be mocked"), "{out}");
 }
 
 const TEMPLATE: &str = "

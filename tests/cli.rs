@@ -204,7 +204,7 @@ fn check_looks_behind_a_configuration() {
         written(folder.path(), "pipeline.toml", &text)
     };
     let task = json!({"StartAt": "T", "States": {"T": {"Type": "Task", "End": true,
-        "Resource": "arn:aws:states:::sqs:sendMessage"}}});
+        "Resource": "arn:aws:states:::teleport:send"}}});
     written(folder.path(), "task.json", &task.to_string());
     let output = "output = { topic = \"out\" }";
     let (code, out, _) = says(&["check", &pipeline("task.json", output)], "");

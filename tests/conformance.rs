@@ -238,6 +238,7 @@ impl Mocked {
             attempt: asked.attempt,
             arguments: asked.arguments,
             timeout: None,
+            role: None,
             execution: "case",
             now_ms: asked.now_ms,
         });

@@ -200,6 +200,7 @@ impl Parking {
             attempt: self.execution.attempt(),
             arguments: &self.arguments,
             timeout: None,
+            role: None,
             execution: "steady",
             now_ms: self.now_ms,
         });

@@ -47,9 +47,21 @@ pub(super) fn custom(endpoint: &str, region: &str) -> Result<Place, String> {
     let url = Url::parse(endpoint).ok();
     let is_web = |url: &Url| matches!(url.scheme(), "http" | "https") && url.has_host();
     match url.filter(is_web) {
-        Some(url) => Ok(Place { url, region: region.to_owned() }),
+        Some(url) => {
+            let region = region_of(url.host_str().unwrap_or_default()).unwrap_or(region).to_owned();
+            Ok(Place { url, region })
+        }
         None => Err(format!("the endpoint {endpoint:?} is no http or https URL")),
     }
+}
+
+/// The region that one of AWS's hosts names: `x.execute-api.eu-west-1.amazonaws.com`
+fn region_of(host: &str) -> Option<&str> {
+    let host = host.strip_suffix(".cn").unwrap_or(host).strip_suffix(".amazonaws.com")?;
+    let host = host.strip_suffix(".vpce").unwrap_or(host);
+    let last = host.rsplit('.').next()?;
+    let is_region = last.contains('-') && last.ends_with(|c: char| c.is_ascii_digit());
+    is_region.then_some(last)
 }
 
 impl Place {
@@ -58,7 +70,9 @@ impl Place {
         let mut url = self.url.clone();
         let base = url.path().trim_end_matches('/').to_owned();
         url.set_path(&format!("{base}{}", request.path));
-        url.set_query((!request.query.is_empty()).then_some(request.query.as_str()));
+        if !request.query.is_empty() {
+            url.set_query(Some(&request.query));
+        }
         url
     }
 
@@ -123,6 +137,15 @@ mod tests {
         let url = moved.url_of(&plain);
         assert_eq!(url.as_str(), "https://photos.s3.eu-west-1.amazonaws.com/a/b%20c");
         assert!(place.with_bucket_as_host(&mut request("/my.photos/a")).is_none());
+        for (url, region) in [
+            ("https://sqs.eu-west-1.amazonaws.com", "eu-west-1"),
+            ("https://vpce-1a.sqs.eu-west-1.vpce.amazonaws.com", "eu-west-1"),
+            ("https://sqs.cn-north-1.amazonaws.com.cn", "cn-north-1"),
+            ("https://queue.amazonaws.com", "x"),
+            ("http://127.0.0.1:5050", "x"),
+        ] {
+            assert_eq!(custom(url, "x").map(|place| place.region), Ok(region.to_owned()), "{url}");
+        }
         let under = custom("http://127.0.0.1:5050/s3/", "x").expect("a URL");
         let url = under.url_of(&request("/photos/a"));
         assert_eq!(url.as_str(), "http://127.0.0.1:5050/s3/photos/a");

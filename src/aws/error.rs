@@ -47,6 +47,10 @@ pub struct Error {
     pub attempts: u32,
     /// How long to wait, where the service says so.
     pub retry_after: Option<Duration>,
+    /// What the service answered, up to a bound; empty where it did not answer.
+    pub body: String,
+    /// There are credentials, but not for the role that the call asks for.
+    pub is_about_role: bool,
     /// It may be otherwise a little later, whatever the kind.
     pub(super) is_passing: bool,
 }
@@ -75,7 +79,8 @@ const PASSING: [&str; 4] =
     ["InternalError", "InternalFailure", "RequestTimeout", "RequestTimeoutException"];
 
 impl Error {
-    pub(super) fn new(
+    /// An error before anything was answered.
+    pub fn new(
         kind: ErrorKind,
         service: &Service,
         operation: &str,
@@ -92,6 +97,8 @@ impl Error {
             extended_request_id: String::new(),
             attempts: 1,
             retry_after: None,
+            body: String::new(),
+            is_about_role: false,
             is_passing: false,
         }
     }

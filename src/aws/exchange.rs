@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{
-    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings,
-    UriPathNormalizationMode, sign,
+    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningInstructions,
+    SigningSettings, UriPathNormalizationMode, sign,
 };
 use aws_sigv4::sign::v4;
 use reqwest::header::{HeaderName, HeaderValue};
@@ -19,7 +19,8 @@ use super::{OpenError, Settings};
 
 /// Whom the signature names.
 pub(super) struct Signer<'a> {
-    pub(super) credentials: Credentials,
+    /// `None`: nobody signs.
+    pub(super) credentials: Option<Credentials>,
     pub(super) name: &'a str,
     pub(super) region: &'a str,
     pub(super) time: SystemTime,
@@ -63,13 +64,41 @@ pub(super) fn prepare(
     url: Url,
     signer: &Signer<'_>,
 ) -> Result<reqwest::Request, String> {
+    let added = match &signer.credentials {
+        Some(credentials) => Some(signature(request, &url, signer, credentials)?),
+        None => None,
+    };
+    let method = Method::from_bytes(request.method.as_bytes()).map_err(|e| e.to_string())?;
+    let mut made = reqwest::Request::new(method, url);
+    let given = request.headers.iter().map(|(name, value)| (name.as_str(), value.as_str(), false));
+    let added = added.iter().flat_map(SigningInstructions::headers);
+    let added = added.map(|(name, value)| (name, value, true));
+    for (name, value, is_secret) in given.chain(added) {
+        let header = HeaderName::from_bytes(name.as_bytes());
+        let header = header.map_err(|_| format!("{name:?} is no header's name"))?;
+        let mut value = HeaderValue::from_str(value)
+            .map_err(|_| format!("the value of {name:?} can't be a header"))?;
+        value.set_sensitive(is_secret);
+        made.headers_mut().insert(header, value);
+    }
+    *made.body_mut() = Some(request.body.clone().into());
+    Ok(made)
+}
+
+/// The headers that a signature consists of.
+fn signature(
+    request: &Request,
+    url: &Url,
+    signer: &Signer<'_>,
+    credentials: &Credentials,
+) -> Result<SigningInstructions, String> {
     let mut settings = SigningSettings::default();
     if signer.is_s3 {
         settings.percent_encoding_mode = PercentEncodingMode::Single;
         settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
         settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
     }
-    let identity = signer.credentials.clone().into();
+    let identity = credentials.clone().into();
     let params = v4::SigningParams::builder()
         .identity(&identity)
         .region(signer.region)
@@ -82,22 +111,8 @@ pub(super) fn prepare(
     let body = SignableBody::Bytes(&request.body);
     let signable = SignableRequest::new(request.method, url.as_str(), headers, body);
     let signed = signable.and_then(|signable| sign(signable, &params.into()));
-    let (signed, _) = signed.map_err(|e| e.to_string())?.into_parts();
-    let method = Method::from_bytes(request.method.as_bytes()).map_err(|e| e.to_string())?;
-    let mut made = reqwest::Request::new(method, url);
-    let given = request.headers.iter().map(|(name, value)| (name.as_str(), value.as_str(), false));
-    let (added, _) = signed.into_parts();
-    let added = added.iter().map(|header| (header.name(), header.value(), true));
-    for (name, value, is_secret) in given.chain(added) {
-        let header = HeaderName::from_bytes(name.as_bytes());
-        let header = header.map_err(|_| format!("{name:?} is no header's name"))?;
-        let mut value = HeaderValue::from_str(value)
-            .map_err(|_| format!("the value of {name:?} can't be a header"))?;
-        value.set_sensitive(is_secret);
-        made.headers_mut().insert(header, value);
-    }
-    *made.body_mut() = Some(request.body.clone().into());
-    Ok(made)
+    let (instructions, _) = signed.map_err(|e| e.to_string())?.into_parts();
+    Ok(instructions)
 }
 
 /// What signatures of a service name.
@@ -171,7 +186,7 @@ mod tests {
         let token = token.map(str::to_owned);
         let secret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
         let signer = Signer {
-            credentials: Credentials::new("AKIDEXAMPLE", secret, token, None, "test"),
+            credentials: Some(Credentials::new("AKIDEXAMPLE", secret, token, None, "test")),
             name: "service",
             region: "us-east-1",
             time: SystemTime::UNIX_EPOCH + Duration::from_secs(1_440_938_160),

@@ -34,7 +34,7 @@ use serde_json::Value as Json;
 use tokio::sync::Semaphore;
 
 pub use error::{Error, ErrorKind};
-pub use protocol::{Reply, Request, request_id};
+pub use protocol::{Reply, Request, request_id, status_text};
 pub use services::{Protocol, Service};
 
 use self::credentials::Chain;
@@ -139,12 +139,17 @@ pub struct Call<'a> {
     pub region: Option<&'a str>,
     /// The ARN of a role to assume for it.
     pub role: Option<&'a str>,
+    /// It goes out as it is, with nobody's signature.
+    pub is_anonymous: bool,
+    /// Largest answer read, if not the settings'.
+    pub response_bytes_max: Option<usize>,
 }
 
 impl<'a> Call<'a> {
     /// A call that goes where the settings say.
     pub fn new(service: &'static Service, operation: &'a str) -> Call<'a> {
-        Call { service, operation, endpoint: None, region: None, role: None }
+        let (endpoint, region, role, response_bytes_max) = (None, None, None, None);
+        Call { service, operation, endpoint, region, role, is_anonymous: false, response_bytes_max }
     }
 
     fn error(&self, kind: ErrorKind, message: impl Into<String>) -> Error {
@@ -191,11 +196,23 @@ impl Client {
         Ok(Client(Arc::new(Inner { settings, http, chain, turns, skew })))
     }
 
-    /// Calls an operation with these members.
-    pub async fn call(&self, call: &Call<'_>, members: &Json) -> Result<Answer, Error> {
+    /// Is it set where this service's calls go?
+    pub fn has_endpoint(&self, service: &Service) -> bool {
+        let Settings { endpoint, endpoints, .. } = &self.0.settings;
+        let set = endpoints.get(&service.name()).unwrap_or(endpoint);
+        *set != Endpoint::Default || endpoint_variable(service).is_some()
+    }
+
+    /// Calls an operation with these members, and gives the answer as it came.
+    pub async fn fetch(&self, call: &Call<'_>, members: &Json) -> Result<Reply, Error> {
         let request = protocol::request(call.service, call.operation, members)
             .map_err(|why| call.error(ErrorKind::Input, why))?;
-        let reply = self.send(call, request).await?;
+        self.send(call, request).await
+    }
+
+    /// Calls an operation with these members.
+    pub async fn call(&self, call: &Call<'_>, members: &Json) -> Result<Answer, Error> {
+        let reply = self.fetch(call, members).await?;
         let read = protocol::answer(call.service, call.operation, &reply);
         let members = read.map_err(|why| unreadable(call, &reply, &why))?;
         Ok(Answer { members, reply })
@@ -232,10 +249,12 @@ impl Client {
     async fn attempt(&self, call: &Call<'_>, mut request: Request) -> Result<Reply, Error> {
         let Inner { settings, http, skew, .. } = &*self.0;
         let place = self.place(call, &mut request).await?;
-        let credentials = self.credentials(call).await?;
         let now = SystemTime::now();
         let signer = Signer {
-            credentials,
+            credentials: match call.is_anonymous {
+                true => None,
+                false => Some(self.credentials(call).await?),
+            },
             name: call.service.signing,
             region: &place.region,
             time: exchange::shifted(now, skew.load(Ordering::Relaxed)),
@@ -243,8 +262,9 @@ impl Client {
         };
         let prepared = exchange::prepare(&request, place.url_of(&request), &signer);
         let prepared = prepared.map_err(|why| call.error(ErrorKind::Input, why))?;
-        let sent = exchange::send(http, prepared, settings.response_bytes_max).await;
-        let reply = sent.map_err(|broken| self.broken(call, broken))?;
+        let bytes_max = call.response_bytes_max.unwrap_or(settings.response_bytes_max);
+        let sent = exchange::send(http, prepared, bytes_max).await;
+        let reply = sent.map_err(|broken| broken_error(call, broken, bytes_max))?;
         if (200..300).contains(&reply.status) {
             return Ok(reply);
         }
@@ -255,19 +275,6 @@ impl Client {
             skew.store(seconds, Ordering::Relaxed);
         }
         Err(error)
-    }
-
-    fn broken(&self, call: &Call<'_>, broken: Broken) -> Error {
-        match broken {
-            Broken::Timeout(why) => call.error(ErrorKind::Timeout, why),
-            Broken::Connection(why) => call.error(ErrorKind::Connection, why),
-            Broken::Input(why) => call.error(ErrorKind::Input, why),
-            Broken::Limit => {
-                let most = self.0.settings.response_bytes_max;
-                let why = format!("the answer has more than {most} bytes (aws.response_size_max)");
-                call.error(ErrorKind::Limit, why)
-            }
-        }
     }
 
     /// Where a call goes. S3's buckets are moved into the host where they belong there.
@@ -296,6 +303,18 @@ impl Client {
         let place = endpoint::standard(call.service, call.operation, region).map_err(input)?;
         let is_moved = exchange::is_s3(call.service) && !settings.s3_path_style;
         Ok(is_moved.then(|| place.with_bucket_as_host(request)).flatten().unwrap_or(place))
+    }
+}
+
+fn broken_error(call: &Call<'_>, broken: Broken, bytes_max: usize) -> Error {
+    match broken {
+        Broken::Timeout(why) => call.error(ErrorKind::Timeout, why),
+        Broken::Connection(why) => call.error(ErrorKind::Connection, why),
+        Broken::Input(why) => call.error(ErrorKind::Input, why),
+        Broken::Limit => {
+            let why = format!("the answer has more than {bytes_max} bytes (aws.response_size_max)");
+            call.error(ErrorKind::Limit, why)
+        }
     }
 }
 

@@ -17,6 +17,9 @@ use super::services::{Protocol, Service};
 /// What stands for itself in paths and queries (RFC 3986, "unreserved").
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
+/// Bytes of a body that an error keeps, as the longest cause has.
+const BODY_BYTES_MAX: usize = 32 << 10;
+
 /// A request without its host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Request {
@@ -94,6 +97,8 @@ pub(super) fn failure(service: &Service, operation: &str, reply: &Reply) -> Erro
     error.status = Some(reply.status);
     error.request_id = request_id(&reply.headers).unwrap_or_default();
     error.extended_request_id = header(&reply.headers, "x-amz-id-2").unwrap_or_default().to_owned();
+    let kept = &reply.body[..reply.body.len().min(BODY_BYTES_MAX)];
+    error.body = String::from_utf8_lossy(kept).into_owned();
     error.retry_after = header(&reply.headers, "retry-after")
         .and_then(|seconds| seconds.parse().ok())
         .map(Duration::from_secs);
@@ -109,8 +114,7 @@ pub(super) fn failure(service: &Service, operation: &str, reply: &Reply) -> Erro
     }
     if error.code.is_empty() {
         // A proxy's page, or a HEAD's empty body: only the status speaks.
-        let reason = reqwest::StatusCode::from_u16(reply.status).ok();
-        let reason = reason.and_then(|status| status.canonical_reason()).unwrap_or("Unknown");
+        let reason = status_text(reply.status);
         error.code = reason.split(' ').collect();
         error.message = reason.to_owned();
     }
@@ -133,6 +137,12 @@ fn json_failure(reply: &Reply) -> Option<Failure> {
     let code = code.rsplit('#').next().unwrap_or_default().to_owned();
     let message = text(&["message", "Message", "errorMessage"]).unwrap_or_default().to_owned();
     Some(Failure { code, message, request_id: String::new() })
+}
+
+/// What a status is called: `Not Found`
+pub fn status_text(status: u16) -> &'static str {
+    let known = reqwest::StatusCode::from_u16(status).ok();
+    known.and_then(|status| status.canonical_reason()).unwrap_or("Unknown")
 }
 
 /// The request's id, as whichever header has it.

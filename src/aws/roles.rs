@@ -38,6 +38,7 @@ impl Client {
                 ErrorKind::Credentials,
                 format!("the role {role:?} could not be assumed: {error}"),
             );
+            denied.is_about_role = true;
             // The call to STS has been tried again already.
             denied.request_id = error.request_id;
             denied

@@ -14,11 +14,12 @@ use tokio::task::LocalSet;
 
 use super::definition::Filled;
 use super::{FAILED, INTERRUPTED, REFUSED, Run, SUCCEEDED, complain, print};
+use crate::aws::{self, Endpoint};
 use crate::engine::{machine_name, plan_for};
 use crate::fault::StateError;
 use crate::machine::{Limits, Outcome};
 use crate::program::{Definition, Options, Program};
-use crate::tasks::{Mocks, ObjectSettings, Plan, Settings};
+use crate::tasks::{AwsSettings, Mocks, ObjectSettings, Plan, Settings};
 use crate::value::Scratch;
 use driver::{Alone, Clock, Driver, Ended};
 use record::Place;
@@ -31,8 +32,9 @@ const NAME_CHARS_MAX: usize = 80;
 ///
 /// Runs one execution of a state machine and prints its output, one line of JSON, to standard
 /// output. Time is real: a Wait state waits, a retrier's interval passes. Tasks are really called
-/// (http:invoke); where there is no driver for one, or it must not be called, mocks answer: a file in
-/// Step Functions Local's MockConfigFile format (FILE#TestCase names one of several test cases).
+/// (those of AWS where --aws says); where there is no driver for one, or it must not be called, mocks
+/// answer: a file in Step Functions Local's MockConfigFile format (FILE#TestCase names one of several
+/// test cases).
 ///
 /// With --from or --dead-letter, one real record is run as its pipeline would run it: decoded, under
 /// the name that its execution has there. No group is joined, nothing is committed, and its output is
@@ -69,6 +71,10 @@ pub(super) struct Exec {
     /// is a folder in it, a key a file in that
     #[arg(long, value_name = "DIR")]
     objects: Option<PathBuf>,
+    /// Where AWS is: the URL of an emulator, or "aws" for AWS itself, called with the credentials and
+    /// the region that its own tools find
+    #[arg(long, value_name = "URL|aws", value_parser = aws_endpoint)]
+    aws: Option<Endpoint>,
     /// The execution's name, from which its random numbers derive [default: by the time]
     #[arg(long, value_parser = execution_name)]
     name: Option<String>,
@@ -106,6 +112,16 @@ fn execution_name(name: &str) -> Result<String, String> {
         return Err(format!("a name has 1 to {NAME_CHARS_MAX} {what}"));
     }
     Ok(name.to_owned())
+}
+
+fn aws_endpoint(text: &str) -> Result<Endpoint, String> {
+    match text {
+        "aws" => Ok(Endpoint::Aws),
+        url if ["http://", "https://"].iter().any(|scheme| url.starts_with(scheme)) => {
+            Ok(Endpoint::Url(url.to_owned()))
+        }
+        _ => Err("it is a URL or \"aws\"".to_owned()),
+    }
 }
 
 impl Run for Exec {
@@ -161,7 +177,11 @@ impl Exec {
         let machine = self.place().map(machine_name).unwrap_or_default();
         let mocks = self.mocks.as_ref().map(|place| Mocks::load(place, &machine)).transpose()?;
         let objects = self.objects.clone().map(|folder| ObjectSettings { folder });
-        let settings = Settings { objects, ..Settings::default() };
+        let aws = self.aws.clone().map(|endpoint| AwsSettings {
+            client: aws::Settings { endpoint, ..aws::Settings::default() },
+            ..AwsSettings::default()
+        });
+        let settings = Settings { objects, aws, ..Settings::default() };
         Ok(match plan_for(program, settings, mocks) {
             Ok(plan) => Some(plan),
             Err(unanswered) => {

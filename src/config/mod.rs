@@ -1,6 +1,7 @@
 //! The whole configuration, its defaults and its checks. A setting is declared once, with its
 //! comment and default, by the macros of `section`; [`reference()`] makes `config/engine.toml` of them.
 
+mod aws;
 mod engine;
 mod environment;
 mod kafka;
@@ -22,6 +23,7 @@ use std::path::Path;
 use crate::fault::{Diagnostic, Location};
 use section::{Check, Findings, Setting, section};
 
+pub use aws::{Aws, AwsTarget, AwsTargets, AwsTasks, Functions, Url};
 pub use engine::{
     DOCUMENT_DEPTH_LIMIT, DOCUMENT_SIZE_LIMIT, Engine, Format, HTTP_PORT, Http, Level, Listen, Log,
     Shards,
@@ -30,7 +32,7 @@ pub use environment::PREFIX as ENVIRONMENT_PREFIX;
 pub use kafka::{Kafka, Properties, Property};
 pub use output::{DeadLetter, DeadLetterTarget, Headers, Key, Output, OutputValue, Place, Target};
 pub use pipeline::{
-    Connection, Connections, Decode, FailurePolicy, HttpTasks, Input, NullValue, OnFailure,
+    Connection, Connections, Decode, FailurePolicy, HttpTasks, Input, NullValue, OAuth, OnFailure,
     Ordering, Pipeline, ProduceTasks, RecordRetry, Substitutions,
 };
 pub use reference::reference;
@@ -49,6 +51,8 @@ section! {
         log: Log = Log::default();
         /// Kafka: one cluster for all pipelines.
         kafka: Kafka = Kafka::default();
+        /// AWS: one account for all pipelines.
+        aws: Aws = Aws::default();
         /// A pipeline: source, definition, output, failure policy. Write as many as you like.
         pipeline: Vec<Pipeline> = Vec::new();
     }
@@ -131,8 +135,13 @@ pub fn without_secrets(text: &str) -> String {
 }
 
 /// Where values of the user's own making are that may be secrets, a list's index as `*`.
-const SECRET_PLACES: [&str; 4] =
-    ["/kafka/properties/", "/kafka/consumer/", "/kafka/producer/", "/pipeline/*/http/connections/"];
+const SECRET_PLACES: [&str; 5] = [
+    "/aws/secret_access_key",
+    "/kafka/properties/",
+    "/kafka/consumer/",
+    "/kafka/producer/",
+    "/pipeline/*/http/connections/",
+];
 
 /// The lines on which something starts, and whether any of that may be secret.
 fn note_starts(node: &tree::Node, starts: &mut BTreeMap<usize, bool>) {

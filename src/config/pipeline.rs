@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::aws::{AwsTasks, Url};
 use super::output::{DeadLetter, Output};
 use super::secret::{Secret, Secrets, read_map, write_map};
 use super::section::{Check, Findings, Setting, Written, choice, section};
@@ -72,6 +73,9 @@ section! {
         http: HttpTasks = HttpTasks::default();
         /// Tasks with the resource kafka:produce.
         produce: ProduceTasks = ProduceTasks::default();
+        /// Tasks that call AWS. Where the definition is strict_aws, their results have the metadata
+        /// that AWS adds (SdkHttpMetadata, SdkResponseMetadata).
+        aws: AwsTasks = AwsTasks::default();
     }
 }
 
@@ -258,8 +262,13 @@ section! {
         idle_timeout: Duration = Duration::from_secs(30);
         /// Largest answer read; a larger one fails the task.
         response_size_max: ByteSize = ByteSize::kib(256);
+        /// The only hosts that tasks may call, whole or "*.example.com"; all where none are named.
+        /// Name them where endpoints come from events. Link-local addresses (the cloud's metadata
+        /// services) are called only where they are named.
+        hosts: Vec<String> = Vec::new(), example r#"["api.example.com", "*.internal.example"]"#;
         /// What to send along, by the ConnectionArn (or any name) that a task's Authentication
-        /// names.
+        /// names: headers (API keys), query parameters, a user and password, OAuth client
+        /// credentials, a client's certificate.
         connections: Connections = Connections::default(),
             example r#"{ "billing" = { headers = { "X-Token" = { env = "BILLING_TOKEN" } } } }"#;
     }
@@ -291,13 +300,45 @@ section! {
         username: Option<String> = None;
         /// Its password.
         password: Option<Secret> = None;
+        /// OAuth client credentials, for a bearer token.
+        oauth: Option<OAuth> = None;
+        /// The client's certificate in PEM, with the chain above it, where a server asks for one.
+        certificate: Option<Secret> = None;
+        /// The key that belongs to it, in PEM.
+        key: Option<Secret> = None;
+        /// Authorities to trust besides the system's, in PEM.
+        authorities: Option<Secret> = None;
     }
 }
+
+section! {
+    /// Where a connection gets its tokens (OAuth 2.0, client credentials).
+    OAuth {
+        /// The URL of the token endpoint.
+        token_url: Url;
+        /// Who asks.
+        client_id: String;
+        /// The secret of who asks.
+        client_secret: Secret;
+        /// What else is asked: scope, audience.
+        parameters: Secrets = Secrets::default();
+    }
+}
+
+impl Check for OAuth {}
 
 impl Check for Connection {
     fn check(&self, node: &Node, findings: &mut Findings<'_>) {
         if self.username.is_some() != self.password.is_some() {
             let message = "Basic authentication needs both username and password.";
+            findings.error("CONNECTION", &node.key, message);
+        }
+        if self.certificate.is_some() != self.key.is_some() {
+            let message = "A client's certificate needs its key: write both certificate and key.";
+            findings.error("CONNECTION", &node.key, message);
+        }
+        if self.username.is_some() && self.oauth.is_some() {
+            let message = "A connection has one way to authorize: username and password, or oauth.";
             findings.error("CONNECTION", &node.key, message);
         }
     }

@@ -1,10 +1,12 @@
 //! Start, look after, drain, stop: a configuration becomes shards on threads, and ends in order.
 
+mod aws;
 mod ends;
 mod prepare;
 mod progress;
 mod window;
 
+pub use aws::client_settings;
 pub use ends::consumer_properties;
 pub use prepare::{
     Prepared, Refused, Unanswered, document_limits, environment, machine_name, plan_for,

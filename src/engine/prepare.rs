@@ -241,6 +241,7 @@ fn task_settings(config: &Config, pipeline: &Pipeline) -> tasks::Settings {
         http: http_settings(pipeline),
         produce: Some(produce(config, pipeline)),
         objects: pipeline.objects.clone().map(|folder| tasks::ObjectSettings { folder }),
+        aws: Some(super::aws::task_settings(config, pipeline)),
     }
 }
 
@@ -304,9 +305,18 @@ fn http_settings(pipeline: &Pipeline) -> tasks::HttpSettings {
     };
     let connection = |(name, it): (&String, &config::Connection)| {
         let basic = it.username.clone().zip(it.password.as_ref().map(|it| it.expose().to_owned()));
-        let connection =
-            tasks::Connection { headers: exposed(&it.headers), query: exposed(&it.query), basic };
-        (name.clone(), connection)
+        let text =
+            |secret: &Option<config::Secret>| secret.as_ref().map(|it| it.expose().to_owned());
+        let (certificate, key) = (text(&it.certificate), text(&it.key));
+        let tls = tasks::Tls { certificate, key, authorities: text(&it.authorities) };
+        let oauth = it.oauth.as_ref().map(|oauth| tasks::OAuth {
+            token_url: oauth.token_url.0.clone(),
+            client_id: oauth.client_id.clone(),
+            client_secret: oauth.client_secret.expose().to_owned(),
+            parameters: exposed(&oauth.parameters),
+        });
+        let (headers, query) = (exposed(&it.headers), exposed(&it.query));
+        (name.clone(), tasks::Connection { headers, query, basic, oauth, tls })
     };
     tasks::HttpSettings {
         connect_timeout: http.connect_timeout,
@@ -315,6 +325,8 @@ fn http_settings(pipeline: &Pipeline) -> tasks::HttpSettings {
         idle_connections_max: http.idle_connections_max as usize,
         idle_timeout: http.idle_timeout,
         response_bytes_max: http.response_size_max.bytes() as usize,
+        hosts: http.hosts.clone(),
+        is_strict: pipeline.strict_aws,
         connections: http.connections.0.iter().map(connection).collect(),
     }
 }

@@ -26,6 +26,8 @@ pub struct Core {
     pub now_ns: u64,
     /// A task's arguments, while it is called.
     pub arguments: Vec<u8>,
+    /// The role to assume for it, if any.
+    pub role: String,
     /// An execution's name, while it is needed.
     pub name: String,
     /// Task integrations.
@@ -46,6 +48,7 @@ impl Core {
             now_ms,
             now_ns: 0,
             arguments: Vec::new(),
+            role: String::new(),
             name: String::new(),
             tasks,
             timers: Timers::new(now_ms),
@@ -88,6 +91,7 @@ impl Core {
             attempt,
             arguments: &self.arguments,
             timeout: Some(timeout),
+            role: Some(self.role.as_str()).filter(|role| !role.is_empty()),
             execution: &self.name,
             now_ms: self.now_ms,
         });

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::ResourceId;
 use crate::fault::StateError;
-use crate::value::Value;
+use crate::value::{Kind, Scratch, Value};
 
 /// A task to call. Its arguments live in the execution's scratch memory: the host writes them out
 /// before it parks the execution.
@@ -20,6 +20,21 @@ pub struct TaskRequest {
     pub timeout: Option<Duration>,
     /// `HeartbeatSeconds`
     pub heartbeat: Option<Duration>,
+}
+
+impl TaskRequest {
+    /// Appends the role to assume, `Credentials.RoleArn`; nothing where there is none. What is no
+    /// name of a role is written as it is: it must not pass for none.
+    pub fn write_role(&self, scratch: &Scratch, out: &mut String) {
+        let Some(credentials) = self.credentials else { return };
+        let role = scratch.member(credentials, "RoleArn").unwrap_or(Value::NULL);
+        if role.kind() == Kind::String && !scratch.str(role).is_empty() {
+            return out.push_str(&scratch.str(role));
+        }
+        let mut json = Vec::new();
+        scratch.write(role, &mut json);
+        out.push_str(&String::from_utf8_lossy(&json));
+    }
 }
 
 /// Names a call of an execution: an answer to another one is stale.

@@ -1,10 +1,14 @@
 //! The contract between [`Tasks`](super::Tasks) and an integration's driver.
 
+use std::cell::OnceCell;
 use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::task::LocalSet;
 
+use super::OpenError;
+use crate::asl::resource::Resource;
+use crate::aws;
 use crate::fault::StateError;
 use crate::record::Wake;
 
@@ -30,6 +34,8 @@ pub struct Call<'a> {
     /// What is left of the state's or the machine's time, whichever ends first. A hint: the shard
     /// ends the call itself with [`Tasks::cancel`](super::Tasks::cancel).
     pub timeout: Option<Duration>,
+    /// The ARN of a role to assume for it, `Credentials.RoleArn`.
+    pub role: Option<&'a str>,
     /// The execution's name, the same on redelivery: for idempotency keys.
     pub execution: &'a str,
     /// Milliseconds since 1970.
@@ -49,12 +55,32 @@ pub struct Place {
     pub local: Rc<LocalSet>,
     /// To be called when an answer has come.
     pub wake: Wake,
+    aws: Rc<OnceCell<aws::Client>>,
+}
+
+impl Place {
+    /// A shard's.
+    pub fn new(local: Rc<LocalSet>, wake: Wake) -> Place {
+        Place { local, wake, aws: Rc::default() }
+    }
+
+    /// The shard's client for AWS, which all its integrations share.
+    pub(super) fn aws_client(&self, settings: &aws::Settings) -> Result<aws::Client, OpenError> {
+        if let Some(client) = self.aws.get() {
+            return Ok(client.clone());
+        }
+        let client = aws::Client::open(settings.clone());
+        let client = client.map_err(|error| OpenError { message: error.message })?;
+        // Nobody else is on this thread.
+        let _ = self.aws.set(client.clone());
+        Ok(client)
+    }
 }
 
 /// One integration on one shard. Nothing here may block.
 pub trait Driver {
-    /// Takes a call. Calls above the driver's bound wait inside it.
-    fn call(&mut self, call: &Call<'_>);
+    /// Takes a call of this resource. Calls above the driver's bound wait inside it.
+    fn call(&mut self, call: &Call<'_>, called: &Resource);
 
     /// Hands over the answers that have come.
     fn poll(&mut self, take: &mut Take<'_>);

@@ -26,6 +26,8 @@ pub(super) struct Shard {
     pub(super) tasks: Tasks,
     pub(super) now_ms: i64,
     pub(super) wakes: Arc<AtomicUsize>,
+    /// The role that states assume.
+    pub(super) role: Option<String>,
     calls: u64,
 }
 
@@ -51,7 +53,7 @@ impl Shard {
         let local = Rc::new(LocalSet::new());
         let tasks = Tasks::open(vec![Arc::new(plan)], local.clone(), wake).expect("opens");
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
-        Shard { runtime, local, tasks, now_ms: 1_000, wakes, calls: 0 }
+        Shard { runtime, local, tasks, now_ms: 1_000, wakes, role: None, calls: 0 }
     }
 
     pub(super) fn call(&mut self, attempt: u32, arguments: &str) -> CallId {
@@ -65,6 +67,7 @@ impl Shard {
             attempt,
             arguments: arguments.as_bytes(),
             timeout: None,
+            role: self.role.as_deref(),
             execution: "e",
             now_ms: self.now_ms,
         });

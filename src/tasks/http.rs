@@ -13,12 +13,14 @@
 //! * `States.DataLimitExceeded` for an answer above the size limit
 //! * `States.Runtime` for arguments that can't be used and answers that are no text
 //!
-//! Other than there: a connection is not required, plain `http` is allowed, limits are settings,
-//! only headers that the client itself writes are refused. Redirects are followed on the same host
+//! Other than there, unless the definition is to be strict: a connection is not required, plain `http`
+//! is allowed, only headers that the client itself writes are refused. Limits are settings. Redirects are followed on the same host
 //! only, so that no secret reaches another; elsewhere the 3xx is the answer.
 
 mod client;
 mod encoding;
+mod guard;
+mod oauth;
 mod request;
 mod response;
 
@@ -30,10 +32,13 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 
-use self::client::Exchange;
+use self::client::{Clients, Exchange};
+use self::guard::Guard;
+pub use self::oauth::OAuth;
+use self::request::Prepared;
 use super::arguments::Arguments;
 use super::{Call, CallId, Driver, Integration, OpenError, Place, Take};
-use crate::asl::resource::Pattern;
+use crate::asl::resource::{Pattern, Resource};
 use crate::fault::StateError;
 
 /// What `http:invoke` needs to know.
@@ -51,6 +56,10 @@ pub struct Settings {
     pub idle_timeout: Duration,
     /// Largest answer read, in bytes.
     pub response_bytes_max: usize,
+    /// The only hosts that are called, `*.example.com` or whole; all where none is named.
+    pub hosts: Vec<String>,
+    /// As AWS has it: `https` only, a connection always, and fewer headers.
+    pub is_strict: bool,
     /// What to send along, by the `ConnectionArn` that a task names.
     pub connections: BTreeMap<String, Connection>,
 }
@@ -64,6 +73,8 @@ impl Default for Settings {
             idle_connections_max: 32,
             idle_timeout: Duration::from_secs(30),
             response_bytes_max: 256 << 10,
+            hosts: Vec::new(),
+            is_strict: false,
             connections: BTreeMap::new(),
         }
     }
@@ -78,6 +89,21 @@ pub struct Connection {
     pub query: Vec<(String, String)>,
     /// User and password of basic authentication.
     pub basic: Option<(String, String)>,
+    /// How it gets tokens.
+    pub oauth: Option<OAuth>,
+    /// The certificate and key to show, and the authorities to trust besides the system's, in PEM.
+    pub tls: Tls,
+}
+
+/// Certificates in PEM.
+#[derive(Clone, Default)]
+pub struct Tls {
+    /// The client's own, and the chain above it.
+    pub certificate: Option<String>,
+    /// The key that belongs to it.
+    pub key: Option<String>,
+    /// Authorities to trust.
+    pub authorities: Option<String>,
 }
 
 impl std::fmt::Debug for Connection {
@@ -105,7 +131,8 @@ type Outcomes = Rc<RefCell<VecDeque<(CallId, Outcome)>>>;
 struct Invoke {
     settings: Rc<Settings>,
     place: Place,
-    client: reqwest::Client,
+    clients: Rc<Clients>,
+    guard: Guard,
     turns: Rc<Semaphore>,
     arguments: Arguments,
     under_way: HashMap<CallId, Option<AbortHandle>>,
@@ -115,8 +142,10 @@ struct Invoke {
 
 impl Invoke {
     fn open(settings: Settings, place: &Place) -> Result<Invoke, OpenError> {
+        let guard = Guard::new(&settings.hosts);
         Ok(Invoke {
-            client: client::open(&settings)?,
+            clients: Rc::new(Clients::open(&settings, &guard)?),
+            guard,
             turns: Rc::new(Semaphore::new(settings.calls_max.clamp(1, Semaphore::MAX_PERMITS))),
             settings: Rc::new(settings),
             place: place.clone(),
@@ -127,8 +156,8 @@ impl Invoke {
         })
     }
 
-    fn spawn(&self, id: CallId, request: reqwest::Request) -> AbortHandle {
-        let client = self.client.clone();
+    fn spawn(&self, id: CallId, prepared: Prepared) -> AbortHandle {
+        let clients = self.clients.clone();
         let turns = self.turns.clone();
         let outcomes = self.outcomes.clone();
         let settings = self.settings.clone();
@@ -136,7 +165,7 @@ impl Invoke {
         let exchange = async move {
             // Nobody closes the semaphore; without a turn the call would merely not wait for one.
             let turn = turns.acquire().await.ok();
-            let outcome = client::exchange(&client, request, &settings).await;
+            let outcome = clients.exchange(prepared, &settings).await;
             drop(turn);
             outcomes.borrow_mut().push_back((id, outcome));
             wake.wake();
@@ -146,8 +175,9 @@ impl Invoke {
 }
 
 impl Driver for Invoke {
-    fn call(&mut self, call: &Call<'_>) {
-        let request = request::build(&mut self.arguments, call.arguments, &self.settings);
+    fn call(&mut self, call: &Call<'_>, _: &Resource) {
+        let request =
+            request::build(&mut self.arguments, call.arguments, &self.settings, &self.guard);
         let handle = match request {
             Ok(request) => Some(self.spawn(call.id, request)),
             Err(error) => {

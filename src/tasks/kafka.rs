@@ -20,7 +20,7 @@ use rdkafka::types::RDKafkaErrorCode;
 use self::under_way::{Record, UnderWay};
 use super::arguments::{Arguments, bad, push_string};
 use super::{Call, CallId, Driver, Integration, OpenError, Place, Take};
-use crate::asl::resource::Pattern;
+use crate::asl::resource::{Pattern, Resource};
 use crate::fault::{StateError, names};
 use crate::kafka::{Outgoing, Producer, Properties, Refusal, Report, code_name, producer_config};
 use crate::record::Header;
@@ -176,7 +176,7 @@ impl Produce {
 }
 
 impl Driver for Produce {
-    fn call(&mut self, call: &Call<'_>) {
+    fn call(&mut self, call: &Call<'_>, _: &Resource) {
         let handed = match self.waiting.is_empty() {
             true => self.try_hand(call.id, call.arguments),
             false => Ok(Handed::Full),

@@ -3,13 +3,26 @@
 //! its [`Tasks`], hands it [`Call`]s and polls it for answers. Nothing here blocks: HTTP runs on
 //! the shard's own `LocalSet`, Kafka on the client's threads, mocks on the shard's clock.
 
+mod api_gateway;
 mod arguments;
+mod aws;
+mod batch;
 mod driver;
+mod dynamodb;
+mod ecs;
+mod eventbridge;
 mod http;
 mod kafka;
+mod lambda;
 mod mocks;
 mod objects;
 mod plan;
+mod s3;
+mod sagemaker;
+mod sdk;
+mod sns;
+mod sqs;
+mod step_functions;
 
 use std::fmt;
 use std::rc::Rc;
@@ -17,8 +30,9 @@ use std::sync::Arc;
 
 use tokio::task::LocalSet;
 
+pub use aws::{Settings as AwsSettings, Target as AwsTarget};
 pub use driver::{Answer, Call, CallId, Driver, Place, Take};
-pub use http::{Connection, Settings as HttpSettings};
+pub use http::{Connection, OAuth, Settings as HttpSettings, Tls};
 pub use kafka::Settings as ProduceSettings;
 pub use mocks::{MockError, Mocks};
 pub use objects::Settings as ObjectSettings;
@@ -41,7 +55,24 @@ pub struct Integration {
 pub type Open = fn(&Settings, &Place) -> Result<Box<dyn Driver>, OpenError>;
 
 /// All integrations.
-pub static TASKS: &[Integration] = &[http::INTEGRATION, kafka::INTEGRATION, objects::INTEGRATION];
+pub static TASKS: &[Integration] = &[
+    http::INTEGRATION,
+    kafka::INTEGRATION,
+    // A folder stands for buckets where there is one.
+    objects::INTEGRATION,
+    s3::INTEGRATION,
+    lambda::INTEGRATION,
+    sns::INTEGRATION,
+    sqs::INTEGRATION,
+    dynamodb::INTEGRATION,
+    eventbridge::INTEGRATION,
+    ecs::INTEGRATION,
+    batch::INTEGRATION,
+    sagemaker::INTEGRATION,
+    step_functions::INTEGRATION,
+    api_gateway::INTEGRATION,
+    sdk::INTEGRATION,
+];
 
 /// What the integrations of one definition need to know.
 #[derive(Clone, Debug, Default)]
@@ -52,6 +83,8 @@ pub struct Settings {
     pub produce: Option<ProduceSettings>,
     /// The readers and writers of distributed Maps; without it they are refused.
     pub objects: Option<ObjectSettings>,
+    /// All that calls AWS; without it that is refused.
+    pub aws: Option<AwsSettings>,
 }
 
 /// Why a driver could not be opened, for the operator.
@@ -90,7 +123,7 @@ impl Tasks {
         local: Rc<LocalSet>,
         wake: Wake,
     ) -> Result<Tasks, OpenError> {
-        let place = Place { local, wake };
+        let place = Place::new(local, wake);
         let mut drivers = Vec::new();
         let mut opened = Vec::new();
         for plan in plans {
@@ -119,7 +152,7 @@ impl Tasks {
             return self.mocked.call(call, mocks, list);
         }
         match opened.drivers[call.resource] {
-            Some(driver) => self.drivers[driver].call(call),
+            Some(driver) => self.drivers[driver].call(call, opened.plan.called(call.resource)),
             // A plan is only made where every state has a driver or a mock.
             None => self.mocked.refuse(call.id),
         }

@@ -67,7 +67,7 @@ struct Objects {
 }
 
 impl Driver for Objects {
-    fn call(&mut self, call: &Call<'_>) {
+    fn call(&mut self, call: &Call<'_>, _: &Resource) {
         let (folder, arguments) = (self.folder.to_path_buf(), call.arguments.to_vec());
         let (answers, wake, id) = (self.answers.clone(), self.place.wake.clone(), call.id);
         let work = async move {

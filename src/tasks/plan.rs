@@ -31,6 +31,7 @@ pub struct Plan {
     settings: Settings,
     mocks: Option<Mocks>,
     resources: Vec<Option<usize>>,
+    called: Vec<Resource>,
 }
 
 impl Plan {
@@ -43,21 +44,34 @@ impl Plan {
         let mut refusals = stray_mocks(tasks, mocks.as_ref());
         let count = tasks.iter().map(|task| task.resource + 1).max().unwrap_or(0);
         let mut resources = vec![None; count];
+        let mut called = vec![Resource::Other(String::new()); count];
         for (index, task) in tasks.iter().enumerate() {
             if mocks.as_ref().is_some_and(|mocks| mocks.of_state(task.name).is_some()) {
                 continue;
             }
             match integration_of(task, &settings) {
-                Ok(integration) => resources[task.resource] = Some(integration),
+                Ok(integration) => {
+                    resources[task.resource] = Some(integration);
+                    called[task.resource] = task.parsed.clone();
+                }
                 Err(message) => refusals.push(Refusal { task: Some(index), message }),
             }
         }
-        if refusals.is_empty() { Ok(Plan { settings, mocks, resources }) } else { Err(refusals) }
+        if refusals.is_empty() {
+            Ok(Plan { settings, mocks, resources, called })
+        } else {
+            Err(refusals)
+        }
     }
 
     /// The integration (a row of [`TASKS`]) of each resource that needs one.
     pub(super) fn resources(&self) -> &[Option<usize>] {
         &self.resources
+    }
+
+    /// A resource that an integration answers.
+    pub(super) fn called(&self, resource: usize) -> &Resource {
+        &self.called[resource]
     }
 
     /// The integrations that are needed, each once.
@@ -77,16 +91,26 @@ impl Plan {
 
 fn integration_of(task: &TaskState<'_>, settings: &Settings) -> Result<usize, String> {
     let TaskState { name, text, parsed, .. } = task;
-    let Some(index) = TASKS.iter().position(|row| (row.takes)(parsed)) else {
+    if settings.aws.as_ref().is_some_and(|aws| aws.is_mocked(name, parsed)) {
         return Err(format!(
+            "State {name:?}: Resource {text:?} must be mocked (\"mock\" in the pipeline's aws), and \
+             no mock answers the state; add one (--mocks FILE, or mocks = \"FILE\")."
+        ));
+    }
+    let mut lack = None;
+    for (index, row) in TASKS.iter().enumerate().filter(|(_, row)| (row.takes)(parsed)) {
+        match (row.lacks)(settings) {
+            None => return Ok(index),
+            Some(why) => lack = lack.or(Some(why)),
+        }
+    }
+    Err(match lack {
+        Some(lack) => format!("State {name:?}: Resource {text:?} {lack}"),
+        None => format!(
             "State {name:?}: Resource {text:?} has neither a driver nor a mock in this version; \
              add a mock for the state (--mocks FILE, or mocks = \"FILE\" in the pipeline)."
-        ));
-    };
-    match (TASKS[index].lacks)(settings) {
-        None => Ok(index),
-        Some(lack) => Err(format!("State {name:?}: Resource {text:?} {lack}")),
-    }
+        ),
+    })
 }
 
 /// A mock of a state that does not exist is a slip that would call the real thing.

@@ -166,8 +166,11 @@ def operation_line(service_id, operation):
     answer = (made.serialization or {}).get("payload") if made else None
     members = given.members if given else {}
     body = [n for n, m in members.items() if not (m.serialization or {}).get("location")]
-    if service_id == "S3" and body and (payload is None or members[payload].type_name == "structure"):
+    if service_id == "S3" and (payload in given.required_members if payload else body) and (
+            payload is None or is_structure(given, payload)):
         return None  # A body of XML, which nothing here writes.
+    if service_id == "S3" and payload and is_structure(given, payload):
+        payload = None
     paths = {n: wire(n, m) for n, m in members.items()
              if (m.serialization or {}).get("location") == "uri"}
     status = [n for n, m in (made.members.items() if made else ())

@@ -27,7 +27,11 @@ pub(super) fn request(
     request.query = rest.query(known, fixed);
     request.headers = rest.headers(known);
     rest.body(known, &mut request);
-    Ok(request)
+    let left = rest.given.iter().find(|(_, value)| !value.is_null());
+    match left {
+        Some((name, _)) => Err(format!("the parameter {name:?} is none of {operation} here")),
+        None => Ok(request),
+    }
 }
 
 /// Members that have no place yet. A state machine's names are in Pascal case throughout.

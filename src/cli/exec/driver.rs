@@ -123,7 +123,10 @@ impl Driver<'_> {
                     let mut arguments = Vec::new();
                     scratch.write(request.arguments, &mut arguments);
                     trace.calls(arn, execution.attempt(), &arguments);
-                    calls.tasks.call(&self.call(&execution, &request, &arguments, wake_ms));
+                    let mut role = String::new();
+                    request.write_role(scratch, &mut role);
+                    let call = self.call(&execution, &request, (&arguments, &role), wake_ms);
+                    calls.tasks.call(&call);
                     Resume::Continue
                 }
             };
@@ -140,7 +143,7 @@ impl Driver<'_> {
         &'b self,
         execution: &Execution,
         request: &TaskRequest,
-        arguments: &'b [u8],
+        (arguments, role): (&'b [u8], &'b str),
         wake_ms: i64,
     ) -> Call<'b> {
         let now_ms = self.clock.now_ms();
@@ -153,6 +156,7 @@ impl Driver<'_> {
             attempt: execution.attempt(),
             arguments,
             timeout: Some(Duration::from_millis(left_ms)),
+            role: Some(role).filter(|role| !role.is_empty()),
             execution: &self.name,
             now_ms,
         }

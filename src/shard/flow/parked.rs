@@ -132,6 +132,8 @@ impl Flow {
     ) {
         core.arguments.clear();
         self.scratch.write(request.arguments, &mut core.arguments);
+        core.role.clear();
+        request.write_role(&self.scratch, &mut core.role);
         run.origin.write_name(&mut core.name);
         let (step, attempt) = (self.execution.step(), self.execution.attempt());
         let number = self.execution.call();

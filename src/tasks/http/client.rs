@@ -1,12 +1,16 @@
 //! The exchange itself: one request out, one answer in, within limits.
 
+use std::collections::BTreeMap;
 use std::error::Error as _;
 
 use reqwest::header::HeaderMap;
 use reqwest::redirect::{Attempt, Policy};
-use reqwest::{Client, Method, Request, StatusCode, Url};
+use reqwest::{Certificate, Client, Identity, Method, Request, StatusCode, Url};
 
-use super::Settings;
+use super::guard::Guard;
+use super::oauth::{self, Token};
+use super::request::Prepared;
+use super::{Settings, Tls};
 use crate::fault::{StateError, names};
 use crate::tasks::OpenError;
 
@@ -28,23 +32,91 @@ pub(super) struct Exchange {
     pub(super) body: Vec<u8>,
 }
 
+/// The clients of one shard, and the tokens of its connections.
+pub(super) struct Clients {
+    plain: Client,
+    /// Those that show a certificate or trust others, by the connection.
+    special: BTreeMap<String, Client>,
+    tokens: BTreeMap<String, Token>,
+}
+
+impl Clients {
+    /// Opens them.
+    pub(super) fn open(settings: &Settings, guard: &Guard) -> Result<Clients, OpenError> {
+        let mut clients = Clients {
+            plain: open(settings, guard, &Tls::default())?,
+            special: BTreeMap::new(),
+            tokens: BTreeMap::new(),
+        };
+        for (name, connection) in &settings.connections {
+            let Tls { certificate, authorities, .. } = &connection.tls;
+            if certificate.is_some() || authorities.is_some() {
+                let client = open(settings, guard, &connection.tls).map_err(|e| OpenError {
+                    message: format!("http.connections {name:?}: {}", e.message),
+                })?;
+                clients.special.insert(name.clone(), client);
+            }
+            if connection.oauth.is_some() {
+                clients.tokens.insert(name.clone(), Token::default());
+            }
+        }
+        Ok(clients)
+    }
+
+    /// Sends a call as its connection has it, with a token where that needs one.
+    pub(super) async fn exchange(
+        &self,
+        Prepared { mut request, connection }: Prepared,
+        settings: &Settings,
+    ) -> Result<Exchange, StateError> {
+        let name = connection.unwrap_or_default();
+        let client = self.special.get(&name).unwrap_or(&self.plain);
+        let oauth = settings.connections.get(&name).and_then(|it| it.oauth.as_ref());
+        let (Some(oauth), Some(token)) = (oauth, self.tokens.get(&name)) else {
+            return exchange(client, request, settings).await;
+        };
+        let again = request.try_clone();
+        let (header, is_held) = token.header(client, oauth, settings).await?;
+        oauth::authorize(&mut request, header.clone());
+        let answer = exchange(client, request, settings).await?;
+        // A token that was taken before may have been withdrawn.
+        let (true, StatusCode::UNAUTHORIZED, Some(mut request)) = (is_held, answer.status, again)
+        else {
+            return Ok(answer);
+        };
+        token.forget(&header).await;
+        let (header, _) = token.header(client, oauth, settings).await?;
+        oauth::authorize(&mut request, header);
+        exchange(client, request, settings).await
+    }
+}
+
 /// A client with its own connections. HTTP/2 is used where the server offers it.
-pub(super) fn open(settings: &Settings) -> Result<Client, OpenError> {
-    Client::builder()
+fn open(settings: &Settings, guard: &Guard, tls: &Tls) -> Result<Client, OpenError> {
+    let mut builder = Client::builder()
         .user_agent(USER_AGENT)
         .connect_timeout(settings.connect_timeout)
         .timeout(settings.request_timeout)
         .pool_max_idle_per_host(settings.idle_connections_max)
         .pool_idle_timeout(settings.idle_timeout)
         .redirect(Policy::custom(follow))
-        .referer(false)
-        .build()
-        .map_err(|error| OpenError {
-            message: format!(
-                "http:invoke has no HTTP client: {}. Check the system's certificates.",
-                reason(&error)
-            ),
-        })
+        .dns_resolver(guard.clone())
+        .referer(false);
+    let failed = |what: &str, error: &reqwest::Error| OpenError {
+        message: format!("http:invoke has no HTTP client: {what}{}.", reason(error)),
+    };
+    if let Some(certificate) = &tls.certificate {
+        let pem = format!("{certificate}\n{}", tls.key.as_deref().unwrap_or_default());
+        let identity = Identity::from_pem(pem.as_bytes())
+            .map_err(|e| failed("certificate and key are no pair in PEM: ", &e))?;
+        builder = builder.identity(identity);
+    }
+    if let Some(authorities) = &tls.authorities {
+        let found = Certificate::from_pem_bundle(authorities.as_bytes())
+            .map_err(|e| failed("authorities are no certificates in PEM: ", &e))?;
+        builder = builder.tls_certs_merge(found);
+    }
+    builder.build().map_err(|e| failed("check the system's certificates: ", &e))
 }
 
 /// On the same host only, and never from `https` down to `http`.

@@ -10,6 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::encoding::{ArrayFormat, form, pairs};
+use super::guard::Guard;
 use super::{Connection, Settings};
 use crate::fault::StateError;
 use crate::tasks::arguments::{Arguments, bad, items, text};
@@ -43,17 +44,66 @@ const OWN_HEADERS: [HeaderName; 8] =
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=UTF-8");
 const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
 
+/// Headers that AWS's HTTP Task refuses beyond those, besides what starts with `X-Amz` and
+/// `X-Forwarded`.
+const STRICT_HEADERS: [&str; 30] = [
+    "a-im",
+    "accept-charset",
+    "accept-datetime",
+    "accept-encoding",
+    "cache-control",
+    "content-encoding",
+    "content-md5",
+    "date",
+    "forwarded",
+    "from",
+    "http2-settings",
+    "if-match",
+    "if-modified-since",
+    "if-none-match",
+    "if-range",
+    "if-unmodified-since",
+    "max-forwards",
+    "origin",
+    "pragma",
+    "proxy-authorization",
+    "proxy-authenticate",
+    "range",
+    "referer",
+    "server",
+    "set-cookie",
+    "user-agent",
+    "vary",
+    "via",
+    "warning",
+    "www-authenticate",
+];
+
+/// A request, and the connection that it names.
+pub(super) struct Prepared {
+    pub(super) request: Request,
+    pub(super) connection: Option<String>,
+}
+
 /// Reads the arguments and makes the request of them.
 pub(super) fn build(
     arguments: &mut Arguments,
     json: &[u8],
     settings: &Settings,
-) -> Result<Request, StateError> {
+    guard: &Guard,
+) -> Result<Prepared, StateError> {
     arguments.read(json)?;
     arguments.only(&FIELDS)?;
-    let connection = connection_of(arguments, settings)?;
-    let mut request = Request::new(method_of(arguments)?, url_of(arguments, connection)?);
-    headers_of(arguments, request.headers_mut())?;
+    let (name, connection) = connection_of(arguments, settings)?.unzip();
+    let url = url_of(arguments, connection)?;
+    let refused = |why: String| bad(format!("\"ApiEndpoint\" {:?} {why}", url.host_str()));
+    guard.check(&url).map_err(refused)?;
+    if settings.is_strict && (url.scheme() != "https" || connection.is_none()) {
+        let why = "strict_aws takes https with a connection (InvocationConfig) only";
+        return Err(bad(why.to_owned()));
+    }
+    let mut request = Request::new(method_of(arguments)?, url);
+    headers_of(arguments, request.headers_mut(), settings.is_strict)?;
     if let Some(body) = arguments.member("RequestBody") {
         let (body, content_type) = body_of(arguments, body)?;
         request.headers_mut().entry(CONTENT_TYPE).or_insert(content_type);
@@ -62,7 +112,7 @@ pub(super) fn build(
     if let Some(connection) = connection {
         authorize(connection, request.headers_mut())?;
     }
-    Ok(request)
+    Ok(Prepared { request, connection: name })
 }
 
 fn method_of(arguments: &Arguments) -> Result<Method, StateError> {
@@ -77,14 +127,14 @@ fn method_of(arguments: &Arguments) -> Result<Method, StateError> {
 fn connection_of<'a>(
     arguments: &Arguments,
     settings: &'a Settings,
-) -> Result<Option<&'a Connection>, StateError> {
+) -> Result<Option<(String, &'a Connection)>, StateError> {
     let named = arguments
         .inner("InvocationConfig", "ConnectionArn")
         .or_else(|| arguments.inner("Authentication", "ConnectionArn"));
     let Some(named) = named else { return Ok(None) };
     let name = arguments.text(named);
     let found = settings.connections.get(name.as_ref());
-    found.map(Some).ok_or_else(|| {
+    found.map(|found| Some((name.clone().into_owned(), found))).ok_or_else(|| {
         bad(format!("\"ConnectionArn\" {name:?} is none of the connections in http.connections"))
     })
 }
@@ -119,12 +169,19 @@ fn url_of(arguments: &Arguments, connection: Option<&Connection>) -> Result<Url,
 }
 
 /// A list is one header with commas between.
-fn headers_of(arguments: &Arguments, headers: &mut HeaderMap) -> Result<(), StateError> {
+fn headers_of(
+    arguments: &Arguments,
+    headers: &mut HeaderMap,
+    is_strict: bool,
+) -> Result<(), StateError> {
     for (name, value) in arguments.members("Headers")? {
         let header = HeaderName::from_bytes(name.as_bytes())
             .map_err(|_| bad(format!("{name:?} is no header's name")))?;
         if OWN_HEADERS.contains(&header) {
             return Err(bad(format!("header {name:?} is written by the client itself")));
+        }
+        if is_strict && is_refused_by_aws(header.as_str()) {
+            return Err(bad(format!("header {name:?} is none that AWS's HTTP Task takes")));
         }
         let plain = header_text(arguments.scratch(), value);
         let value = HeaderValue::from_str(&plain)
@@ -132,6 +189,11 @@ fn headers_of(arguments: &Arguments, headers: &mut HeaderMap) -> Result<(), Stat
         headers.insert(header, value);
     }
     Ok(())
+}
+
+fn is_refused_by_aws(name: &str) -> bool {
+    let is_theirs = ["x-amz", "x-forwarded"].iter().any(|start| name.starts_with(start));
+    is_theirs || name == AUTHORIZATION.as_str() || STRICT_HEADERS.contains(&name)
 }
 
 fn header_text(scratch: &Scratch, value: Value) -> String {

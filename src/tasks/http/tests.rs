@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde_json::{Value, json};
 
-use super::{Connection, Settings};
+use super::{Connection, OAuth, Settings, Tls, client, guard};
 use crate::tasks;
 use crate::tasks::harness::{HTTP, Shard};
 
@@ -73,6 +73,26 @@ async fn serve(State(load): State<Load>, request: Request) -> Response {
             tokio::time::sleep(Duration::from_millis(100)).await;
             load.0.fetch_sub(1, Ordering::SeqCst);
             "done".into_response()
+        }
+        "/token" => {
+            let body = to_bytes(request.into_body(), 1 << 20).await.unwrap_or_default();
+            let count = load.0.fetch_add(1, Ordering::SeqCst);
+            let wanted = "grant_type=client_credentials&client_id=me&client_secret=hush&scope=a";
+            if body != wanted {
+                return (StatusCode::BAD_REQUEST, body).into_response();
+            }
+            axum::Json(json!({"access_token": format!("t{count}"), "expires_in": "3600"}))
+                .into_response()
+        }
+        "/private" => {
+            let sent = request.headers().get("authorization");
+            // The first token is withdrawn after one call.
+            let calls = load.1.fetch_add(1, Ordering::SeqCst);
+            let wanted = if calls == 0 { "Bearer t0" } else { "Bearer t1" };
+            match sent.is_some_and(|sent| sent == wanted) {
+                true => "in".into_response(),
+                false => StatusCode::UNAUTHORIZED.into_response(),
+            }
         }
         "/stuck" => std::future::pending().await,
         _ => echo(request).await,
@@ -161,6 +181,7 @@ fn a_connection_wins_over_the_call() {
         headers: vec![pair("X-Key", "secret")],
         query: vec![pair("token", "t&1")],
         basic: Some(pair("user", "pass")),
+        ..Connection::default()
     };
     assert!(!format!("{connection:?}").contains("secret"));
     let connections = [("arn:c".to_owned(), connection)].into();
@@ -178,6 +199,69 @@ fn a_connection_wins_over_the_call() {
     }
     call["InvocationConfig"] = json!({"ConnectionArn": "arn:other"});
     shard.fails(&call, "States.Runtime", "arn:other");
+}
+
+#[test]
+fn tokens_are_fetched_kept_and_fetched_anew() {
+    let server = Server::start();
+    let oauth = |secret: &str| OAuth {
+        token_url: server.at("/token"),
+        client_id: "me".to_owned(),
+        client_secret: secret.to_owned(),
+        parameters: vec![("scope".to_owned(), "a".to_owned())],
+    };
+    let connection =
+        |secret: &str| Connection { oauth: Some(oauth(secret)), ..Connection::default() };
+    let connections = [("c".to_owned(), connection("hush")), ("bad".to_owned(), connection("x"))];
+    let mut shard = shard(Settings { connections: connections.into(), ..Settings::default() });
+    let mut call = server.get("/private");
+    call["InvocationConfig"] = json!({"ConnectionArn": "c"});
+    for _ in 0..3 {
+        assert_eq!(shard.answer(&call).expect("succeeds")["ResponseBody"], "in");
+    }
+    assert_eq!(server.load.0.load(Ordering::SeqCst), 2, "tokens");
+    call["InvocationConfig"] = json!({"ConnectionArn": "bad"});
+    shard.fails(&call, "States.Http.StatusCode.400", "/token answered 400");
+    assert!(!shard.answer(&call).expect_err("refused").to_string().contains("client_secret"));
+}
+
+#[test]
+fn only_hosts_that_may_be_are_called() {
+    let server = Server::start();
+    let hosts = vec!["api.example.com".to_owned()];
+    let mut shard = shard(Settings { hosts, ..Settings::default() });
+    shard.fails(&server.get("/echo"), "States.Runtime", "http.hosts");
+    let mut shard = self::shard(Settings::default());
+    let metadata = json!({"ApiEndpoint": "http://169.254.169.254/latest", "Method": "GET"});
+    shard.fails(&metadata, "States.Runtime", "link-local");
+}
+
+#[test]
+fn strict_calls_are_as_aws_has_them() {
+    let connections = [("c".to_owned(), Connection::default())].into();
+    let mut shard = shard(Settings { is_strict: true, connections, ..Settings::default() });
+    let good = json!({"ApiEndpoint": "https://127.0.0.1:1", "Method": "GET",
+        "InvocationConfig": {"ConnectionArn": "c"}});
+    shard.fails(&good, "States.Http.Socket", "got no answer");
+    for (field, value, part) in [
+        ("ApiEndpoint", json!("http://127.0.0.1:1"), "https"),
+        ("InvocationConfig", Value::Null, "connection"),
+        ("Headers", json!({"X-Amz-Date": "a"}), "none that AWS's HTTP Task takes"),
+        ("Headers", json!({"Via": "a"}), "none that AWS's HTTP Task takes"),
+    ] {
+        let mut call = good.clone();
+        call[field] = value;
+        shard.fails(&call, "States.Runtime", part);
+    }
+}
+
+#[test]
+fn certificates_are_read_when_it_opens() {
+    let tls = Tls { certificate: Some("no PEM".to_owned()), ..Tls::default() };
+    let connections = [("c".to_owned(), Connection { tls, ..Connection::default() })].into();
+    let settings = Settings { connections, ..Settings::default() };
+    let error = client::Clients::open(&settings, &guard::Guard::new(&[])).err().expect("no PEM");
+    assert!(error.message.contains("\"c\"") && error.message.contains("PEM"), "{error}");
 }
 
 #[test]

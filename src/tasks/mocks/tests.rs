@@ -112,8 +112,10 @@ fn what_nothing_answers_is_refused() {
         assert_eq!(refusals.len(), 1);
         refusals.into_iter().next().map(|it| (it.task, it.message)).expect("one")
     };
-    let (task, message) = refused("arn:aws:states:::sqs:sendMessage", None);
+    let (task, message) = refused("arn:aws:states:::teleport:send", None);
     assert!(task == Some(0) && message.contains("neither a driver nor a mock"), "{message}");
+    let (_, message) = refused("arn:aws:states:::sqs:sendMessage", None);
+    assert!(message.contains("nothing says where that is"), "{message}");
     let (_, message) = refused("arn:aws:states:::http:invoke.waitForTaskToken", None);
     assert!(message.contains("State \"T\""), "{message}");
     let (_, message) = refused(KAFKA, None);

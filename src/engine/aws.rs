@@ -1,0 +1,57 @@
+//! Settings of AWS's client and of the tasks that call it, from the configuration.
+
+use crate::aws::{Endpoint, Settings};
+use crate::config::{Aws, AwsTarget, Config, Pipeline};
+use crate::tasks::{self, AwsSettings};
+
+/// What a client needs to know, for tasks and queues alike.
+pub fn client_settings(aws: &Aws) -> Settings {
+    let settings = Settings {
+        region: aws.region.clone(),
+        credentials: None,
+        endpoint: aws.endpoint.as_ref().map(endpoint).unwrap_or_default(),
+        endpoints: aws.endpoints.0.iter().map(|(name, to)| (name.clone(), endpoint(to))).collect(),
+        role_session_name: aws.role_session_name.clone(),
+        s3_path_style: aws.s3_path_style,
+        connect_timeout: aws.connect_timeout,
+        request_timeout: aws.request_timeout,
+        calls_max: aws.calls_max as usize,
+        idle_connections_max: aws.idle_connections_max as usize,
+        idle_timeout: aws.idle_timeout,
+        response_bytes_max: aws.response_size_max.bytes() as usize,
+        attempts_max: aws.attempts_max,
+        backoff: aws.backoff,
+        backoff_max: aws.backoff_max,
+    };
+    match (&aws.access_key_id, &aws.secret_access_key) {
+        (Some(key_id), Some(secret)) => settings.with_keys(key_id, secret.expose()),
+        _ => settings,
+    }
+}
+
+fn endpoint(target: &AwsTarget) -> Endpoint {
+    match target {
+        AwsTarget::Url(url) => Endpoint::Url(url.clone()),
+        // The configuration's checks have refused mocks there.
+        AwsTarget::Aws | AwsTarget::Mock => Endpoint::Aws,
+    }
+}
+
+/// What a pipeline's tasks need to know.
+pub(super) fn task_settings(config: &Config, pipeline: &Pipeline) -> AwsSettings {
+    let target = |to: &AwsTarget| match to {
+        AwsTarget::Mock => tasks::AwsTarget::Mock,
+        to => tasks::AwsTarget::Endpoint(endpoint(to)),
+    };
+    let targets = |named: &crate::config::AwsTargets| {
+        named.0.iter().map(|(name, to)| (name.clone(), target(to))).collect()
+    };
+    let functions = pipeline.aws.functions.0.iter();
+    AwsSettings {
+        client: client_settings(&config.aws),
+        services: targets(&pipeline.aws.services),
+        states: targets(&pipeline.aws.states),
+        functions: functions.map(|(name, url)| (name.clone(), url.0.clone())).collect(),
+        has_metadata: pipeline.strict_aws,
+    }
+}

@@ -1,0 +1,215 @@
+//! What the integrations with AWS services have in common: one client a shard, settings that say
+//! where calls go, and a driver that runs each call as a future on the shard.
+//!
+//! An integration is a function from a [`Job`] to an answer; [`optimized`] is the one of most.
+
+pub(super) mod failure;
+pub(super) mod metadata;
+pub(super) mod optimized;
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+
+use serde_json::{Map, Value as Json};
+use tokio::task::AbortHandle;
+
+use super::{Call, CallId, Driver, OpenError, Place, Take};
+use crate::asl::resource::Resource;
+use crate::aws::{self, Client, Endpoint};
+use crate::fault::StateError;
+
+/// What the integrations with AWS services need to know.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// The client's.
+    pub client: aws::Settings,
+    /// Where a service's calls go, by its name as `aws-sdk:` resources have it.
+    pub services: BTreeMap<String, Target>,
+    /// Where a state's calls go; it wins.
+    pub states: BTreeMap<String, Target>,
+    /// Functions that are not Lambda's: by name, the URL that an event is posted to.
+    pub functions: BTreeMap<String, String>,
+    /// Results have `SdkHttpMetadata` and `SdkResponseMetadata`, as AWS's have.
+    pub has_metadata: bool,
+}
+
+/// Where calls go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// `"aws"`, or a URL.
+    Endpoint(Endpoint),
+    /// `"mock"`: nowhere; what no mock answers is refused when the definition is read.
+    Mock,
+}
+
+impl Settings {
+    /// Where a call of this state to this service goes, if something is set for it.
+    fn target(&self, state: &str, service: &str) -> Option<&Target> {
+        self.states.get(state).or_else(|| self.services.get(service))
+    }
+
+    /// Must a mock answer this state?
+    pub(super) fn is_mocked(&self, state: &str, resource: &Resource) -> bool {
+        let service = service_name(resource);
+        let target = self.target(state, service.unwrap_or_default());
+        service.is_some() && target == Some(&Target::Mock)
+    }
+}
+
+/// The service that a resource calls, by its name as `aws-sdk:` resources have it.
+pub(super) fn service_name(resource: &Resource) -> Option<&str> {
+    match resource {
+        Resource::Lambda { .. } => Some("lambda"),
+        Resource::AwsSdk(call) => Some(&call.service),
+        Resource::Integration(call) => match call.service.as_str() {
+            "events" => Some("eventbridge"),
+            "states" => Some("sfn"),
+            "http" | "kafka" => None,
+            service => Some(service),
+        },
+        Resource::Activity { .. } | Resource::Other(_) => None,
+    }
+}
+
+/// What is missing where nobody said where AWS is.
+pub(super) fn lacks(settings: &super::Settings) -> Option<&'static str> {
+    let why = "calls AWS, and nothing says where that is: name it (exec --aws URL, or --aws aws), or \
+               add a mock for the state";
+    settings.aws.is_none().then_some(why)
+}
+
+/// A call as a future has it.
+pub(super) struct Job {
+    pub(super) client: Client,
+    pub(super) settings: Rc<Settings>,
+    pub(super) resource: Resource,
+    pub(super) state: String,
+    /// The role to assume, `Credentials.RoleArn`.
+    pub(super) role: Option<String>,
+    /// JSON text.
+    pub(super) arguments: Vec<u8>,
+}
+
+impl Job {
+    /// The arguments; they must be an object.
+    pub(super) fn members(&self) -> Result<Map<String, Json>, StateError> {
+        match serde_json::from_slice(&self.arguments) {
+            Ok(Json::Object(members)) => Ok(members),
+            Ok(_) => Err(self.refused("they must be an object")),
+            Err(e) => Err(self.refused(&e.to_string())),
+        }
+    }
+
+    /// `States.Runtime`, in the service's words.
+    pub(super) fn refused(&self, why: &str) -> StateError {
+        let arguments = String::from_utf8_lossy(&self.arguments);
+        StateError::runtime(format!(
+            "The Parameters '{arguments}' could not be used to start the Task: [{why}]"
+        ))
+    }
+
+    /// The call to an operation, where the settings say and as whom the state says.
+    pub(super) fn call<'a>(
+        &'a self,
+        service: &'static aws::Service,
+        operation: &'a str,
+    ) -> aws::Call<'a> {
+        let target = self.settings.target(&self.state, &service.name());
+        let endpoint = match target {
+            Some(Target::Endpoint(endpoint)) => Some(endpoint),
+            _ => None,
+        };
+        let role = self.role.as_deref();
+        aws::Call { endpoint, role, ..aws::Call::new(service, operation) }
+    }
+}
+
+/// JSON text, or an error.
+pub(super) type Answer = Result<Vec<u8>, StateError>;
+pub(super) type Work = Pin<Box<dyn Future<Output = Answer>>>;
+/// What an integration is.
+pub(super) type Run = fn(Job) -> Work;
+
+/// One shard's end of an integration.
+pub(super) fn open(
+    settings: &super::Settings,
+    place: &Place,
+    run: Run,
+) -> Result<Box<dyn Driver>, OpenError> {
+    let settings = settings.aws.clone().unwrap_or_default();
+    let client = place.aws_client(&settings.client)?;
+    let (under_way, answers) = Default::default();
+    let (settings, place) = (Rc::new(settings), place.clone());
+    Ok(Box::new(Services { run, client, settings, place, under_way, answers }))
+}
+
+/// The driver of them all.
+struct Services {
+    run: Run,
+    client: Client,
+    settings: Rc<Settings>,
+    place: Place,
+    under_way: HashMap<CallId, AbortHandle>,
+    answers: Rc<RefCell<VecDeque<(CallId, Answer)>>>,
+}
+
+impl Driver for Services {
+    fn call(&mut self, call: &Call<'_>, called: &Resource) {
+        let job = Job {
+            client: self.client.clone(),
+            settings: self.settings.clone(),
+            resource: called.clone(),
+            state: call.state.to_owned(),
+            role: call.role.map(str::to_owned),
+            arguments: call.arguments.to_vec(),
+        };
+        let (id, work) = (call.id, (self.run)(job));
+        let (answers, wake) = (self.answers.clone(), self.place.wake.clone());
+        let exchange = async move {
+            let answer = work.await;
+            answers.borrow_mut().push_back((id, answer));
+            wake.wake();
+        };
+        let handle = self.place.local.spawn_local(exchange).abort_handle();
+        self.under_way.insert(id, handle);
+    }
+
+    fn poll(&mut self, take: &mut Take<'_>) {
+        loop {
+            let next = self.answers.borrow_mut().pop_front();
+            let Some((id, answer)) = next else { return };
+            if self.under_way.remove(&id).is_some() {
+                match answer {
+                    Ok(text) => take(id, Ok(&text)),
+                    Err(error) => take(id, Err(error)),
+                }
+            }
+        }
+    }
+
+    fn cancel(&mut self, id: CallId) {
+        if let Some(handle) = self.under_way.remove(&id) {
+            handle.abort();
+        }
+    }
+
+    fn is_due(&self) -> bool {
+        !self.answers.borrow().is_empty()
+    }
+
+    fn in_flight(&self) -> usize {
+        self.under_way.len()
+    }
+}
+
+impl Drop for Services {
+    fn drop(&mut self) {
+        self.under_way.values().for_each(AbortHandle::abort);
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests;
