@@ -100,16 +100,25 @@ fn answers_have_a_limit() {
 }
 
 /// Gives keys with numbers, one after the other.
-#[derive(Debug, Default)]
-struct Counting(std::sync::atomic::AtomicU32);
+#[derive(Debug)]
+struct Counting {
+    count: std::sync::atomic::AtomicU32,
+    good_for: Duration,
+}
+
+impl Counting {
+    fn provider(good_for: Duration) -> SharedCredentialsProvider {
+        SharedCredentialsProvider::new(Counting { count: Default::default(), good_for })
+    }
+}
 
 impl ProvideCredentials for Counting {
     fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
     where
         Self: 'a,
     {
-        let number = self.0.fetch_add(1, Ordering::SeqCst);
-        let end = SystemTime::now() + Duration::from_secs(3600);
+        let number = self.count.fetch_add(1, Ordering::SeqCst);
+        let end = SystemTime::now() + self.good_for;
         let keys = Credentials::new(format!("KEY{number}"), "secret", None, Some(end), "test");
         future::ProvideCredentials::ready(Ok(keys))
     }
@@ -119,13 +128,32 @@ impl ProvideCredentials for Counting {
 fn expired_credentials_are_fetched_anew() {
     let expired = r#"{"__type":"ExpiredTokenException","message":"old"}"#;
     let server = Server::start(vec![says(400, expired), says(200, SENT)]);
-    let counting = SharedCredentialsProvider::new(Counting::default());
+    let counting = Counting::provider(Duration::from_secs(3600));
     let settings = Settings { credentials: Some(counting), ..settings(&server) };
     let call = Call::new(service("sqs"), "SendMessage");
     calls(settings, &call, &json!({})).expect("the second try goes well");
     let keys = ["Credential=KEY0/", "Credential=KEY1/"];
     for (asked, key) in server.asked().iter().zip(keys) {
         assert!(asked.header("authorization").contains(key), "{asked:?}");
+    }
+}
+
+#[test]
+fn credentials_are_held_until_they_near_their_end() {
+    for (good_for, last) in [(3600, "KEY0"), (200, "KEY2")] {
+        let server = Server::start(vec![says(200, SENT)]);
+        let counting = Counting::provider(Duration::from_secs(good_for));
+        let settings = Settings { credentials: Some(counting), ..settings(&server) };
+        let client = Client::open(settings).expect("a client");
+        let call = Call::new(service("sqs"), "SendMessage");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime").block_on(async {
+            for _ in 0..3 {
+                client.call(&call, &json!({})).await.expect("it goes well");
+            }
+        });
+        let signed = server.asked()[2].header("authorization").to_owned();
+        assert!(signed.contains(&format!("Credential={last}/")), "{signed}");
     }
 }
 

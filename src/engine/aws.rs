@@ -55,3 +55,33 @@ pub(super) fn task_settings(config: &Config, pipeline: &Pipeline) -> AwsSettings
         has_metadata: pipeline.strict_aws,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Origin, parse};
+
+    #[test]
+    fn what_is_set_arrives() {
+        let text = "[aws]\nregion = \"eu-west-1\"\nendpoint = \"aws\"\n\
+            endpoints = { sqs = \"http://127.0.0.1:9324\" }\naccess_key_id = \"k\"\n\
+            secret_access_key = \"hush\"\nattempts_max = 7\n[[pipeline]]\nname = \"p\"\n\
+            definition = \"d.json\"\non_failure = \"stop\"\nstrict_aws = true\n\
+            source = { topics = [\"in\"], group = \"g\" }\noutput = { discard = true }\n\
+            [pipeline.aws]\nservices = { sns = \"mock\" }\nstates = { A = \"aws\" }\n\
+            functions = { f = \"http://127.0.0.1:9000\" }";
+        let environment = Default::default();
+        let origin = Origin { folder: "".as_ref(), environment: &environment };
+        let config = parse(text, &origin).expect("a valid configuration");
+        let settings = task_settings(&config, &config.pipeline[0]);
+        let client = &settings.client;
+        assert_eq!((client.region.as_deref(), client.attempts_max), (Some("eu-west-1"), 7));
+        assert_eq!(client.endpoint, Endpoint::Aws);
+        assert_eq!(client.endpoints["sqs"], Endpoint::Url("http://127.0.0.1:9324".to_owned()));
+        assert!(client.credentials.is_some() && settings.has_metadata);
+        assert_eq!(settings.services["sns"], tasks::AwsTarget::Mock);
+        assert_eq!(settings.states["A"], tasks::AwsTarget::Endpoint(Endpoint::Aws));
+        assert_eq!(settings.functions["f"], "http://127.0.0.1:9000");
+        assert!(!format!("{settings:?} {}", config.resolved()).contains("hush"));
+    }
+}
