@@ -7,6 +7,7 @@ use super::secret::{Secret, read_map, write_map};
 use super::section::{Check, Findings, Setting, Written, quoted, section};
 use super::tree::Node;
 use super::units::ByteSize;
+use crate::aws::Service;
 
 section! {
     /// AWS, for all that calls it. Who calls is found as AWS's own tools find it: the environment
@@ -69,6 +70,7 @@ impl Check for Aws {
             let message = "Keys are two: write both aws.access_key_id and aws.secret_access_key.";
             findings.refuse(node, "access_key_id", message);
         }
+        check_services(&self.endpoints, "endpoints", node, findings);
         if self.endpoint == Some(AwsTarget::Mock) {
             let message = "aws.endpoint is \"aws\" or a URL; tasks are mocked in [pipeline.aws].";
             findings.refuse(node, "endpoint", message);
@@ -98,7 +100,23 @@ section! {
     }
 }
 
-impl Check for AwsTasks {}
+impl Check for AwsTasks {
+    fn check(&self, node: &Node, findings: &mut Findings<'_>) {
+        check_services(&self.services, "services", node, findings);
+    }
+}
+
+/// A name that stands for nothing would send its calls elsewhere than it says.
+fn check_services(targets: &AwsTargets, field: &str, node: &Node, findings: &mut Findings<'_>) {
+    let is_known = |name: &str| name == "apigateway" || Service::find(name).is_some();
+    for name in targets.0.keys().filter(|name| !is_known(name)) {
+        let message = format!(
+            "{name:?} is no service that is known; they are named as in aws-sdk: resources \
+             (dynamodb, sfn, eventbridge, secretsmanager)."
+        );
+        findings.refuse(node, field, message);
+    }
+}
 
 /// Where calls go.
 #[derive(Clone, Debug, PartialEq, Eq)]

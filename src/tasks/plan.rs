@@ -42,6 +42,7 @@ impl Plan {
         mocks: Option<Mocks>,
     ) -> Result<Plan, Vec<Refusal>> {
         let mut refusals = stray_mocks(tasks, mocks.as_ref());
+        refusals.extend(stray_targets(tasks, &settings));
         let count = tasks.iter().map(|task| task.resource + 1).max().unwrap_or(0);
         let mut resources = vec![None; count];
         let mut called = vec![Resource::Other(String::new()); count];
@@ -111,6 +112,19 @@ fn integration_of(task: &TaskState<'_>, settings: &Settings) -> Result<usize, St
              add a mock for the state (--mocks FILE, or mocks = \"FILE\" in the pipeline)."
         ),
     })
+}
+
+/// Neither is where the calls of a state go that does not exist.
+fn stray_targets(tasks: &[TaskState<'_>], settings: &Settings) -> Vec<Refusal> {
+    let states = settings.aws.iter().flat_map(|aws| aws.states.keys());
+    let strays = states.filter(|state| !tasks.iter().any(|task| task.name == **state));
+    let refuse = |state: &String| Refusal {
+        task: None,
+        message: format!(
+            "The pipeline's aws.states names state {state:?}, and the definition has no such Task."
+        ),
+    };
+    strays.map(refuse).collect()
 }
 
 /// A mock of a state that does not exist is a slip that would call the real thing.

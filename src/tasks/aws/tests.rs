@@ -161,6 +161,11 @@ fn states_and_services_may_go_elsewhere() {
     let tasks = tasks::Settings { aws: Some(mocked), ..tasks::Settings::default() };
     let refused = tasks::harness::plan(SQS, tasks, None).expect_err("nothing answers");
     assert!(refused[0].message.contains("mock"), "{refused:?}");
+    let mut stray = settings(&main);
+    stray.states.insert("Tt".to_owned(), Target::Mock);
+    let tasks = tasks::Settings { aws: Some(stray), ..tasks::Settings::default() };
+    let refused = tasks::harness::plan(SQS, tasks, None).expect_err("there is no such state");
+    assert!(refused[0].message.contains("no such Task"), "{refused:?}");
 }
 
 #[test]
