@@ -180,7 +180,7 @@ impl Scratch {
         self.bytes.reserve(text.len() + PADDING);
         self.bytes.extend_from_slice(text);
         self.bytes.extend_from_slice(&[0; PADDING]);
-        let job = Job { bytes: &self.bytes, start, end, height_max };
+        let job = Job { text, bytes: &self.bytes, start, height_max };
         let with = self.implementation.unwrap_or(Implementation::Portable);
         match index::index(with, &job, &mut self.workspace, &mut self.tape) {
             Ok(indexed) if indexed.has_duplicates => {

@@ -30,13 +30,23 @@ pub struct Peer {
 pub fn peers(case: &Case) -> Vec<Peer> {
     let whole = |name, transform| Peer { name, is_whole: true, transform };
     let part = |name, transform| Peer { name, is_whole: false, transform };
-    vec![
+    let mut peers = vec![
         whole("expressway", expressway(case)),
         whole("serde_json-by-hand", by_hand::transform(case)),
         whole("vrl-0.38", vrl::transform(case)),
         whole("jsonata-core-2.2", jsonata::transform(case)),
         part("sonic-rs-0.5-parse", parse::sonic()),
-    ]
+    ];
+    let available = Implementation::ALL.into_iter().filter(|i| i.is_available());
+    peers.extend(available.map(|implementation| {
+        let name = match implementation {
+            Implementation::Avx512 => "our-index-avx512",
+            Implementation::Avx2 => "our-index-avx2",
+            Implementation::Portable => "our-index-portable",
+        };
+        part(name, parse::index(implementation))
+    }));
+    peers
 }
 
 fn expressway(case: &Case) -> Transform {

@@ -22,9 +22,8 @@ pub(super) fn index(
     workspace: &mut Workspace,
     tape: &mut Vec<Value>,
 ) -> Result<Indexed, ParseError> {
-    // SAFETY: the caller checked these CPU features (this function requires them), and `index`
-    // asserted that 64 bytes from any block's start are within `bytes`.
-    let classify = |from: usize| unsafe { classify(job.bytes.as_ptr().add(from)) };
+    // SAFETY: the caller checked these CPU features (this function requires them).
+    let classify = |bytes: &[u8; 64]| unsafe { classify(bytes.as_ptr()) };
     // SAFETY: `scan` made room for 64 positions.
     let flatten = |bits, base, to| unsafe { flatten(bits, base, to) };
     let traits = scan(job, workspace, classify, |bits| prefix_xor(bits), flatten)?;

@@ -20,6 +20,21 @@ pub(super) struct Block {
     pub wide: u64,
 }
 
+impl Block {
+    /// Without the first `count` bytes.
+    #[inline(always)]
+    fn without(self, count: usize) -> Block {
+        Block {
+            quotes: self.quotes >> count,
+            backslashes: self.backslashes >> count,
+            structurals: self.structurals >> count,
+            spaces: self.spaces >> count,
+            controls: self.controls >> count,
+            wide: self.wide,
+        }
+    }
+}
+
 /// What one block hands to the next.
 #[derive(Default)]
 struct Carry {
@@ -31,18 +46,17 @@ struct Carry {
     scalar: u64,
 }
 
-/// Fills `workspace.positions`. `classify` reads the 64 bytes at an index of `job.bytes`;
-/// `prefix_xor` sets each bit to the parity of the bits up to it; `flatten` writes `base` plus the
+/// Fills `workspace.positions`. `classify` sorts 64 bytes; `prefix_xor` sets each bit to the parity of the bits up to it; `flatten` writes `base` plus the
 /// index of each set bit, and may write up to 64 positions whatever the bits are.
 #[inline(always)]
 pub(super) fn scan(
     job: &Job<'_>,
     workspace: &mut Workspace,
-    classify: impl Fn(usize) -> Block,
+    classify: impl Fn(&[u8; 64]) -> Block,
     prefix_xor: impl Fn(u64) -> u64,
     flatten: impl Fn(u64, u32, *mut u32),
 ) -> Result<Traits, ParseError> {
-    let len = job.end - job.start;
+    let len = job.text.len();
     let count = len.div_ceil(64);
     let positions = &mut workspace.positions;
     positions.clear();
@@ -50,7 +64,11 @@ pub(super) fn scan(
     let mut carry = Carry::default();
     let (mut wide, mut spaces, mut bad, mut filled) = (0, 0, 0, 0);
     for at in 0..count {
-        let block = classify(job.start + at * 64);
+        let (bytes, before) = chunk(job, at * 64);
+        let mut block = classify(bytes);
+        if before > 0 {
+            block = block.without(before);
+        }
         let quotes = block.quotes & !escaped(block.backslashes, &mut carry.escape);
         let inside = prefix_xor(quotes) ^ carry.in_string;
         carry.in_string = ((inside as i64) >> 63) as u64;
@@ -85,6 +103,28 @@ pub(super) fn scan(
         return Err(broken_string(job));
     }
     Ok(Traits { spaced: spaces != 0, wide: wide != 0 })
+}
+
+/// The 64 bytes from `from` on, or the last 64 and how many of them go before `from`. Only what is
+/// shorter is read from the copy: it was only just written, and a wide read would have to wait for the
+/// narrower or shifted writes of it to reach the cache.
+#[inline(always)]
+fn chunk<'a>(job: &Job<'a>, from: usize) -> (&'a [u8; 64], usize) {
+    let rest = &job.text[from..];
+    if let Some(whole) = rest.first_chunk() {
+        return (whole, 0);
+    }
+    match job.text.last_chunk() {
+        Some(last) => (last, 64 - rest.len()),
+        None => (padded(job), 0),
+    }
+}
+
+/// The copy's first 64 bytes.
+#[inline(always)]
+fn padded<'a>(job: &Job<'a>) -> &'a [u8; 64] {
+    const { assert!(PADDING >= 64) };
+    job.bytes[job.start..].first_chunk().expect("the padding follows the copy")
 }
 
 /// [`scan`]'s `flatten` without special instructions.
@@ -125,9 +165,8 @@ fn escaped(backslashes: u64, carry: &mut u64) -> u64 {
 #[cold]
 #[inline(never)]
 fn broken_string(job: &Job<'_>) -> ParseError {
-    debug_assert!(job.bytes[job.end..job.end + PADDING].iter().all(|&b| b == 0));
     let (mut inside, mut escape) = (false, false);
-    for (at, &byte) in job.bytes[job.start..job.end].iter().enumerate() {
+    for (at, &byte) in job.text.iter().enumerate() {
         match byte {
             0..0x20 if inside => return error(ParseReason::ControlCharacter, at),
             _ if escape => escape = false,
@@ -136,5 +175,5 @@ fn broken_string(job: &Job<'_>) -> ParseError {
             _ => {}
         }
     }
-    error(ParseReason::UnterminatedString, job.end - job.start)
+    error(ParseReason::UnterminatedString, job.text.len())
 }

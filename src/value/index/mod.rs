@@ -171,11 +171,12 @@ impl Workspace {
     }
 }
 
-/// What to index: `bytes[start..end]`, with at least [`PADDING`] zero bytes behind.
+/// What to index: `text`, a copy of which starts at `start` in `bytes`, with at least [`PADDING`]
+/// zero bytes behind.
 pub(super) struct Job<'a> {
+    pub text: &'a [u8],
     pub bytes: &'a [u8],
     pub start: usize,
-    pub end: usize,
     pub height_max: u16,
 }
 
@@ -197,7 +198,8 @@ pub(super) fn index(
     workspace: &mut Workspace,
     tape: &mut Vec<Value>,
 ) -> Result<Indexed, ParseError> {
-    assert!(job.start <= job.end && job.end + PADDING <= job.bytes.len(), "the padding is missing");
+    let end = job.start + job.text.len();
+    assert!(end + PADDING <= job.bytes.len(), "the padding is missing");
     match with {
         // SAFETY: `Implementation::best` or the caller's `is_available` saw these CPU features.
         #[cfg(target_arch = "x86_64")]

@@ -12,12 +12,11 @@ pub(super) fn index(
 ) -> Result<Indexed, ParseError> {
     // SAFETY: `scan` made room for 64 positions.
     let flatten = |bits, base, to| unsafe { flatten(bits, base, to) };
-    let classify = |from| classify(&job.bytes[from..from + 64]);
     let traits = scan(job, workspace, classify, prefix_xor, flatten)?;
     walk(job, traits, workspace, tape, digits)
 }
 
-fn classify(bytes: &[u8]) -> Block {
+fn classify(bytes: &[u8; 64]) -> Block {
     let mut block =
         Block { quotes: 0, backslashes: 0, structurals: 0, spaces: 0, controls: 0, wide: 0 };
     let (eights, _) = bytes.as_chunks::<8>();

@@ -23,9 +23,9 @@ pub(super) fn walk(
     digits: impl Fn(&[u8; 16]) -> u32 + Copy,
 ) -> Result<Indexed, ParseError> {
     let bytes = &job.bytes[job.start..];
-    let len = job.end - job.start;
+    let len = job.text.len();
     if traits.wide
-        && let Err(e) = simdutf8::compat::from_utf8(&bytes[..len])
+        && let Err(e) = simdutf8::compat::from_utf8(job.text)
     {
         return Err(error(ParseReason::NotUtf8, e.valid_up_to()));
     }
