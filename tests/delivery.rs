@@ -5,6 +5,8 @@
 //!
 //! A failing seed is printed; `EXPRESSWAY_SEED=n cargo test --test delivery` replays it alone.
 
+#[path = "delivery/once.rs"]
+mod once;
 #[path = "delivery/sink.rs"]
 mod sink;
 #[path = "delivery/source.rs"]
@@ -24,16 +26,20 @@ use expressway::metrics::{Health, Metrics, PipelineNames, ShardCounters};
 use expressway::program::{Options, Program, compile};
 use expressway::shard::{
     self, Clock, Control, Decode, Input, Key, Lane, Letters, NullValue, Outlet, Output as Shape,
-    Place, Plan, Policy, Settings, Shard, Time, wake,
+    Place, Plan, Policy, Settings, Shard, Suspects, Time, Transactions, Way, wake,
 };
-use expressway::sinks::TopicId;
+use expressway::sinks::{Sink, TopicId};
+use expressway::sources::Source;
 use expressway::tasks::{self, Mocks};
 use expressway::{ack, machine};
 
+use once::FakeTransactions;
 use sink::FakeSink;
 use source::FakeSource;
 use world::Shared;
 
+/// Of those, how many are delivered exactly once as well.
+const SEEDS_ONCE: u64 = 10_000;
 /// Seeds run by default; others with `EXPRESSWAY_SEEDS=n`.
 const SEEDS: u64 = 100_000;
 /// Rounds after which a run that has not settled is stuck.
@@ -75,6 +81,7 @@ struct Stage {
     stopping: Arc<Plan>,
     tasks: Arc<tasks::Plan>,
     metrics: Metrics,
+    suspects: Suspects,
     /// Outputs out of the order of their keys, in runs that keep none; and out of the order of their
     /// partitions, in runs that keep that of keys.
     inversions: [AtomicU64; 2],
@@ -99,6 +106,7 @@ impl Stage {
             }),
             tasks: Arc::new(tasks.expect("all mocked")),
             metrics: Metrics::new(vec![PipelineNames { pipeline: "p".to_owned(), states }]),
+            suspects: Suspects::unkept(1).expect("memory"),
             inversions: Default::default(),
         }
     }
@@ -134,14 +142,33 @@ fn plan(program: Arc<Program>, ordering: shard::Ordering) -> Plan {
 
 /// A process: from its start to its crash, or until all is done. Says whether all is done.
 fn live(stage: &Stage, world: &Shared, seed: u64, plan: &Arc<Plan>, rounds: Option<usize>) -> bool {
+    live_as(stage, world, seed, (plan, false), rounds)
+}
+
+/// The same, where `is_once`, with transactions.
+fn live_as(
+    stage: &Stage,
+    world: &Shared,
+    seed: u64,
+    (plan, is_once): (&Arc<Plan>, bool),
+    rounds: Option<usize>,
+) -> bool {
     let is_last = rounds.is_none();
     let calm = Arc::new(AtomicBool::new(is_last));
     let mut random = Random::new(seed);
     let mut fork = || Random::new(random.bits());
     let source = FakeSource::new(world.clone(), fork(), seed, calm.clone());
     let output = FakeSink::new(world.clone(), fork(), calm.clone(), 20, false);
-    let letters = FakeSink::new(world.clone(), fork(), calm, 5, true);
-    let letters = Letters::to_topic(Outlet::new(Box::new(letters)), TopicId(0), None);
+    let letters = FakeSink::new(world.clone(), fork(), calm.clone(), 5, true);
+    let (mut source, mut output, mut letters): (Box<dyn Source>, Box<dyn Sink>, Box<dyn Sink>) =
+        (Box::new(source), Box::new(output), Box::new(letters));
+    if is_once {
+        let backend = FakeTransactions::new(world.clone(), fork(), calm);
+        let transactions = Transactions::new(Box::new(backend), Duration::ZERO);
+        source = transactions.source(source);
+        (output, letters) = (transactions.sink(Way::Output), transactions.sink(Way::Letter));
+    }
+    let letters = Letters::to_topic(Outlet::new(letters), TopicId(0), None);
     let now = Arc::new(AtomicI64::new(1_700_000_000_000));
     let reads = now.clone();
     let clock = Clock::new(move || {
@@ -154,9 +181,9 @@ fn live(stage: &Stage, world: &Shared, seed: u64, plan: &Arc<Plan>, rounds: Opti
         metrics_interval: Duration::from_secs(3600),
         pulse: Health::default().pulse("shard"),
         clock,
+        marker: stage.suspects.marker(0),
     };
-    let source = Some(Box::new(source) as Box<_>);
-    let lane = Lane { plan: plan.clone(), source, sink: Box::new(output), letters };
+    let lane = Lane { plan: plan.clone(), source: Some(source), sink: output, letters };
     let (control, tasks) = (Arc::new(Control::default()), vec![stage.tasks.clone()]);
     let counters = ShardCounters::new(&stage.metrics);
     let mut shard = Shard::open(vec![lane], tasks, counters, wake(), control.clone(), settings)
@@ -212,14 +239,35 @@ fn run(stage: &Stage, seed: u64) {
     };
 }
 
+/// The same with transactions: what was committed counts once.
+fn run_once(stage: &Stage, seed: u64) {
+    let world = Shared::new(seed);
+    let mut random = Random::new(seed);
+    let plan = &stage.plans[seed as usize % 3];
+    for life in 0..random.below(3) {
+        let rounds = 20 + random.below(300) as usize;
+        live_as(stage, &world, seed * 10 + life, (plan, true), Some(rounds));
+    }
+    let is_done = live_as(stage, &world, seed * 10 + 9, (plan, true), None);
+    let world = world.lock();
+    assert_eq!(world.problem, None);
+    assert!(is_done, "stuck at {:?}", world.committed);
+    assert_eq!(world.lost(), 0, "records are lost");
+}
+
 #[test]
-fn nothing_is_lost_or_out_of_order_whatever_happens() {
+fn what_is_delivered_exactly_once_counts_once_whatever_happens() {
     let stage = Stage::new();
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
     if let Some(seed) = number("EXPRESSWAY_SEED") {
-        return run(&stage, seed);
+        return run_once(&stage, seed);
     }
-    let seeds = number("EXPRESSWAY_SEEDS").unwrap_or(SEEDS);
+    let seeds = number("EXPRESSWAY_SEEDS").unwrap_or(SEEDS_ONCE);
+    all(seeds, |seed| run_once(&stage, seed));
+}
+
+/// Runs all seeds on all cores; the first that fails is told of.
+fn all(seeds: u64, run: impl Fn(u64) + Sync) {
     let (next, has_failed) = (AtomicU64::new(0), AtomicBool::new(false));
     let work = || {
         while !has_failed.load(Ordering::Relaxed) {
@@ -227,7 +275,7 @@ fn nothing_is_lost_or_out_of_order_whatever_happens() {
             if seed >= seeds {
                 return;
             }
-            if catch_unwind(AssertUnwindSafe(|| run(&stage, seed))).is_err() {
+            if catch_unwind(AssertUnwindSafe(|| run(seed))).is_err() {
                 has_failed.store(true, Ordering::Relaxed);
                 eprintln!("replay: EXPRESSWAY_SEED={seed} cargo test --test delivery");
             }
@@ -238,6 +286,17 @@ fn nothing_is_lost_or_out_of_order_whatever_happens() {
         (0..cores).for_each(|_| drop(threads.spawn(work)));
     });
     assert!(!has_failed.into_inner(), "a seed has failed, see above");
+}
+
+#[test]
+fn nothing_is_lost_or_out_of_order_whatever_happens() {
+    let stage = Stage::new();
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    if let Some(seed) = number("EXPRESSWAY_SEED") {
+        return run(&stage, seed);
+    }
+    let seeds = number("EXPRESSWAY_SEEDS").unwrap_or(SEEDS);
+    all(seeds, |seed| run(&stage, seed));
     // Or there would have been no order to keep.
     let inversions = stage.inversions.map(AtomicU64::into_inner);
     assert!(inversions.iter().all(|it| *it > 0), "executions overtake each other: {inversions:?}");

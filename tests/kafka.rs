@@ -7,14 +7,22 @@
 
 #[path = "kafka/broker.rs"]
 mod broker;
+#[path = "kafka/crashes.rs"]
+mod crashes;
 #[path = "kafka/delivery.rs"]
 mod delivery;
 #[path = "kafka/engine.rs"]
 mod engine;
 #[path = "kafka/letters.rs"]
 mod letters;
+#[path = "kafka/membership.rs"]
+mod membership;
+#[path = "kafka/once.rs"]
+mod once;
 #[path = "kafka/records.rs"]
 mod records;
+#[path = "kafka/security.rs"]
+mod security;
 #[path = "kafka/starts.rs"]
 mod starts;
 #[path = "kafka/tasks.rs"]
@@ -41,6 +49,16 @@ type Test = (&'static str, fn(&Broker));
 const TESTS: &[Test] = &[
     ("a_crash_loses_nothing_and_repeats_at_most_the_windows", delivery::crash),
     ("a_member_that_joins_and_leaves_loses_nothing", delivery::member),
+    ("eager_members_come_and_go", membership::eager),
+    ("static_members_come_and_go", membership::fixed),
+    ("kip_848_members_come_and_go", membership::next),
+    ("static_kip_848_members_come_and_go", membership::next_fixed),
+    ("a_static_member_is_awaited_and_fenced", membership::awaited),
+    ("killed_engines_leave_each_output_once", once::killed),
+    ("a_zombies_outputs_do_not_count", once::zombie),
+    ("a_transactional_id_is_one_process_s", once::fenced),
+    ("what_a_transaction_held_is_done_again", once::aborted),
+    ("only_the_culprit_of_a_crash_is_convicted", crashes::culprit),
     ("waiting_executions_survive_a_member", delivery::member_while_waiting),
     ("a_keys_outputs_come_in_its_order", delivery::order),
     ("a_broker_that_is_away_loses_nothing", delivery::outage),
@@ -59,6 +77,8 @@ const TESTS: &[Test] = &[
     ("letters_are_replayed_under_their_names", letters::replay),
     ("one_record_runs_from_where_it_stands", letters::one_record),
     ("policy_stop_ends_the_process", letters::policy_stop),
+    ("secured_brokers_are_served", security::served),
+    ("a_refusal_ends_the_start_with_one_line", security::refused),
     ("what_cannot_run_is_refused", starts::refusals),
     ("a_new_group_starts_where_it_is_told", starts::positions),
     ("topics_are_found_by_pattern", starts::pattern),
@@ -85,7 +105,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let started = Instant::now();
-    let broker = Broker::start(1);
+    let broker = Broker::start(1, &["--secure"]);
     println!("broker at {} after {:.1?}", broker.address, started.elapsed());
     let failed = run(&tests, &broker);
     drop(broker);

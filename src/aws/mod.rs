@@ -15,6 +15,8 @@ mod endpoint;
 mod error;
 mod exchange;
 mod members;
+#[cfg(feature = "msk-iam")]
+mod msk;
 mod protocol;
 mod retry;
 mod roles;
@@ -34,6 +36,8 @@ use serde_json::Value as Json;
 use tokio::sync::Semaphore;
 
 pub use error::{Error, ErrorKind};
+#[cfg(feature = "msk-iam")]
+pub use msk::{Token, msk_token};
 pub use protocol::{Reply, Request, request_id, status_text};
 pub use services::{Protocol, Service};
 

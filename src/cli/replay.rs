@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::Consumer;
 
 use super::definition::Filled;
 use super::run::{Signals, complain_of};
@@ -170,8 +170,8 @@ impl Replay {
         ];
         let properties = consumer_properties(&config.kafka);
         let client = kafka::consumer_config(&properties, &ours)?;
-        let consumer: BaseConsumer = client.create().with_context(attempt)?;
-        let metadata = consumer.fetch_metadata(Some(topic), ANSWER).with_context(attempt)?;
+        let consumer = kafka::errand(&client).with_context(attempt)?;
+        let metadata = kafka::topics(&consumer, Some(topic), ANSWER).with_context(attempt)?;
         let partitions = metadata.topics().iter().flat_map(|it| it.partitions());
         let mut list = rdkafka::TopicPartitionList::new();
         let numbers: Vec<i32> = partitions.map(|it| it.id()).collect();

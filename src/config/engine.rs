@@ -1,6 +1,7 @@
 //! `[engine]`, `[http]`, `[log]`: the process and its limits.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::section::{Check, Findings, Setting, Written, choice, section};
@@ -74,6 +75,14 @@ section! {
         /// A partition with something to do that has neither been read nor settled for so long is
         /// stalled: the log, /metrics and /readyz say so. Longer than the longest execution.
         stall_timeout: Duration = Duration::from_secs(360);
+        /// A shard that has hung for so long, in one call of an execution or anywhere else, brings the
+        /// process down, to be started again. Longer than any step takes; "0s" for never.
+        hang_timeout: Duration = Duration::from_secs(60);
+        /// Where is marked what each shard runs, so that a record whose execution brings the process
+        /// down (a crash or hang_timeout; not a kill) is found out at the next start, run alone, and
+        /// failed if it does so again. A file of 0.5KiB a shard and 32KiB besides; "auto" has one in
+        /// the folder for temporary files, "off" none. In a container, name one on a volume.
+        suspects_file: SuspectsFile = SuspectsFile::Auto;
         /// How long a stop waits for what is in flight. Keep it below what your orchestrator grants
         /// (Kubernetes: 30s).
         drain_timeout: Duration = Duration::from_secs(20);
@@ -126,6 +135,35 @@ impl Check for Engine {
         if self.byte_budget < self.document_size_max {
             let message = "engine.byte_budget must hold at least one document_size_max.";
             findings.refuse(node, "byte_budget", message);
+        }
+    }
+}
+
+/// Where marks are kept that outlive a crash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SuspectsFile {
+    /// `"auto"`: a file of this configuration's own, in the folder for temporary files.
+    Auto,
+    /// `"off"`: nowhere.
+    Off,
+    /// In this file.
+    At(PathBuf),
+}
+
+impl Setting for SuspectsFile {
+    fn read(node: &Node, findings: &mut Findings<'_>) -> Option<SuspectsFile> {
+        match node.text() {
+            Some("auto") => Some(SuspectsFile::Auto),
+            Some("off") => Some(SuspectsFile::Off),
+            _ => PathBuf::read(node, findings).map(SuspectsFile::At),
+        }
+    }
+
+    fn write(&self) -> Written {
+        match self {
+            SuspectsFile::Auto => Written::Value("\"auto\"".to_owned()),
+            SuspectsFile::Off => Written::Value("\"off\"".to_owned()),
+            SuspectsFile::At(file) => file.write(),
         }
     }
 }

@@ -7,7 +7,8 @@ use super::section::{Check, Findings, Setting, Written, dotted, quoted, section}
 use super::tree::{Data, Node};
 
 /// Properties that are the engine's own business, and why, or where to set them.
-const RESERVED: [(&str, &str); 5] = [
+const RESERVED: [(&str, &str); 6] = [
+    ("transactional.id", "is set by kafka.transactional_id"),
     ("bootstrap.servers", "is set by kafka.bootstrap_servers"),
     ("group.id", "is set by a pipeline's source.group"),
     (
@@ -30,6 +31,14 @@ section! {
     default Kafka {
         /// Brokers to begin with, as host:port. Two or three suffice.
         bootstrap_servers: Vec<String> = vec!["127.0.0.1:9092".to_owned()];
+        /// The region of an Amazon MSK cluster whose clients show who they are by IAM: connections are
+        /// then SASL_SSL with OAUTHBEARER, by the standard chain's AWS credentials. Needs a build with
+        /// --features msk-iam.
+        msk_iam_region: Option<String> = None, example r#""eu-west-1""#;
+        /// The first part of the transactional ids of pipelines that are delivered exactly once. Each
+        /// process its own, and the same after a restart, so that what it has left open is ended at
+        /// once; without, ids are made up anew, and it is ended by its timeout.
+        transactional_id: Option<String> = None, example r#""orders-0""#;
         /// Properties for every client, passed to librdkafka as they are; they win over what the
         /// engine ships. A value may be { file = "..." } or { env = "..." }.
         properties: Properties = Properties::default(),
@@ -46,6 +55,11 @@ impl Check for Kafka {
         if self.bootstrap_servers.is_empty() {
             let message = "kafka.bootstrap_servers must name at least one broker as host:port.";
             findings.refuse(node, "bootstrap_servers", message);
+        }
+        if self.msk_iam_region.is_some() && !cfg!(feature = "msk-iam") {
+            let message = "kafka.msk_iam_region: MSK's IAM is not in this build; build with \
+                           --features msk-iam, or use SCRAM.";
+            findings.refuse(node, "msk_iam_region", message);
         }
     }
 }

@@ -26,14 +26,14 @@ use section::{Check, Findings, Setting, section};
 pub use aws::{Aws, AwsTarget, AwsTargets, AwsTasks, Functions, Url};
 pub use engine::{
     DOCUMENT_DEPTH_LIMIT, DOCUMENT_SIZE_LIMIT, Engine, Format, HTTP_PORT, Http, Level, Listen, Log,
-    Shards,
+    Shards, SuspectsFile,
 };
 pub use environment::PREFIX as ENVIRONMENT_PREFIX;
 pub use kafka::{Kafka, Properties, Property};
 pub use output::{DeadLetter, DeadLetterTarget, Headers, Key, Output, OutputValue, Place, Target};
 pub use pipeline::{
-    Connection, Connections, Decode, FailurePolicy, HttpTasks, Input, NullValue, OAuth, OnFailure,
-    Ordering, Pipeline, ProduceTasks, RecordRetry, Substitutions,
+    Connection, Connections, Decode, Delivery, FailurePolicy, HttpTasks, Input, NullValue, OAuth,
+    OnFailure, Ordering, Pipeline, ProduceTasks, RecordRetry, Substitutions,
 };
 pub use reference::reference;
 pub use secret::{Secret, Secrets};

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::aws::{AwsTasks, Url};
-use super::output::{DeadLetter, Output};
+use super::output::{DeadLetter, Output, Target};
 use super::secret::{Secret, Secrets, read_map, write_map};
 use super::section::{Check, Findings, Setting, Written, choice, section};
-use super::source::Source;
+use super::source::{Source, SourceKind};
 use super::tree::Node;
 use super::units::ByteSize;
 
@@ -33,6 +33,10 @@ section! {
         /// What becomes of a record whose execution failed: "dead_letter", "stop" or "drop". There
         /// is no default.
         on_failure: OnFailure;
+        /// What a record's outputs may do: come twice after a failure ("at_least_once"), or count
+        /// "exactly_once", from Kafka to Kafka, by transactions: for consumers that read committed
+        /// records only. Tasks and files stay at least once.
+        delivery: Delivery = Delivery::AtLeastOnce;
         /// Which records wait until an execution that came before theirs is over: those of its "key"
         /// (in its partition; records without a key wait for none), of its whole "partition", or
         /// "none". Only executions that wait for a task or a time are ever waited for.
@@ -127,10 +131,24 @@ impl Check for Pipeline {
             findings.refuse(node, "timeout", "timeout must be above 0.");
         }
         self.check_dead_letter(node, findings);
+        self.check_delivery(node, findings);
     }
 }
 
 impl Pipeline {
+    fn check_delivery(&self, node: &Node, findings: &mut Findings<'_>) {
+        if self.delivery == Delivery::AtLeastOnce {
+            return;
+        }
+        let is_kafka = matches!(self.source.kind(), SourceKind::Kafka { .. });
+        let has_file = matches!(self.output.target(), Target::File(_));
+        if !is_kafka || has_file {
+            let message = "delivery = \"exactly_once\" is for pipelines from Kafka topics to Kafka \
+                           topics; write \"at_least_once\", or change source or output.";
+            findings.refuse(node, "delivery", message);
+        }
+    }
+
     fn check_dead_letter(&self, node: &Node, findings: &mut Findings<'_>) {
         let write_it = "write dead_letter = { topic = \"...\" } or { file = \"...\" }.";
         match (self.on_failure, self.null_value, &self.dead_letter) {
@@ -171,6 +189,16 @@ choice! {
          on_failure = \"dead_letter\"  # to a topic or file of their own (set dead_letter too)\n  \
          on_failure = \"stop\"         # stop the pipeline at the first one, losing nothing\n  \
          on_failure = \"drop\"         # count them and go on without them".to_owned()
+    }
+}
+
+choice! {
+    /// How often a record's outputs count.
+    Delivery {
+        /// Once at least.
+        AtLeastOnce = "at_least_once",
+        /// Once.
+        ExactlyOnce = "exactly_once",
     }
 }
 

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::StartError;
-use crate::config::{self, Config, DeadLetterTarget, FailurePolicy, Pipeline, SourceKind, Target};
-use crate::kafka::Properties;
+use crate::config::{
+    self, Config, DeadLetterTarget, Delivery, FailurePolicy, Pipeline, SourceKind, Target,
+};
+use crate::kafka::{Membership, Properties};
 use crate::record::{AssignmentId, Wake};
-use crate::shard::{Letters, Outlet};
+use crate::shard::{Letters, Outlet, Transactions, Way};
 use crate::sinks::{self, Sink, SinkError};
 use crate::sources::file::FileSource;
 use crate::sources::kafka::{KafkaSource, OutOfRange, Settings, Start};
@@ -121,16 +123,34 @@ impl Files {
     }
 }
 
+/// One shard's sinks of a pipeline.
+pub struct Sinks {
+    /// For outputs.
+    pub output: Box<dyn Sink>,
+    /// For dead letters.
+    pub letters: Letters,
+    /// What the source is to be put into, where outputs and offsets are committed together.
+    pub transactions: Option<Transactions>,
+}
+
 /// Opens one shard's sinks of the pipeline. `verify`: ask the broker for the topics; once is enough.
+/// `membership`: of the pipeline's source, which is opened later.
 pub fn open_sinks(
     config: &Config,
     pipeline: &Pipeline,
     files: &mut Files,
-    wake: &Wake,
-    verify: bool,
-) -> Result<(Box<dyn Sink>, Letters), StartError> {
+    (wake, shard): (&Wake, usize),
+    membership: &Membership,
+) -> Result<Sinks, StartError> {
     let failed = |why: String| StartError::new(format!("pipeline {:?}: {why}", pipeline.name));
-    let sink: Box<dyn Sink> = match pipeline.output.target() {
+    let verify = shard == 0;
+    let transactions = match pipeline.delivery {
+        Delivery::AtLeastOnce => None,
+        Delivery::ExactlyOnce => {
+            Some(open_transactions(config, pipeline, (wake, shard), membership).map_err(failed)?)
+        }
+    };
+    let output: Box<dyn Sink> = match pipeline.output.target() {
         Target::Discard => Box::new(sinks::discard::Discard::new(wake.clone())),
         Target::File(file) => files.sink(&file_name(file), wake).map_err(|e| failed(e.message))?,
         Target::Topic(place) => {
@@ -141,17 +161,52 @@ pub fn open_sinks(
             Box::new(open_kafka(config, wake, topic).map_err(failed)?)
         }
     };
-    let letters = open_letters(config, pipeline, files, wake, verify).map_err(failed)?;
-    Ok((sink, letters))
+    // Opened all the same: it has asked for the topic. What is discarded leaves offsets to commit.
+    let output = match &transactions {
+        Some(transactions) => transactions.sink(Way::Output),
+        None => output,
+    };
+    let to = LetterTo { wake, verify, transactions: transactions.as_ref() };
+    let letters = open_letters(config, pipeline, files, &to).map_err(failed)?;
+    Ok(Sinks { output, letters, transactions })
+}
+
+/// One shard's transactions. Its producer's name tells whose it is.
+fn open_transactions(
+    config: &Config,
+    pipeline: &Pipeline,
+    (wake, shard): (&Wake, usize),
+    membership: &Membership,
+) -> Result<Transactions, String> {
+    let name = match &config.kafka.transactional_id {
+        Some(own) => sinks::kafka::Name::Given(format!("{own}-{}-{shard}", pipeline.name)),
+        None => sinks::kafka::Name::Fresh(format!("expressway-{}-{shard}", pipeline.name)),
+    };
+    let backend = sinks::kafka::KafkaTransactions::open(
+        &sink_settings(config),
+        config.engine.shards.count(),
+        name,
+        membership.clone(),
+        wake.clone(),
+    );
+    let backend = backend.map_err(|e| e.message)?;
+    Ok(Transactions::new(Box::new(backend), config.engine.commit_interval))
+}
+
+/// How a shard's dead letters are opened.
+struct LetterTo<'a> {
+    wake: &'a Wake,
+    verify: bool,
+    transactions: Option<&'a Transactions>,
 }
 
 fn open_letters(
     config: &Config,
     pipeline: &Pipeline,
     files: &mut Files,
-    wake: &Wake,
-    verify: bool,
+    to: &LetterTo<'_>,
 ) -> Result<Letters, String> {
+    let LetterTo { wake, verify, transactions } = *to;
     let target = match (pipeline.failure_policy(), &pipeline.dead_letter) {
         (FailurePolicy::DeadLetter(target), _) => target,
         // Tombstones may be dead letters under any policy.
@@ -166,9 +221,13 @@ fn open_letters(
         DeadLetterTarget::File(name) => Ok(Letters::to_file(file(name)?)),
         DeadLetterTarget::Topic(topic, fallback) => {
             let fallback = fallback.map(file).transpose()?;
-            let mut sink = open_kafka(config, wake, verify.then_some(topic))?;
+            let sink = open_kafka(config, wake, verify.then_some(topic))?;
+            let mut sink: Box<dyn Sink> = match transactions {
+                Some(transactions) => transactions.sink(Way::Letter),
+                None => Box::new(sink),
+            };
             let id = sink.topic(topic).map_err(|e| e.message)?;
-            Ok(Letters::to_topic(Outlet::new(Box::new(sink)), id, fallback))
+            Ok(Letters::to_topic(Outlet::new(sink), id, fallback))
         }
     }
 }
@@ -179,13 +238,8 @@ fn open_kafka(
     wake: &Wake,
     verify: Option<&str>,
 ) -> Result<sinks::kafka::KafkaSink, String> {
-    let settings = sinks::kafka::Settings {
-        brokers: config.kafka.bootstrap_servers.join(","),
-        queue_bytes: Some(config.engine.byte_budget.bytes() / OUTPUT_SHARE),
-        properties: producer_properties(&config.kafka),
-    };
     let shards = config.engine.shards.count();
-    let sink = sinks::kafka::KafkaSink::new(&settings, shards, wake.clone());
+    let sink = sinks::kafka::KafkaSink::new(&sink_settings(config), shards, wake.clone());
     let sink = sink.map_err(|e| e.message)?;
     if let Some(topic) = verify {
         sink.verify(&[topic], VERIFY_BOUND).map_err(|e| e.message)?;
@@ -193,17 +247,46 @@ fn open_kafka(
     Ok(sink)
 }
 
+fn sink_settings(config: &Config) -> sinks::kafka::Settings {
+    sinks::kafka::Settings {
+        brokers: config.kafka.bootstrap_servers.join(","),
+        queue_bytes: Some(config.engine.byte_budget.bytes() / OUTPUT_SHARE),
+        properties: producer_properties(&config.kafka),
+    }
+}
+
 /// The properties of all consumers.
 pub fn consumer_properties(kafka: &config::Kafka) -> Properties {
-    merged(&kafka.properties, &kafka.consumer)
+    merged(kafka, &kafka.consumer)
 }
 
 /// The properties of all producers.
 pub fn producer_properties(kafka: &config::Kafka) -> Properties {
-    merged(&kafka.properties, &kafka.producer)
+    merged(kafka, &kafka.producer)
 }
 
-fn merged(common: &config::Properties, own: &config::Properties) -> Properties {
-    let pairs = common.iter().chain(own.iter());
+fn merged(kafka: &config::Kafka, own: &config::Properties) -> Properties {
+    let iam: &[_] = match &kafka.msk_iam_region {
+        None => &[],
+        Some(region) => {
+            make_tokens(region);
+            &[("security.protocol", "SASL_SSL"), ("sasl.mechanism", "OAUTHBEARER")]
+        }
+    };
+    let pairs = iam.iter().copied().chain(kafka.properties.iter()).chain(own.iter());
     pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
+
+/// Has clients show who they are by IAM.
+#[cfg(feature = "msk-iam")]
+fn make_tokens(region: &str) {
+    let region = region.to_owned();
+    crate::kafka::set_token_source(move || {
+        let crate::aws::Token { text, expires_ms } = crate::aws::msk_token(&region)?;
+        Ok(crate::kafka::Token { text, expires_ms })
+    });
+}
+
+/// The configuration's check has refused it.
+#[cfg(not(feature = "msk-iam"))]
+fn make_tokens(_: &str) {}

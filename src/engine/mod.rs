@@ -1,13 +1,17 @@
 //! Start, look after, drain, stop: a configuration becomes shards on threads, and ends in order.
 
 mod aws;
+mod crashes;
 mod ends;
+mod once;
 mod prepare;
 mod progress;
+mod watchdog;
 mod window;
 
 pub use aws::client_settings;
-pub use ends::consumer_properties;
+pub use ends::{consumer_properties, producer_properties};
+pub use once::{NOT_COVERED, once_warnings};
 pub use prepare::{
     Prepared, Refused, Unanswered, document_limits, environment, machine_name, plan_for,
     plan_tasks, prepare, substitutions_of,
@@ -23,11 +27,15 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use progress::Progress;
+use watchdog::Watchdog;
 
 use crate::config::Config;
+use crate::kafka::Membership;
 use crate::metrics::{Health, Metrics, PipelineNames, ShardCounters};
 use crate::record::Wake;
-use crate::shard::{Clock, Control, Halt, Lane, Phase, Settings, Shard, pin_to_core, wake};
+use crate::shard::{
+    Clock, Control, Halt, Lane, Phase, Settings, Shard, Suspects, pin_to_core, wake,
+};
 use crate::sources::kafka::{KafkaSource, Lag};
 
 /// How long shards may take to end once they were told to end at once.
@@ -75,6 +83,8 @@ pub struct Engine {
     /// Partitions whose lag was told last, so that those that went can be taken back.
     lagging: Vec<(usize, Lag)>,
     progress: Progress,
+    suspects: Arc<Suspects>,
+    watchdog: Option<Watchdog>,
 }
 
 /// How a stop went.
@@ -113,15 +123,19 @@ impl Engine {
             budget: config.engine.byte_budget.bytes(),
             lagging: Vec::new(),
             progress: Progress::new(config.engine.stall_timeout),
+            suspects: Arc::new(crashes::suspects(config, shards)?),
+            watchdog: None,
         };
         // Sinks before sources: a topic that is not there ends the start before anything is read.
         let mut files = ends::Files::default();
+        let memberships = vec![Membership::default(); config.pipeline.len()];
         let mut sinks = Vec::new();
         for (at, (wake, _)) in wakes.iter().enumerate() {
             let of_shard: Result<Vec<_>, _> = config
                 .pipeline
                 .iter()
-                .map(|pipeline| ends::open_sinks(config, pipeline, &mut files, wake, at == 0))
+                .zip(&memberships)
+                .map(|(it, member)| ends::open_sinks(config, it, &mut files, (wake, at), member))
                 .collect();
             sinks.push(of_shard?);
         }
@@ -129,6 +143,7 @@ impl Engine {
         let mut ends: Vec<Vec<_>> = (0..shards).map(|_| Vec::new()).collect();
         for (index, pipeline) in config.pipeline.iter().enumerate() {
             let (source, of_shards) = ends::open_source(config, pipeline, index, &bare)?;
+            source.iter().for_each(|it| memberships[index].tell(it.membership()));
             engine.sources.push(source);
             for (shard, end) in ends.iter_mut().zip(of_shards) {
                 shard.push(end);
@@ -136,13 +151,19 @@ impl Engine {
         }
         for (at, ((pair, sinks), sources)) in wakes.into_iter().zip(sinks).zip(ends).enumerate() {
             let lanes = prepared.iter().zip(sinks).zip(sources);
-            let lanes = lanes.map(|((it, (sink, letters)), source)| Lane {
-                plan: it.plan.clone(),
-                source,
-                sink,
-                letters,
-            });
+            let lanes =
+                lanes.map(|((it, ends::Sinks { output, letters, transactions }), source)| {
+                    let source = match (source, transactions) {
+                        (Some(source), Some(transactions)) => Some(transactions.source(source)),
+                        (source, _) => source,
+                    };
+                    Lane { plan: it.plan.clone(), source, sink: output, letters }
+                });
             engine.spawn(config, at, shards, lanes.collect(), prepared, pair)?;
+        }
+        let bound = config.engine.hang_timeout;
+        if !bound.is_zero() {
+            engine.watchdog = Some(Watchdog::start(engine.suspects.clone(), bound)?);
         }
         engine.health.ready("engine");
         Ok(engine)
@@ -164,6 +185,7 @@ impl Engine {
             metrics_interval: config.engine.metrics_interval,
             pulse: self.health.pulse(&format!("shard {at}")),
             clock: Clock::system(),
+            marker: self.suspects.marker(at),
         };
         let counters = ShardCounters::new(&self.metrics);
         let plans = prepared.iter().map(|it| it.tasks.clone()).collect();

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::Path as File;
 use std::sync::Arc;
 
+use super::once::{NOT_COVERED, once_warnings};
 use super::window::{WINDOW_TOO_SMALL, window_warnings};
 use crate::asl::codes;
 use crate::asl::source::Substitutions;
@@ -69,6 +70,8 @@ fn prepare_one(config: &Config, pipeline: &Pipeline) -> Result<(Prepared, Refuse
     let Some(program) = program else { return Err(refused) };
     let warning = |message| Diagnostic::warning(WINDOW_TOO_SMALL, message, Location::default());
     refused.findings.extend(window_warnings(config, pipeline, &program).into_iter().map(warning));
+    let warning = |message| Diagnostic::warning(NOT_COVERED, message, Location::default());
+    refused.findings.extend(once_warnings(config, pipeline, &program).into_iter().map(warning));
     let name = machine_name(file);
     let tasks = plan_tasks(config, pipeline, &program);
     let tasks = tasks.map_err(|unanswered| refused.findings.extend(unanswered.findings())).ok();

@@ -7,6 +7,8 @@ use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 
+use super::access::repeats_refusal;
+
 /// Properties of the library by name, as the user wrote them.
 pub type Properties = BTreeMap<String, String>;
 
@@ -48,6 +50,17 @@ const CONSUMER: [(&str, &str); 1] = [("fetch.queue.backoff.ms", "10")];
 /// Classic groups only; the KIP-848 protocol refuses it.
 const CLASSIC: [(&str, &str); 1] = [("partition.assignment.strategy", "cooperative-sticky")];
 
+/// What only a classic group's member says, and what says it for a group of the KIP-848 protocol.
+const CLASSIC_ONLY: [(&str, &str); 4] = [
+    ("session.timeout.ms", "the brokers' group.consumer.session.timeout.ms"),
+    ("heartbeat.interval.ms", "the brokers' group.consumer.heartbeat.interval.ms"),
+    ("partition.assignment.strategy", "group.remote.assignor, \"uniform\" or \"range\""),
+    ("group.protocol.type", "nothing"),
+];
+
+/// What only a member of the KIP-848 protocol says.
+const NEXT_ONLY: [&str; 1] = ["group.remote.assignor"];
+
 /// `message.timeout.ms=0`: an output waits for its broker as long as it takes; back-pressure, not a
 /// timer, is what answers a broker that is away. The partitioner is the Java client's.
 const PRODUCER: [(&str, &str); 4] = [
@@ -62,12 +75,32 @@ pub fn consumer_config(
     user: &Properties,
     ours: &[(&str, String)],
 ) -> Result<ClientConfig, ClientError> {
-    let classic = user.get("group.protocol").is_none_or(|name| name != "consumer");
-    let protocol: &[_] = if classic { &CLASSIC } else { &[] };
+    let is_classic = user.get("group.protocol").is_none_or(|name| name != "consumer");
+    suits(user, is_classic)?;
+    let protocol: &[_] = if is_classic { &CLASSIC } else { &[] };
     let mut config = assemble(&[&SHARED, &CONSUMER, protocol], ours, user)?;
     config.set("enable.auto.commit", "false").set("enable.auto.offset.store", "false");
     check(&config)?;
     Ok(config)
+}
+
+/// Do the user's properties belong to the group's protocol?
+fn suits(user: &Properties, is_classic: bool) -> Result<(), ClientError> {
+    let is_given = |name: &&str| user.contains_key(*name);
+    let strange = |(name, instead): &(&str, &str)| {
+        format!(
+            "Kafka property {name:?} is not for group.protocol=consumer: what counts there is \
+             {instead}. Remove it, or group.protocol."
+        )
+    };
+    let message = if is_classic {
+        NEXT_ONLY.iter().find(|name| is_given(name)).map(|name| {
+            format!("Kafka property {name:?} needs \"group.protocol\" = \"consumer\" beside it.")
+        })
+    } else {
+        CLASSIC_ONLY.iter().find(|(name, _)| is_given(name)).map(strange)
+    };
+    message.map_or(Ok(()), |message| Err(ClientError::new(message)))
 }
 
 /// A producer's configuration: our defaults, `ours` (what settings make of it), the user's.
@@ -112,9 +145,14 @@ pub fn check(config: &ClientConfig) -> Result<(), ClientError> {
     match config.create_native_config() {
         Ok(_) => Ok(()),
         // The value stays out of the message: it may be a secret.
-        Err(KafkaError::ClientConfig(_, why, name, _)) => Err(ClientError::new(format!(
-            "Kafka property {name:?} was refused: {why}. See librdkafka's CONFIGURATION.md."
-        ))),
+        Err(KafkaError::ClientConfig(_, why, name, _)) => {
+            let advice = if why.contains("libcurl") {
+                "Build with --features oidc, which puts libcurl in."
+            } else {
+                "See librdkafka's CONFIGURATION.md."
+            };
+            Err(ClientError::new(format!("Kafka property {name:?} was refused: {why}. {advice}")))
+        }
         Err(other) => Err(ClientError::new(format!("Kafka properties were refused: {other}"))),
     }
 }
@@ -127,6 +165,9 @@ pub fn effective(config: &ClientConfig, name: &str) -> Result<String, ClientErro
 
 /// Puts a line of the library's own log into ours.
 pub fn log_line(level: RDKafkaLogLevel, facility: &str, text: &str) {
+    // The client's error callback, or the transaction's next step, tells of it too, and is heard.
+    let is_told = repeats_refusal(text) || facility == "TXNERR";
+    let level = if is_told { RDKafkaLogLevel::Debug } else { level };
     match level {
         RDKafkaLogLevel::Emerg
         | RDKafkaLogLevel::Alert
@@ -181,5 +222,18 @@ mod tests {
         let next = properties(&[("group.protocol", "consumer")]);
         let next = consumer_config(&next, &[]).expect("valid");
         assert_eq!(next.get("partition.assignment.strategy"), None);
+        for (name, value) in [("session.timeout.ms", "6000"), ("heartbeat.interval.ms", "500")] {
+            let both = properties(&[("group.protocol", "consumer"), (name, value)]);
+            let error = consumer_config(&both, &[]).expect_err("the brokers say it");
+            assert!(
+                error.message.contains(name) && error.message.contains("the brokers'"),
+                "{error}"
+            );
+            assert!(consumer_config(&properties(&[(name, value)]), &[]).is_ok());
+        }
+        let assignor = ("group.remote.assignor", "range");
+        assert!(consumer_config(&properties(&[assignor]), &[]).is_err());
+        let both = properties(&[assignor, ("group.protocol", "consumer")]);
+        assert!(consumer_config(&both, &[]).is_ok());
     }
 }

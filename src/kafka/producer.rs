@@ -8,12 +8,15 @@ use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::bindings as sys;
-use rdkafka::producer::{PARTITION_UA, Producer as _, PurgeConfig};
+use rdkafka::producer::{
+    BaseProducer, NoCustomPartitioner, PARTITION_UA, Producer as _, PurgeConfig,
+};
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 
+use super::access;
 use super::client::ClientError;
 use super::code;
-use super::session::{Report, Session, Trouble, locked};
+use super::session::{Report, Reports, Session, Trouble, locked};
 use crate::record::{Header, Wake};
 
 /// Tags travel as the library's opaque pointers.
@@ -299,7 +302,8 @@ impl Producer {
         let told = |it: &Trouble| it.code == RDKafkaErrorCode::Fatal;
         let told = locked(&self.session.reports().trouble).as_ref().is_some_and(told);
         let fatal = self.hand_over(take) || told;
-        if fatal && self.dead.is_none() {
+        // What a transaction held is not written again one by one: its owner opens a new producer.
+        if fatal && self.dead.is_none() && self.config.get("transactional.id").is_none() {
             self.renew();
             self.hand_over(take);
         }
@@ -350,6 +354,24 @@ impl Producer {
         Ok(())
     }
 
+    /// Gives up what was not written yet; it is reported, as the rest is.
+    pub fn purge(&mut self) {
+        self.session.client.purge(PurgeConfig::default().queue().inflight());
+        let purged = Err(RDKafkaErrorCode::PurgeQueue);
+        for topic in &mut self.topics {
+            let left = topic.staged.drain(..).skip(topic.sent);
+            self.refused.extend(left.map(|it| Report { tag: it.tag, result: purged }));
+            topic.sent = 0;
+        }
+        self.bytes.clear();
+        self.headers.clear();
+        self.full = false;
+    }
+
+    pub(super) fn client(&self) -> &BaseProducer<Reports, NoCustomPartitioner> {
+        &self.session.client
+    }
+
     /// Records staged or with the library, and not yet reported.
     pub fn in_flight(&self) -> usize {
         self.in_flight
@@ -367,13 +389,16 @@ impl Producer {
         bound: Duration,
     ) -> Result<Vec<&'a str>, ClientError> {
         // All topics, because asking for one by name may create it.
-        let metadata = self.session.client.client().fetch_metadata(None, bound);
-        let metadata = metadata.map_err(|why| {
+        let mut heard = || {
+            for _ in 0..self.session.events.backlog() {
+                self.session.client.poll(Duration::ZERO);
+            }
+            locked(&self.session.reports().trouble).clone()
+        };
+        let client = self.session.client.client();
+        let metadata = access::metadata(client, None, bound, &mut heard).map_err(|why| {
             let brokers = self.config.get("bootstrap.servers").unwrap_or("(none)");
-            ClientError::new(format!(
-                "the topics of {brokers} could not be listed: {why}. Check that the brokers can be \
-                 reached from here and that the credentials are right"
-            ))
+            ClientError::new(format!("the topics of {brokers} could not be listed: {why}"))
         })?;
         let absent = |name: &&&str| !metadata.topics().iter().any(|it| it.name() == **name);
         Ok(topics.iter().filter(absent).copied().collect())

@@ -1,11 +1,12 @@
 //! One producing client of the library with its handles, and where its event loop puts the reports.
 
+use std::error::Error;
 use std::ffi::CString;
 use std::ptr::{self, NonNull};
 use std::sync::{Mutex, PoisonError};
 
 use rdkafka::bindings as sys;
-use rdkafka::client::ClientContext;
+use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 use rdkafka::message::{DeliveryResult, Message as _};
@@ -13,6 +14,7 @@ use rdkafka::producer::{BaseProducer, NoCustomPartitioner, Producer as _, Produc
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{ClientConfig, Statistics};
 
+use super::access;
 use super::client::{ClientError, log_line};
 use super::queue::Queue;
 use crate::record::Wake;
@@ -47,6 +49,12 @@ pub(super) fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 impl ClientContext for Reports {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = cfg!(feature = "msk-iam");
+
+    fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        super::token::oauth_token()
+    }
+
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
         log_line(level, facility, text);
     }
@@ -57,7 +65,7 @@ impl ClientContext for Reports {
 
     fn error(&self, error: KafkaError, reason: &str) {
         if let Some(code) = error.rdkafka_error_code() {
-            *locked(&self.trouble) = Some(Trouble { code, text: reason.to_owned() });
+            access::keep(&mut locked(&self.trouble), Trouble { code, text: reason.to_owned() });
         }
     }
 }
@@ -94,9 +102,8 @@ pub(super) struct Session {
 impl Session {
     pub(super) fn open(config: &ClientConfig, wake: &Wake) -> Result<Session, ClientError> {
         let failed = |why: String| {
-            ClientError::new(format!(
-                "a Kafka producer could not be made: {why}. Check the settings"
-            ))
+            let advice = access::making_advice(&why);
+            ClientError::new(format!("a Kafka producer could not be made: {why}. {advice}"))
         };
         let client: BaseProducer<Reports, NoCustomPartitioner> = config
             .create_with_context(Reports::default())

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::clock::Clock;
 use super::slots::{Slot, SlotId, Slots};
+use super::suspects::Marker;
 use super::timers::Timers;
 use crate::fault::StateError;
 use crate::machine::Observer;
@@ -32,6 +33,8 @@ pub struct Core {
     pub name: String,
     /// Task integrations.
     pub tasks: Tasks,
+    /// Marks what runs.
+    pub marker: Marker,
     timers: Timers,
     clock: Clock,
     due: Vec<SlotId>,
@@ -39,7 +42,7 @@ pub struct Core {
 
 impl Core {
     /// A shard's, with nothing in it.
-    pub fn new(counters: ShardCounters, tasks: Tasks, clock: Clock) -> Core {
+    pub fn new(counters: ShardCounters, tasks: Tasks, clock: Clock, marker: Marker) -> Core {
         let now_ms = clock.read().wall_ms;
         let mut core = Core {
             counters,
@@ -51,6 +54,7 @@ impl Core {
             role: String::new(),
             name: String::new(),
             tasks,
+            marker,
             timers: Timers::new(now_ms),
             clock,
             due: Vec::new(),

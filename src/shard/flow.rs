@@ -6,6 +6,7 @@ mod parked;
 mod receipts;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use super::core::{Core, Watch};
 use super::input;
@@ -16,6 +17,7 @@ use super::outputs::{Ledger, OUTPUT_FAILED, Outlet};
 use super::plan::{NullValue, Plan};
 use super::ratio::FailureRatio;
 use super::slots::{Passage, SlotId};
+use super::suspects::{CRASHED, Verdict, Whose};
 use super::window::Windows;
 use crate::ack::Settlement;
 use crate::fault::{StateError, names};
@@ -46,6 +48,7 @@ pub struct Flow {
     pub halted: Option<Halt>,
     /// Its index on this shard.
     index: usize,
+    name: Arc<str>,
     scratch: Scratch,
     /// For executions that keep theirs while they are parked.
     #[expect(clippy::vec_box, reason = "a slot holds a pointer to one, and takes it from here")]
@@ -60,6 +63,8 @@ pub struct Flow {
     order: Queues,
     /// Partitions to be read again.
     rewinds: Vec<AssignmentId>,
+    /// Partitions whose transaction was aborted, and where they are read again.
+    undone: Vec<(AssignmentId, i64)>,
     ratio: FailureRatio,
     fixed_topic: Option<TopicId>,
     value: Vec<u8>,
@@ -83,6 +88,19 @@ struct Run<'a> {
     passage: Passage,
 }
 
+impl<'a> Run<'a> {
+    /// Whose the record is, where it stands in this assignment.
+    fn whose(&self, topic: &'a str, partition: i32) -> Whose<'a> {
+        Whose {
+            pipeline: &self.plan.name,
+            version: self.plan.program.version,
+            assignment: self.passage.claim.assignment(),
+            topic,
+            partition,
+        }
+    }
+}
+
 impl Flow {
     /// The pipeline at `index` of its shard.
     pub fn new(index: usize, plan: &Plan, outlet: Outlet, letters: Letters) -> Flow {
@@ -93,6 +111,7 @@ impl Flow {
             has_ended: false,
             halted: None,
             index,
+            name: plan.name.clone(),
             scratch: plan.program.scratch(),
             spare_scratches: Vec::new(),
             is_oversized: false,
@@ -101,6 +120,7 @@ impl Flow {
             ledger: Ledger::default(),
             order: Queues::new(plan.ordering),
             rewinds: Vec::new(),
+            undone: Vec::new(),
             ratio: FailureRatio::new(plan.failure_ratio),
             fixed_topic: None,
             value: Vec::new(),
@@ -120,6 +140,11 @@ impl Flow {
     /// Records whose outputs are not settled yet.
     pub fn pending(&self) -> usize {
         self.ledger.len()
+    }
+
+    /// Outputs that wait to be committed together with offsets.
+    pub fn uncommitted(&self) -> usize {
+        self.outlet.sink.uncommitted()
     }
 
     /// Do records wait for a turn that will come?
@@ -143,6 +168,7 @@ impl Flow {
                 self.windows.forget(id);
                 self.abandon(core);
             }
+            Arrival::Undone(undone) => self.undo(undone),
             Arrival::End => self.has_ended = true,
         }
     }
@@ -179,6 +205,17 @@ impl Flow {
         let condemned = mark.and_then(|mark| mark.condemned.clone());
         let origin = Origin::new(plan, &topic, partition, record);
         let run = Run { plan, origin: &origin, passage };
+        if core.marker.enter(run.whose(&topic, partition), position.offset) == Verdict::Convicted {
+            self.convicted(core, run);
+        } else {
+            self.start_marked(core, run, condemned);
+            core.marker.leave();
+        }
+    }
+
+    #[inline]
+    fn start_marked(&mut self, core: &mut Core, run: Run<'_>, condemned: Option<String>) {
+        let (plan, record) = (run.plan, run.origin.record);
         if record.value.is_none() && plan.null_value != NullValue::Null {
             self.tombstone(core, run);
         } else if let Some(why) = condemned {
@@ -186,12 +223,22 @@ impl Flow {
         } else {
             return self.begin(core, run);
         }
-        self.pass_on(run);
+        self.pass_on(core, run);
+    }
+
+    /// The record has brought the process down, alone: it fails without being run.
+    #[cold]
+    fn convicted(&mut self, core: &mut Core, run: Run<'_>) {
+        let cause = "The process came down while this record's execution ran, and again when it ran \
+                     alone.";
+        self.fail(core, run, StateError::new(CRASHED, cause), None);
+        self.pass_on(core, run);
     }
 
     /// The record is done with: whoever waits for it may start.
     #[inline]
-    fn pass_on(&mut self, run: Run<'_>) {
+    fn pass_on(&mut self, core: &mut Core, run: Run<'_>) {
+        core.marker.over();
         if let Some(turn) = run.passage.turn {
             self.order.leave(turn);
         }
@@ -218,7 +265,7 @@ impl Flow {
             Ok(input) => input,
             Err(error) => {
                 self.fail(core, run, error, None);
-                return self.pass_on(run);
+                return self.pass_on(core, run);
             }
         };
         let machine = machine(run, core.now_ms);
@@ -257,13 +304,13 @@ impl Flow {
                 Ok(Suspension::Done(outcome)) => {
                     self.free_slot(core);
                     if self.finish(core, run, outcome) {
-                        self.pass_on(run);
+                        self.pass_on(core, run);
                     }
                 }
                 Err(panic) => {
                     self.free_slot(core);
                     self.panicked(core, run, panic.as_ref());
-                    self.pass_on(run);
+                    self.pass_on(core, run);
                 }
             }
             return;

@@ -119,6 +119,7 @@ impl Letters {
         if let Some((outlet, topic)) = &mut self.topic
             && !mark.is_letter_for_file
         {
+            outlet.sink.of(origin.record.position);
             let (key, value) = (origin.record.key, origin.record.value);
             let written = with_headers(origin, report, |headers| {
                 let output = Output { topic: *topic, key, value, headers, tag };

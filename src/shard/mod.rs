@@ -24,7 +24,9 @@ mod pin;
 mod plan;
 mod ratio;
 mod slots;
+mod suspects;
 mod timers;
+mod transaction;
 mod window;
 
 pub use clock::{Clock, Time};
@@ -33,10 +35,12 @@ pub use flow::Halt;
 pub use input::read as read_input;
 pub use letters::Letters;
 pub use names::Origin;
-pub use outputs::Outlet;
+pub use outputs::{Outlet, Way};
 pub use pin::pin_to_core;
 pub use plan::{Decode, Input, Key, NullValue, Ordering, Output, Place, Plan, Policy, Retry};
+pub use suspects::{CRASHED, Marker, Suspects};
 pub use timers::{TimerId, Timers};
+pub use transaction::Transactions;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -64,6 +68,9 @@ const TURNS_PER_TICK_MAX: usize = 256;
 /// The longest sleep: metrics and the pulse want to be looked after.
 const SLEEP_MAX: Duration = Duration::from_millis(500);
 
+/// The longest sleep while a transaction is under way: nothing wakes when it is due.
+const COMMIT_LOOK: Duration = Duration::from_millis(20);
+
 /// One pipeline's share of a shard, as the engine hands it over.
 pub struct Lane {
     /// What is done.
@@ -88,6 +95,8 @@ pub struct Settings {
     pub pulse: Pulse,
     /// Tells the time.
     pub clock: Clock,
+    /// Marks what runs, for the case of a crash.
+    pub marker: Marker,
 }
 
 struct Bounds {
@@ -163,7 +172,7 @@ impl Shard {
         });
         Ok(Shard {
             lanes: lanes.collect(),
-            core: Core::new(counters, tasks, settings.clock),
+            core: Core::new(counters, tasks, settings.clock, settings.marker),
             runtime,
             local,
             notify,
@@ -195,6 +204,7 @@ impl Shard {
             }
         }
         self.core.counters.flush();
+        self.core.marker.end();
         self.pulse.end();
     }
 
@@ -202,6 +212,7 @@ impl Shard {
     /// loop; a simulation calls it itself.
     pub fn tick(&mut self) -> usize {
         self.core.look_at_clock();
+        self.core.marker.beat();
         let mut work = 0;
         for lane in &mut self.lanes {
             work += lane.flow.collect(&mut self.core, &mut self.receipts);
@@ -331,7 +342,10 @@ impl Shard {
 
     /// Has everything that was taken been settled, as far as it can be?
     pub fn is_idle(&self) -> bool {
-        let is_done = |lane: &Running| lane.flow.pending() == 0 && !lane.flow.has_deferred();
+        let is_done = |lane: &Running| {
+            let flow = &lane.flow;
+            flow.pending() == 0 && !flow.has_deferred() && flow.uncommitted() == 0
+        };
         self.core.slots.len() == 0 && self.lanes.iter().all(is_done)
     }
 
@@ -356,6 +370,8 @@ impl Shard {
             Duration::from_millis((due_ms - self.core.now_ms).max(0).unsigned_abs()).min(SLEEP_MAX)
         });
         let until = until.min(self.bounds.metrics_interval);
+        let commits = self.lanes.iter().any(|lane| lane.flow.uncommitted() > 0);
+        let until = if commits { until.min(COMMIT_LOOK) } else { until };
         let notified = self.notify.notified();
         let sleep = async {
             let _ = tokio::time::timeout(until, notified).await;

@@ -174,7 +174,7 @@ impl Outlet {
 
     /// Bytes held.
     pub fn bytes(&self) -> usize {
-        self.bytes
+        self.bytes + self.sink.held_bytes()
     }
 }
 

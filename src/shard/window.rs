@@ -157,6 +157,25 @@ impl Windows {
         source.rewind(id, offset)
     }
 
+    /// Calls `take` with topic and partition, and below which offset all is committed.
+    pub fn each_committed(&self, source: &dyn Source, mut take: impl FnMut(&str, i32, i64)) {
+        for window in &self.list {
+            if let Some(below) = source.committed(window.assignment.id) {
+                take(&window.topic, window.assignment.partition, below);
+            }
+        }
+    }
+
+    /// What was settled counts no more, and what is in flight is void: all of it comes again.
+    pub fn undo(&mut self, id: AssignmentId) {
+        let Some(window) = self.get(id) else { return };
+        window.epoch += 1;
+        window.tracker = Tracker::new(Limits { records: usize::MAX, bytes: u64::MAX });
+        window.noted = None;
+        // A rewound partition flows again.
+        window.is_paused = false;
+    }
+
     /// Notes what has settled, learns what was committed, and pauses or resumes partitions. Returns
     /// how many partitions were paused just now.
     pub fn keep(&mut self, source: &mut dyn Source) -> u64 {
@@ -168,12 +187,13 @@ impl Windows {
             {
                 window.noted = Some(point);
                 source.commit(window.assignment.id, point);
-                if !window.marks.is_empty() {
-                    window.marks = window.marks.split_off(&point);
-                }
             }
             if let Some(committed) = source.committed(window.assignment.id) {
                 window.tracker.confirm(committed);
+                // Not before: what is settled may come again until it is committed.
+                if !window.marks.is_empty() {
+                    window.marks = window.marks.split_off(&committed);
+                }
             }
             let (records, bytes) = (window.tracker.records(), window.tracker.bytes());
             let is_full =

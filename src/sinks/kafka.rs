@@ -1,6 +1,8 @@
 //! Kafka as a sink: one producer a shard. A receipt is a delivery report; what went wrong is sorted
 //! by who can do something about it.
 
+mod transactions;
+
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -9,6 +11,8 @@ use rdkafka::types::RDKafkaErrorCode as Code;
 use crate::kafka::{self, ClientError, Outgoing, Producer, Refusal, Report, Trouble};
 use crate::record::Wake;
 use crate::sinks::{Output, Receipt, Sink, SinkError, SinkErrorKind, TopicId};
+
+pub use transactions::{KafkaTransactions, Name};
 
 /// How to write.
 #[derive(Clone, Debug, Default)]
@@ -228,7 +232,13 @@ fn kind(code: Code) -> (SinkErrorKind, &'static str) {
 /// Trouble of the client as a whole that no waiting mends.
 fn judge(trouble: &Trouble, brokers: &str) -> Option<SinkError> {
     let mut error = sort(trouble.code, brokers);
-    error.message = format!("{} ({})", error.message, trouble.text);
+    error.message = match kafka::access_advice(trouble.code, &trouble.text) {
+        Some(advice) => {
+            error.kind = SinkErrorKind::Fatal;
+            format!("writing to {brokers} failed: {}: {advice}", trouble.text)
+        }
+        None => format!("{} ({})", error.message, trouble.text),
+    };
     if error.kind == SinkErrorKind::Fatal {
         return Some(error);
     }

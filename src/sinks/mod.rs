@@ -6,7 +6,7 @@ pub mod kafka;
 
 use std::fmt;
 
-use crate::record::Header;
+use crate::record::{Header, Position};
 
 /// A topic as a sink knows it; see [`Sink::topic`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -59,6 +59,66 @@ pub trait Sink: Send {
 
     /// Outputs taken and not yet answered by a receipt.
     fn in_flight(&self) -> usize;
+
+    /// The outputs that are written next are those of the record there.
+    fn of(&mut self, position: Position) {
+        let _ = position;
+    }
+
+    /// Does an output count once only, with its record's offset? Then nothing may be written of a
+    /// record that is to be handed over again.
+    fn counts_once(&self) -> bool {
+        false
+    }
+
+    /// Outputs that have their receipt, and wait to be committed together with offsets.
+    fn uncommitted(&self) -> usize {
+        0
+    }
+
+    /// Bytes of those that are held back.
+    fn held_bytes(&self) -> usize {
+        0
+    }
+}
+
+/// What keeps a transaction from going on.
+#[derive(Debug)]
+pub enum Hitch {
+    /// The same again, later.
+    Wait,
+    /// It must be aborted.
+    Abort(String),
+    /// There will be no further one.
+    Over(SinkError),
+}
+
+/// What writes outputs and commits offsets together, or not at all. All calls are bounded in time.
+pub trait Transactional: Send {
+    /// The topic's id, made known on first use.
+    fn topic(&mut self, name: &str) -> Result<TopicId, SinkError>;
+
+    /// Begins a transaction.
+    fn begin(&mut self) -> Result<(), Hitch>;
+
+    /// Takes an output into it.
+    fn write(&mut self, output: Output<'_>) -> Result<(), SinkError>;
+
+    /// Hands what was taken to the library below.
+    fn submit(&mut self);
+
+    /// Hands over receipts that have come back.
+    fn poll(&mut self, take: &mut dyn FnMut(Receipt));
+
+    /// Outputs taken and not yet answered by a receipt.
+    fn in_flight(&self) -> usize;
+
+    /// Commits it, with the offsets at which reading goes on by topic and partition. All outputs have
+    /// their receipts.
+    fn commit(&mut self, offsets: &[(&str, i32, i64)]) -> Result<(), Hitch>;
+
+    /// Gives it up, with all that was written.
+    fn abort(&mut self) -> Result<(), Hitch>;
 }
 
 /// What kind of failure, which decides what the shard does about it.

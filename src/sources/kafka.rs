@@ -13,7 +13,7 @@ use std::sync::{Arc, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerGroupMetadata};
 
 use crate::kafka::{self, ClientError};
 use crate::record::Wake;
@@ -191,8 +191,9 @@ impl KafkaSource {
         let (group, inboxes) = Group::new(plan, shards);
         let failed = |why: &dyn std::fmt::Display| {
             let (group, brokers) = (&settings.group, &settings.brokers);
+            let advice = kafka::making_advice(&why.to_string());
             ClientError::new(format!(
-                "group {group:?} on {brokers:?} could not be joined: {why}. Check the settings"
+                "group {group:?} on {brokers:?} could not be joined: {why}. {advice}"
             ))
         };
         let consumer: BaseConsumer<Events> = config
@@ -214,6 +215,12 @@ impl KafkaSource {
             .spawn(move || poll(consumer, &shared, interval))
             .map_err(|error| failed(&error))?;
         Ok((KafkaSource { group, consumer: weak, poller: Some(poller) }, ends))
+    }
+
+    /// Tells which member of which generation this process is, as long as the source is open.
+    pub fn membership(&self) -> impl Fn() -> Option<ConsumerGroupMetadata> + Send + Sync + 'static {
+        let consumer = self.consumer.clone();
+        move || consumer.upgrade()?.group_metadata()
     }
 
     /// Stops handing records over. The group is still served and what settles still committed.

@@ -59,6 +59,10 @@ impl Source for Letters {
         self.inner.rewind(assignment, offset)
     }
 
+    fn confirm(&mut self, assignment: AssignmentId, offset: i64) {
+        self.inner.confirm(assignment, offset);
+    }
+
     fn release(&mut self, assignment: AssignmentId) {
         self.inner.release(assignment);
     }

@@ -18,10 +18,35 @@ pub enum Arrival<'a> {
     Revoking(AssignmentId),
     /// The partition is gone already: drop what is in flight, commit nothing.
     Lost(AssignmentId),
+    /// What was settled from this offset on counts no more, as its outputs do not: forget what is in
+    /// flight, then ask for it by [`Source::rewind`].
+    Undone(Undone),
     /// A record.
     Record(Record<'a>),
     /// The source has ended for good (a file; never Kafka).
     End,
+}
+
+/// See [`Arrival::Undone`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Undone {
+    /// Whose it is.
+    pub assignment: AssignmentId,
+    /// Where it is read again from.
+    pub offset: i64,
+    /// The record whose output is to blame, if one is.
+    pub refused: Option<Refused>,
+}
+
+/// An output that was refused for its own sake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Its record's offset.
+    pub offset: i64,
+    /// It was the record's dead letter.
+    pub is_letter: bool,
+    /// Why.
+    pub why: String,
 }
 
 /// One shard's end of a source.
@@ -49,6 +74,11 @@ pub trait Source: Send {
     fn rewind(&mut self, assignment: AssignmentId, offset: i64) -> bool {
         let _ = (assignment, offset);
         false
+    }
+
+    /// The offset was committed by others than this source, for good.
+    fn confirm(&mut self, assignment: AssignmentId, offset: i64) {
+        let _ = (assignment, offset);
     }
 
     /// Answers [`Arrival::Revoking`]: all that will ever be settled is settled and noted.

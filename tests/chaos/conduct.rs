@@ -71,7 +71,7 @@ struct Stage {
 /// Runs it all. Logs are kept beside the timeline where something went wrong, or `keep` asks for it.
 pub fn conduct(span: Duration, rate: u64, seed: u64, logs: &Path, keep: bool) -> Story {
     let started = Instant::now();
-    let broker = Broker::start(BROKERS);
+    let broker = Broker::start(BROKERS, &[]);
     println!("{BROKERS} brokers at {} after {:.1?}", broker.address, started.elapsed());
     for topic in ["chaos.in", "chaos.out"] {
         broker.topic(topic, PARTITIONS, &[]);

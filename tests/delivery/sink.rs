@@ -58,7 +58,7 @@ impl FakeSink {
 }
 
 /// `"at":[partition,number]` of an output.
-fn place_of(value: &[u8]) -> Option<Place> {
+pub fn place_of(value: &[u8]) -> Option<Place> {
     let text = std::str::from_utf8(value).ok()?;
     let (partition, rest) = text.split_once(r#""at":["#)?.1.split_once(',')?;
     Some((partition.parse().ok()?, rest.split_once(']')?.0.parse().ok()?))

@@ -136,6 +136,30 @@ impl World {
         self.committed[partition] = self.committed[partition].max(point);
     }
 
+    /// Outputs and offsets count together: exactly the outputs below the offsets, and each once.
+    pub fn commit_together(&mut self, outputs: &[(Place, bool)], points: &[(usize, i64)]) {
+        for (place, is_letter) in outputs {
+            let (partition, number) = *place;
+            let point = points.iter().find(|it| it.0 == partition).map_or(-1, |it| it.1);
+            if offset_of(number) >= point || offset_of(number) < self.committed[partition] {
+                let text = format!("{place:?} does not belong to a commit of {point}");
+                self.problem.get_or_insert(text);
+            }
+            let written = self.write(*place, *is_letter);
+            self.arrive(written);
+            if self.arrived[number][partition] > 1 {
+                self.problem.get_or_insert(format!("{place:?} counts twice"));
+            }
+        }
+        for (partition, point) in points {
+            if *point <= self.committed[*partition] {
+                let text = format!("partition {partition} goes back to {point}");
+                self.problem.get_or_insert(text);
+            }
+            self.commit(*partition, *point);
+        }
+    }
+
     pub fn lost(&self) -> usize {
         self.arrived.iter().flatten().filter(|it| **it == 0).count()
     }

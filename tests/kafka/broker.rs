@@ -16,8 +16,9 @@ use tokio::runtime::Runtime;
 
 use crate::topics::until;
 
-/// The script lets a broker's controller listen so far above it.
-const CONTROLLER_OFFSET: u16 = 10;
+/// What else the script lets a broker listen on, above it: its controller; with SASL over TLS; with
+/// TLS and certificates of both sides.
+const OFFSETS: [u16; 3] = [10, 20, 30];
 /// Ports tried: another process may take one between asking and starting.
 const PORT_TRIES: usize = 5;
 /// Ends the broker when its standard input ends, which it does however this process ends.
@@ -41,8 +42,8 @@ fn script() -> PathBuf {
 }
 
 impl Broker {
-    /// Starts so many, or ends the tests with the script's own words.
-    pub fn start(brokers: u16) -> Broker {
+    /// Starts so many, or ends the tests with the script's own words. `options`: of the script.
+    pub fn start(brokers: u16, options: &[&str]) -> Broker {
         let folder = tempfile::Builder::new().prefix("expressway-kafka-").tempdir();
         let folder = folder.expect("a folder can be made").keep();
         let guard = Command::new("sh")
@@ -55,7 +56,7 @@ impl Broker {
             .process_group(0)
             .spawn()
             .expect("sh runs");
-        let Some(port) = (0..PORT_TRIES).find_map(|_| launch(&folder, brokers)) else {
+        let Some(port) = (0..PORT_TRIES).find_map(|_| launch(&folder, brokers, options)) else {
             drop(guard.stdin);
             eprintln!("Kafka could not be started (see above); EXPRESSWAY_SKIP_KAFKA=1 skips");
             std::process::exit(1);
@@ -75,6 +76,18 @@ impl Broker {
                 .expect("one"),
             presence: RwLock::new(()),
         }
+    }
+
+    /// Where the first one listens for SASL over TLS, and for TLS with certificates of both sides.
+    pub fn secure_addresses(&self) -> [String; 2] {
+        let port = self.address.split([':', ',']).nth(1).and_then(|it| it.parse::<u16>().ok());
+        let port = port.expect("an address has a port");
+        [OFFSETS[1], OFFSETS[2]].map(|offset| format!("127.0.0.1:{}", port + offset))
+    }
+
+    /// A file of those that the script makes for secure listeners.
+    pub fn certificate(&self, name: &str) -> PathBuf {
+        self.folder.join("data/certificates").join(name)
     }
 
     /// A test's own folder.
@@ -170,16 +183,22 @@ impl Drop for Broker {
 }
 
 /// Starts brokers at free ports and returns the first one; the script says why where it can't.
-fn launch(folder: &Path, brokers: u16) -> Option<u16> {
+fn launch(folder: &Path, brokers: u16, options: &[&str]) -> Option<u16> {
     let free = |port: u16| TcpListener::bind(("127.0.0.1", port)).ok();
     let port = free(0)?.local_addr().ok()?.port();
-    let ports = (0..brokers).flat_map(|n| [port + n, port + CONTROLLER_OFFSET + n]);
+    let of_broker = |n| OFFSETS.into_iter().chain([0]).map(move |offset| port + offset + n);
+    let ports = (0..brokers).flat_map(of_broker);
     let all: Option<Vec<_>> = ports.map(free).collect();
     drop(all?);
     let started = Command::new(script())
         .args(["start", "--heap", "512m", "--port", &port.to_string()])
         .args(["--brokers", &brokers.to_string()])
         .args(["--config", "group.min.session.timeout.ms=1000"])
+        .args(["--config", "group.consumer.min.session.timeout.ms=1000"])
+        .args(["--config", "group.consumer.session.timeout.ms=6000"])
+        .args(["--config", "group.consumer.min.heartbeat.interval.ms=100"])
+        .args(["--config", "group.consumer.heartbeat.interval.ms=500"])
+        .args(options)
         .arg("--data")
         .arg(folder.join("data"))
         .stdout(Stdio::null())

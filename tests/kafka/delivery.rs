@@ -9,13 +9,13 @@ use crate::broker::Broker;
 use crate::engine::{PASS, Setup, pipeline};
 use crate::topics::{self, Gauge, New, PATIENCE, each, send, until};
 
-const PARTITIONS: i32 = 12;
+pub const PARTITIONS: i32 = 12;
 
 /// Waits half a second, then hands its input on.
 const WAITS: &str = r#"{"StartAt": "A", "States": {
     "A": {"Type": "Wait", "Seconds": 1, "Next": "B"}, "B": {"Type": "Pass", "End": true}}}"#;
 
-fn event(id: u64) -> New {
+pub fn event(id: u64) -> New {
     let value = format!(r#"{{"id":{id},"device":"sensor-{}","celsius":21.5}}"#, id % 1000);
     New {
         key: Some(format!("sensor-{}", id % 1000).into()),
@@ -38,7 +38,7 @@ fn seen(broker: &Broker, topic: &str, count: u64) -> Vec<u8> {
 }
 
 /// Every id is there; returns how many are there too often.
-fn complete(broker: &Broker, topic: &str, count: u64) -> u64 {
+pub fn complete(broker: &Broker, topic: &str, count: u64) -> u64 {
     let seen = seen(broker, topic, count);
     let lost: Vec<usize> = (0..seen.len()).filter(|&id| seen[id] == 0).collect();
     assert!(lost.is_empty(), "{} lost, {:?}...", lost.len(), &lost[..lost.len().min(10)]);
@@ -48,7 +48,7 @@ fn complete(broker: &Broker, topic: &str, count: u64) -> u64 {
 }
 
 /// Writes events over a span of time.
-fn trickle(broker: &Broker, topic: &str, count: u64, span: Duration) {
+pub fn trickle(broker: &Broker, topic: &str, count: u64, span: Duration) {
     let producer: BaseProducer = topics::producer(broker).create().expect("a producer");
     let started = Instant::now();
     for id in 0..count {
@@ -176,7 +176,7 @@ pub fn order(broker: &Broker) {
     assert!(took < Duration::from_secs(100), "keys wait for each other: {took:?}");
 }
 
-fn has_records(metrics: &str) -> bool {
+pub fn has_records(metrics: &str) -> bool {
     let records = |line: &&str| line.starts_with("expressway_records_in_total");
     let count = |line: &str| line.rsplit(' ').next().and_then(|it| it.parse::<f64>().ok());
     metrics.lines().filter(records).filter_map(count).sum::<f64>() > 100.0

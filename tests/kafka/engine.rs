@@ -24,14 +24,26 @@ pub struct Setup {
 impl Setup {
     /// Settings that all configurations begin with. `engine`: lines of the section of that name.
     pub fn new(broker: &Broker, name: &str, definition: &str, engine: &str) -> Setup {
+        // Groups of tests end quickly, so that a killed member is not waited for.
+        let consumer =
+            r#"consumer = { "session.timeout.ms" = 6000, "heartbeat.interval.ms" = 500 }"#;
+        Setup::over(broker, name, definition, (&broker.address, consumer), engine)
+    }
+
+    /// As [`Setup::new`], with brokers and settings of the section `kafka`.
+    pub fn over(
+        broker: &Broker,
+        name: &str,
+        definition: &str,
+        (address, kafka): (&str, &str),
+        engine: &str,
+    ) -> Setup {
         let folder = broker.folder(name);
         std::fs::write(folder.join("definition.asl.json"), definition).expect("written");
-        let address = broker.address.replace(',', "\", \"");
-        // Groups of tests end quickly, so that a killed member is not waited for.
+        let address = address.replace(',', "\", \"");
         let head = format!(
             "[http]\nlisten = \"127.0.0.1:0\"\n[kafka]\nbootstrap_servers = [\"{address}\"]\n\
-             consumer = {{ \"session.timeout.ms\" = 6000, \"heartbeat.interval.ms\" = 500 }}\n\
-             [engine]\n{engine}\n"
+             {kafka}\n[engine]\n{engine}\n"
         );
         Setup { folder, head }
     }

@@ -7,7 +7,8 @@ use crate::asl::codes;
 use crate::cli::definition::Filled;
 use crate::config::{self, Config, Key, OutputValue, Pipeline, Place, Property};
 use crate::engine::{
-    WINDOW_TOO_SMALL, document_limits, plan_tasks, substitutions_of, window_warnings,
+    NOT_COVERED, WINDOW_TOO_SMALL, consumer_properties, document_limits, once_warnings, plan_tasks,
+    producer_properties, substitutions_of, window_warnings,
 };
 use crate::expr;
 use crate::fault::{Diagnostic, Location};
@@ -79,6 +80,17 @@ impl Checked<'_> {
                 }
             }
         }
+        // Whether they go together is asked once each is right.
+        if self.config.is_empty() {
+            let (consumer, producer) = (consumer_properties(kafka), producer_properties(kafka));
+            let both =
+                [kafka::try_consumer(&consumer), kafka::try_producer(&producer)].map(Result::err);
+            let [consumer, producer] = both.map(|error| error.map(|error| error.message));
+            let producer = producer.filter(|message| consumer.as_ref() != Some(message));
+            for message in [consumer, producer].into_iter().flatten() {
+                self.error(KAFKA_PROPERTY, &["kafka"], message);
+            }
+        }
     }
 
     /// The paths into outputs must be paths.
@@ -118,6 +130,10 @@ impl Checked<'_> {
                 let keys = ["pipeline", index, "source", "expected_rate"];
                 let location = config::locate(self.text, &keys);
                 self.config.push(Diagnostic::warning(WINDOW_TOO_SMALL, message, location));
+            }
+            for message in once_warnings(config, pipeline, program) {
+                let location = config::locate(self.text, &["pipeline", index, "delivery"]);
+                self.config.push(Diagnostic::warning(NOT_COVERED, message, location));
             }
             if let Err(unanswered) = plan_tasks(config, pipeline, program) {
                 findings.extend(unanswered.definition);

@@ -197,6 +197,7 @@ fn config_of(bootstrap: &str, definition: &Path) -> anyhow::Result<Config> {
 [engine]
 # The generator goes by what has settled, so it must hear of it soon.
 metrics_interval = "10ms"
+suspects_file = "off"
 
 [kafka]
 bootstrap_servers = ["{bootstrap}"]

@@ -284,7 +284,7 @@ fn fetch(config: &Config, at: &Place) -> anyhow::Result<Found> {
     ];
     let client = kafka::consumer_config(&consumer_properties(&config.kafka), &ours)?;
     let attempt = || format!("could not read {topic}/{partition} from {}", ours[0].1);
-    let consumer: BaseConsumer = client.create().with_context(attempt)?;
+    let consumer = kafka::errand(&client).with_context(attempt)?;
     check(&consumer, at).with_context(attempt)?;
     let mut list = TopicPartitionList::new();
     list.add_partition_offset(topic, *partition, Offset::Offset(*offset))?;
@@ -320,11 +320,9 @@ fn fetch(config: &Config, at: &Place) -> anyhow::Result<Found> {
 }
 
 /// Is there such a topic, partition and offset?
-fn check(consumer: &BaseConsumer, at: &Place) -> anyhow::Result<()> {
+fn check(consumer: &BaseConsumer<kafka::Errand>, at: &Place) -> anyhow::Result<()> {
     let Place { topic, partition, offset } = at;
-    let metadata = consumer.fetch_metadata(Some(topic), ANSWER).context(
-        "the brokers do not answer; check that they can be reached from here, and the credentials",
-    )?;
+    let metadata = kafka::topics(consumer, Some(topic), ANSWER)?;
     let known = metadata.topics().iter().find(|it| it.name() == topic);
     let count = known.filter(|it| it.error().is_none()).map_or(0, |it| it.partitions().len());
     if count == 0 {

@@ -21,6 +21,13 @@ impl Flow {
         run: Run<'_>,
         output: Value,
     ) -> Result<(), StateError> {
+        if self.outlet.sink.counts_once() {
+            if !self.windows.is_valid(run.passage.claim) {
+                // It is handed over again, and only then it counts.
+                return Ok(());
+            }
+            self.outlet.sink.of(run.origin.record.position);
+        }
         let plan = &run.plan.output;
         let Some(place) = &plan.topic else {
             self.settle(core, run.passage, Settlement::Ack);

@@ -58,7 +58,9 @@ impl Flow {
             slot.kept.lend(|record| {
                 let origin = Origin::new(plan, &topic, partition, record);
                 let run = Run { plan, origin: &origin, passage: slot.passage };
+                core.marker.enter(run.whose(&topic, partition), record.position.offset);
                 self.advance(core, run, resume);
+                core.marker.leave();
             });
         }
         core.slots.recycle((slot.kept, slot.execution, slot.block));

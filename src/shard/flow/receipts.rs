@@ -6,7 +6,7 @@ use crate::shard::core::Core;
 use crate::shard::outputs::{Waiting, Way};
 use crate::shard::slots::Passage;
 use crate::sinks::{Receipt, SinkError, SinkErrorKind};
-use crate::sources::Source;
+use crate::sources::{Source, Undone};
 
 impl Flow {
     pub(super) fn settle(&mut self, core: &mut Core, passage: Passage, how: Settlement) {
@@ -90,6 +90,26 @@ impl Flow {
         }
     }
 
+    /// A transaction was aborted: what it held of a partition comes again.
+    #[cold]
+    pub(super) fn undo(&mut self, undone: Undone) {
+        let Undone { assignment, offset, refused } = undone;
+        self.windows.undo(assignment);
+        self.undone.push((assignment, offset));
+        let Some(refused) = refused else { return };
+        if refused.is_letter && !self.letters.has_fallback() {
+            let (kind, code, message) = (SinkErrorKind::Record, "", refused.why);
+            return self.pause(self.letters.failure(&SinkError { kind, code, message }));
+        }
+        self.windows.note(assignment, refused.offset, |mark| {
+            if refused.is_letter {
+                mark.is_letter_for_file = true;
+            } else {
+                mark.condemned = Some(refused.why);
+            }
+        });
+    }
+
     /// Ends a tick: hands outputs on, notes what has settled, reads again what must be.
     pub fn end_tick(&mut self, core: &mut Core, source: &mut dyn Source) {
         self.outlet.sink.submit();
@@ -101,10 +121,19 @@ impl Flow {
                 self.halted.get_or_insert(Halt::Stopped(why.to_owned()));
             }
         }
-        if !rewinds.is_empty() {
+        let undone = std::mem::take(&mut self.undone);
+        for (id, offset) in &undone {
+            source.rewind(*id, *offset);
+        }
+        if !rewinds.is_empty() || !undone.is_empty() {
             self.abandon(core);
         }
         core.counts(self.index).window_stops += self.windows.keep(source);
+        if core.marker.is_open() {
+            self.windows.each_committed(source, |topic, partition, below| {
+                core.marker.settled(&self.name, topic, partition, below);
+            });
+        }
         if let Some(why) = self.ratio.verdict(core.now_ns) {
             self.pause(why);
         }

@@ -194,6 +194,12 @@ impl Source for End {
         held.and_then(|it| it.partition.committed())
     }
 
+    fn confirm(&mut self, assignment: AssignmentId, offset: i64) {
+        if let Some(held) = find(&mut self.held, assignment) {
+            held.partition.settle_for_good(offset);
+        }
+    }
+
     fn rewind(&mut self, assignment: AssignmentId, offset: i64) -> bool {
         let Some(held) = find(&mut self.held, assignment) else { return true };
         if held.flow == Flow::Revoking {

@@ -6,12 +6,13 @@
 //! itself; executions, tasks and delivery reports go on.) A lost assignment is neither drained nor
 //! committed.
 
+use std::error::Error;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender, unbounded};
-use rdkafka::client::{Client, ClientContext};
+use rdkafka::client::{Client, ClientContext, OAuthToken};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, RebalanceProtocol};
 use rdkafka::error::{KafkaError, KafkaResult};
@@ -27,6 +28,10 @@ use crate::sources::SourceError;
 
 /// How long a shard may take to see that a partition is lost before it could come back.
 const LOST_BOUND: Duration = Duration::from_secs(5);
+
+/// How long the group's offsets may be unsettled: a transaction that a killed member has left open is
+/// given up by the brokers only after its own timeout.
+const UNSETTLED_BOUND: Duration = Duration::from_secs(60);
 
 /// What a shard is told by the polling thread.
 pub(super) enum News {
@@ -243,11 +248,15 @@ impl Group {
     /// the settings say. (The library's own reset could not tell a new group from lost records.)
     fn set_starts(&self, consumer: &BaseConsumer<Events>, list: &mut TopicPartitionList) {
         let bound = self.plan.request_bound;
-        let committed = match consumer.committed_offsets(list.clone(), bound) {
-            Ok(committed) => committed,
-            Err(error) => {
-                let text = format!("the group's committed offsets could not be read: {error}");
-                return self.fault(&text, true);
+        let until = Instant::now() + UNSETTLED_BOUND;
+        let committed = loop {
+            match consumer.committed_offsets(list.clone(), bound) {
+                Ok(committed) => break committed,
+                Err(error) if self.is_closing() || Instant::now() >= until => {
+                    let text = format!("the group's committed offsets could not be read: {error}");
+                    return self.fault(&text, true);
+                }
+                Err(error) => tracing::info!(%error, "the group's offsets are asked for again"),
             }
         };
         let mut fresh = TopicPartitionList::new();
@@ -361,15 +370,22 @@ impl Group {
 /// What the library calls back on, always on the polling thread.
 pub(super) struct Events {
     group: Arc<Group>,
+    refused: AtomicBool,
 }
 
 impl Events {
     pub(super) fn new(group: Arc<Group>) -> Events {
-        Events { group }
+        Events { group, refused: AtomicBool::new(false) }
     }
 }
 
 impl ClientContext for Events {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = cfg!(feature = "msk-iam");
+
+    fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        kafka::oauth_token()
+    }
+
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
         kafka::log_line(level, facility, text);
     }
@@ -378,6 +394,11 @@ impl ClientContext for Events {
 
     fn error(&self, error: KafkaError, reason: &str) {
         let Some(code) = error.rdkafka_error_code() else { return };
+        let is_refusal = kafka::access_advice(code, reason).is_some();
+        // Once refused, the client goes on trying and telling until the process ends.
+        if self.refused.fetch_or(is_refusal, Ordering::Relaxed) {
+            return;
+        }
         if let Some(error) = trouble::judge(code, reason, "the source's topics") {
             self.group.fault(&error.message, error.retriable);
         }

@@ -50,6 +50,14 @@ impl Partition {
         self.settled.store(offset, Ordering::Release);
     }
 
+    /// Everything below `offset` is settled, and was committed with its outputs: the polling thread
+    /// has nothing to send. (Whoever calls this calls [`Partition::settle`] never.)
+    pub(super) fn settle_for_good(&self, offset: i64) {
+        self.sent.store(offset, Ordering::Relaxed);
+        self.committed.store(offset, Ordering::Release);
+        self.settled.store(offset, Ordering::Release);
+    }
+
     /// Everything below is settled; -1 where nothing is known to be.
     pub(super) fn settled(&self) -> i64 {
         self.settled.load(Ordering::Acquire).max(self.committed.load(Ordering::Relaxed))

@@ -7,13 +7,9 @@ use crate::sources::SourceError;
 
 /// Is this trouble the operator must hear of? The library gets over everything else by itself.
 pub(super) fn judge(code: Code, text: &str, at: &str) -> Option<SourceError> {
+    let refusal = kafka::access_advice(code, text);
     let advice = match code {
-        Code::Authentication | Code::SaslAuthenticationFailed | Code::SSL => {
-            "check the credentials and certificates in the source's properties"
-        }
-        Code::UnsupportedSASLMechanism | Code::IllegalSASLState => {
-            "set sasl.mechanism to one that the brokers offer"
-        }
+        _ if refusal.is_some() => refusal.unwrap_or_default(),
         Code::TopicAuthorizationFailed => "grant this user Read and Describe on the topic",
         Code::GroupAuthorizationFailed => "grant this user Read on the group",
         Code::ClusterAuthorizationFailed => "grant this user access to the cluster",
