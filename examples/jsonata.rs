@@ -86,8 +86,8 @@ fn evaluate(
     let expression = Expression::parse(text, options, &mut scratch)?;
     let input = input.map(|text| parse(&mut scratch, text));
     let bindings = &case["bindings"];
-    let mut variable = |scratch: &mut Scratch, name: &str| {
-        let value = bindings.get(name)?.to_string();
+    let mut variable = |scratch: &mut Scratch, at: usize| {
+        let value = bindings.get(expression.name(at))?.to_string();
         Some(parse(scratch, &value))
     };
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;

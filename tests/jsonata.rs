@@ -35,8 +35,8 @@ fn evaluate(case: &Json, folder: &Path, options: Options) -> Result<Option<Json>
     let text = case["expr"].as_str().expect("a case has an expression");
     let expression = Expression::parse(text, options, &mut scratch)?;
     let input = input.map(|text| parse(&mut scratch, &text));
-    let mut variable = |scratch: &mut Scratch, name: &str| {
-        let value = case["bindings"].get(name)?.to_string();
+    let mut variable = |scratch: &mut Scratch, at: usize| {
+        let value = case["bindings"].get(expression.name(at))?.to_string();
         Some(parse(scratch, &value))
     };
     let mut counter = 0u64;

@@ -64,7 +64,8 @@ fn common_shapes_allocate_nothing() {
                 limits: Limits::default(),
                 memory: &mut memory,
             };
-            let mut variable = |_: &mut Scratch, name: &str| (name == "order").then_some(input);
+            let is_order = |at: usize| expression.name(at) == "order";
+            let mut variable = |_: &mut Scratch, at: usize| is_order(at).then_some(input);
             let found = expression.evaluate(&mut scratch, Some(input), &mut variable, environment);
             let Ok(Outcome::Value(value)) = found else { panic!("{text}: {found:?}") };
             out.clear();

@@ -19,6 +19,11 @@ pub trait Context {
     fn variable(&mut self, _scratch: &mut Scratch, _name: &str) -> Option<Value> {
         None
     }
+
+    /// All variables, an object; `null` where none was assigned.
+    fn variables(&self) -> Value {
+        Value::NULL
+    }
 }
 
 /// A context object that lies ready.

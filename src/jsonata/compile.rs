@@ -4,11 +4,11 @@ use super::ast::{self, Ast, Kind, Slot, StageKind};
 use super::error::QueryError;
 use super::number::Text;
 use super::program::{
-    Arithmetic, Call, CallId, Group, GroupId, KeyId, Lambda, LambdaId, NameId, Node, NodeId, Order,
-    Path, PathId, Plain, PlainId, Program, RegexId, Sort, SortId, Span, Stage, Start, Step, Term,
-    Transform, TransformId,
+    Arithmetic, Call, CallId, Flow, FlowId, Group, GroupId, KeyId, Lambda, LambdaId, NameId, Node,
+    NodeId, Order, Pass, Path, PathId, Plain, PlainId, Program, RegexId, Sort, SortId, Span, Stage,
+    Start, Step, Term, Transform, TransformId,
 };
-use super::{Options, functions, pattern, resolve, scope};
+use super::{Options, flow, functions, pattern, resolve, scope};
 use crate::value::{Key, Kind as ValueKind, Scratch, Value};
 
 /// Appends what `text` says to `program`; its constants go to `constants`.
@@ -55,6 +55,7 @@ fn keeps_itself(ast: &Ast) -> bool {
 impl Compiler<'_> {
     fn emit(&mut self, node: Node, at: u32) -> NodeId {
         self.program.positions.push(at);
+        self.program.are_direct.push(flow::is_direct(self.program, &node));
         NodeId(append(&mut self.program.nodes, node))
     }
 
@@ -214,8 +215,12 @@ impl Compiler<'_> {
             is_tuple: ast.is_tuple,
             is_absolute,
         };
-        let path = PathId(append(&mut self.program.paths, path));
-        Ok(if is_plain { self.plain(first, path) } else { Node::Path(path) })
+        let path_id = PathId(append(&mut self.program.paths, path));
+        if is_plain {
+            return Ok(self.plain(first, path_id));
+        }
+        let flow = flow::of(self.program, path_id);
+        Ok(flow.map_or(Node::Path(path_id), Node::Flow))
     }
 
     /// The path of names whose steps begin at `first`.
@@ -232,8 +237,13 @@ impl Compiler<'_> {
         if let (Start::Context, [key]) = (start, &keys[..]) {
             return Node::Name(*key, path);
         }
+        let passes = keys.iter().map(|key| Pass::Key(*key)).collect();
+        let weight = keys.len() as u32 + 1;
+        let passes = extend(&mut self.program.passes, passes);
+        let flow = append(&mut self.program.flows, Flow { start, passes, weight, path });
         let keys = extend(&mut self.program.plain_keys, keys);
-        Node::Plain(PlainId(append(&mut self.program.plains, Plain { start, keys, path })))
+        let plain = Plain { start, keys, flow: FlowId(flow), path };
+        Node::Plain(PlainId(append(&mut self.program.plains, plain)))
     }
 
     /// Is the step a name, or a variable to start from?
@@ -314,7 +324,8 @@ impl Compiler<'_> {
         };
         let args = self.children(args)?;
         let procedure = self.node(procedure)?;
-        let call = Call { procedure, args, name, is_path, at };
+        let fold = name.filter(|_| !is_path).and_then(|name| flow::fold(self.program, name, args));
+        let call = Call { procedure, args, name, is_path, fold, at };
         Ok(CallId(append(&mut self.program.calls, call)))
     }
 

@@ -123,6 +123,11 @@ pub(super) struct Tuple {
 }
 
 impl Item {
+    #[inline]
+    pub fn of(value: Option<Value>) -> Item {
+        value.map_or(Item::Nothing, Item::Json)
+    }
+
     pub fn bool(value: bool) -> Item {
         Item::Json(Value::bool(value))
     }

@@ -15,6 +15,7 @@ mod ast;
 mod compile;
 mod error;
 mod eval;
+mod flow;
 mod functions;
 mod item;
 mod lexer;
@@ -33,10 +34,10 @@ mod tests;
 pub use error::{Code, QueryError};
 pub use memory::Memory;
 
-use crate::value::{Kind, Scratch, Value};
+use crate::value::{Key, Kind, Scratch, Value};
 use eval::{Budget, Evaluation, Grown};
 use item::{GLOBAL, Item, List, OUTER, SEQUENCE};
-use program::{NameId, Node, NodeId, Program};
+use program::{NameId, NodeId, Program};
 
 /// Which language an expression is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,7 +114,11 @@ pub struct Expression {
     program: Box<Program>,
     root: NodeId,
     options: Options,
+    path: Option<(NameId, Box<[Key]>)>,
 }
+
+/// Gives a variable by its index; `None`, where there is none.
+type Ask<'a> = &'a mut dyn FnMut(&mut Scratch, usize) -> Option<Value>;
 
 impl Expression {
     /// Compiles `text`; its constants go to `constants`, a copy of which it is evaluated in.
@@ -124,7 +129,8 @@ impl Expression {
     ) -> Result<Expression, QueryError> {
         let mut program = Box::<Program>::default();
         let root = compile::compile(text, options, &mut program, constants)?;
-        Ok(Expression { text: text.into(), program, root, options })
+        let path = flow::names(&program, root);
+        Ok(Expression { text: text.into(), program, root, options, path })
     }
 
     /// As it was written.
@@ -142,43 +148,45 @@ impl Expression {
         self.program.member_read.map(|at| at as usize)
     }
 
-    /// The names of the members that it reads of the variable `name`; `None`: it may read all, or
-    /// hands the variable on.
-    pub fn members_read(&self, name: &str) -> Option<Vec<&str>> {
-        let program = &self.program;
-        let name = program.names.iter().position(|known| &**known == name);
-        let Some(name) = name.map(|at| NameId(at as u32)) else { return Some(Vec::new()) };
-        let is_it = |node: &Node| matches!(node, Node::Variable(found) if *found == name);
-        let mut members = Vec::new();
-        for path in &program.paths {
-            let steps = &program.steps[path.steps.indexes()];
-            if let [first, second, ..] = steps
-                && is_it(&program.nodes[first.node.index()])
-                && first.stages.len == 0
-                && !first.is_tuple
-                && let Node::Field(key) = program.nodes[second.node.index()]
-                && second.sort.is_none()
-            {
-                members.push(program.keys[key.index()].name());
-            }
-        }
-        let uses = program.nodes.iter().filter(|node| is_it(node)).count();
-        (uses == members.len()).then_some(members)
+    /// The names that it may ask variables of, in the order of their indexes.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.program.names.iter().map(|name| &**name)
     }
 
-    /// Evaluates it. `variable` is asked for every variable that it names.
+    /// The name of the index `at`.
+    pub fn name(&self, at: usize) -> &str {
+        &self.program.names[at]
+    }
+
+    /// Makes the members of the variable `name` variables of their own, `name.member`, where it reads
+    /// nothing of it but members.
+    pub fn split(&mut self, name: &str) {
+        if flow::split(&mut self.program, name) {
+            self.path = flow::names(&self.program, self.root);
+        }
+    }
+
+    /// The index of a variable, and the names of a path in it, where it is nothing else. Where these
+    /// lead through objects alone to something, that is its value.
+    #[inline]
+    pub fn path(&self) -> Option<(usize, &[Key])> {
+        self.path.as_ref().map(|(name, keys)| (name.index(), &keys[..]))
+    }
+
+    /// Evaluates it. `variable` is asked for every variable that it may name, by its index among
+    /// [`Expression::names`].
     pub fn evaluate(
         &self,
         scratch: &mut Scratch,
         input: Option<Value>,
-        variable: &mut dyn FnMut(&mut Scratch, &str) -> Option<Value>,
+        variable: Ask<'_>,
         environment: Environment<'_>,
     ) -> Result<Outcome, QueryError> {
         let Environment { now, random, limits, memory } = environment;
         memory.reset();
         let budget = Budget::new(limits, scratch);
-        for (name, function) in self.program.names.iter().zip(&self.program.functions) {
-            let bound = variable(scratch, name).map(Item::Json);
+        for (at, function) in self.program.functions.iter().enumerate() {
+            let bound = variable(scratch, at).map(Item::Json);
             memory.globals.push(bound.unwrap_or(*function));
         }
         let root = input.map_or(Item::Nothing, Item::Json);
@@ -206,7 +214,7 @@ impl Expression {
 impl Evaluation<'_> {
     fn outcome(&mut self, root: NodeId) -> Result<Outcome, QueryError> {
         let input = self.wrapped(self.root);
-        let item = self.eval(root, input, GLOBAL);
+        let item = self.eval_json(root, input, GLOBAL);
         // Where the budget ended a walk, anything may have come of it.
         self.check()?;
         let item = self.context(item?);

@@ -20,7 +20,7 @@ macro_rules! ids {
     };
 }
 
-ids! { NodeId NameId KeyId PathId PlainId CallId LambdaId GroupId SortId RegexId TransformId }
+ids! { NodeId NameId KeyId PathId PlainId FlowId CallId LambdaId GroupId SortId RegexId TransformId }
 
 /// A run of entries in a table.
 #[derive(Clone, Copy, Debug, Default)]
@@ -76,6 +76,8 @@ pub(super) enum Node {
     Name(KeyId, PathId),
     /// `a.b`, `$a.b`: names and nothing else
     Plain(PlainId),
+    /// `a[b > 1].c`, `a.(b * c)`: names, filters and at the end a computation
+    Flow(FlowId),
     /// `a.b`
     Path(PathId),
     /// `a + b`
@@ -182,8 +184,52 @@ pub(super) struct Path {
 pub(super) struct Plain {
     pub start: Start,
     pub keys: Span,
+    /// The same, through arrays too.
+    pub flow: FlowId,
     /// The same, whatever it leads through.
     pub path: PathId,
+}
+
+/// A path whose items go through all steps one after the other: of what each step makes no sequence
+/// need be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Flow {
+    pub start: Start,
+    pub passes: Span,
+    /// Nodes that an item may take.
+    pub weight: u32,
+    /// The same, whatever it leads through.
+    pub path: PathId,
+}
+
+/// What an item of a flow goes through.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Pass {
+    /// `.a`
+    Key(KeyId),
+    /// `[a > 1]`: the key, the operator, the number, and the whole for all that is not as simple
+    Compare(KeyId, Order, f64, NodeId),
+    /// `[a]`
+    Filter(NodeId),
+    /// `.(a * b)`
+    Calculate(Arithmetic, NodeId, NodeId, NodeId),
+    /// `.(a & b)`
+    Make(NodeId),
+}
+
+/// What a function makes of the items of a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fold {
+    /// `$sum`
+    Sum,
+    /// `$average`
+    Average,
+    /// `$max`
+    Max,
+    /// `$min`
+    Min,
+    /// `$count`
+    Count,
 }
 
 /// Where a path of names begins.
@@ -205,6 +251,8 @@ pub(super) struct Call {
     pub name: Option<NameId>,
     /// Is the procedure a path, perhaps a function that lacks its `$`?
     pub is_path: bool,
+    /// `$sum(a.b)`, unless the name stands for another function.
+    pub fold: Option<(Fold, FlowId)>,
     pub at: u32,
 }
 
@@ -249,6 +297,8 @@ pub(super) struct Transform {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Program {
     pub nodes: Vec<Node>,
+    /// Which nodes [`super::eval::Evaluation::direct`] may know.
+    pub are_direct: Vec<bool>,
     /// Where each node stands in the text; read only when something fails.
     pub positions: Vec<u32>,
     pub children: Vec<NodeId>,
@@ -256,6 +306,8 @@ pub(super) struct Program {
     pub steps: Vec<Step>,
     pub plains: Vec<Plain>,
     pub plain_keys: Vec<KeyId>,
+    pub flows: Vec<Flow>,
+    pub passes: Vec<Pass>,
     pub stages: Vec<Stage>,
     pub calls: Vec<Call>,
     pub lambdas: Vec<Lambda>,

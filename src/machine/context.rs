@@ -171,4 +171,8 @@ impl Context for ContextObject<'_> {
     fn variable(&mut self, scratch: &mut Scratch, name: &str) -> Option<Value> {
         scratch.member(self.thread.variables, name)
     }
+
+    fn variables(&self) -> Value {
+        self.thread.variables
+    }
 }

@@ -10,7 +10,7 @@ use crate::expr::Scope;
 use crate::fault::{Location, StateError, names as errors};
 use crate::jsonata::{Environment, Expression, Options, Outcome};
 use crate::step::{Frame, States};
-use crate::value::{Kind, Scratch, Value};
+use crate::value::{Key, Kind, Scratch, Value};
 
 /// The variable that shows the state's data.
 const STATES: &str = "states";
@@ -25,21 +25,43 @@ pub enum Language {
     Jsonata,
 }
 
-/// A member of `$states`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Member {
+/// Where an expression's variable comes from.
+#[derive(Debug)]
+enum Source {
+    /// `$states`, as a whole.
+    States,
+    /// `$states.input`
     Input,
+    /// `$states.result`
     Result,
+    /// `$states.errorOutput`
     ErrorOutput,
+    /// `$states.context`
     Context,
+    /// What nobody reads, and no member of `$states`.
+    Nowhere,
+    /// `$name`
+    Variable(Key),
 }
 
-const MEMBERS: [(&str, Member); 4] = [
-    ("input", Member::Input),
-    ("result", Member::Result),
-    ("errorOutput", Member::ErrorOutput),
-    ("context", Member::Context),
-];
+/// The members of `$states`.
+const MEMBERS: [&str; 4] = ["input", "result", "errorOutput", "context"];
+
+impl Source {
+    /// What the variable `name` stands for.
+    fn of(name: &str) -> Source {
+        match name.split_once('.') {
+            _ if name == STATES => Source::States,
+            Some((STATES, "input")) => Source::Input,
+            Some((STATES, "result")) => Source::Result,
+            Some((STATES, "errorOutput")) => Source::ErrorOutput,
+            Some((STATES, "context")) => Source::Context,
+            Some(_) => Source::Nowhere,
+            None if name.is_empty() => Source::Nowhere,
+            None => Source::Variable(Key::new(name)),
+        }
+    }
+}
 
 /// One expression.
 #[derive(Debug)]
@@ -47,8 +69,10 @@ pub(super) struct Query {
     expression: Expression,
     /// `Output/total`, as errors name the field.
     field: Box<str>,
-    /// The members of `$states` that it reads, and their names.
-    members: Box<[(Value, Member)]>,
+    /// Of its variables, by their indexes.
+    sources: Box<[Source]>,
+    /// The names of the members of `$states`, where it reads that as a whole.
+    members: Option<[Value; MEMBERS.len()]>,
 }
 
 impl Query {
@@ -70,7 +94,7 @@ impl Query {
                 lowering.diagnostics.error(codes::INVALID_EXPRESSION, message, location);
                 None
             }
-            Ok(expression) => {
+            Ok(mut expression) => {
                 if let Some(at) = expression.member_read() {
                     let message = format!(
                         "{subject}: a name with nothing before it reads nothing, for there is no \
@@ -79,14 +103,11 @@ impl Query {
                     let location = located(text, place, Some(at)).0;
                     lowering.diagnostics.warning(codes::UNQUALIFIED_NAME, message, location);
                 }
-                let read = expression.members_read(STATES);
-                let is_read = |name: &str| read.as_ref().is_none_or(|read| read.contains(&name));
-                let members = MEMBERS
-                    .iter()
-                    .filter(|(name, _)| is_read(name))
-                    .map(|(name, member)| (lowering.constants.string(name), *member))
-                    .collect();
-                Some(Query { expression, field: field.into(), members })
+                expression.split(STATES);
+                let sources: Box<[_]> = expression.names().map(Source::of).collect();
+                let is_whole = sources.iter().any(|source| matches!(source, Source::States));
+                let members = is_whole.then(|| MEMBERS.map(|name| lowering.constants.string(name)));
+                Some(Query { expression, field: field.into(), sources, members })
             }
             Err(e) => {
                 let (location, at) = located(text, place, e.position());
@@ -103,13 +124,44 @@ impl Query {
     }
 
     /// Its value, which there must be.
+    #[inline]
     pub(super) fn evaluate(&self, frame: &mut Frame<'_>) -> Result<Value, StateError> {
+        match self.followed(frame) {
+            Some(value) => Ok(value),
+            None => self.evaluate_all(frame),
+        }
+    }
+
+    /// Its value, where it is a path of names and leads somewhere.
+    #[inline]
+    fn followed(&self, frame: &Frame<'_>) -> Option<Value> {
+        let (source, keys) = self.expression.path()?;
+        let scratch = &*frame.scope.scratch;
+        let start = match &self.sources[source] {
+            Source::Input => frame.states.input,
+            Source::Result => frame.states.result?,
+            Source::ErrorOutput => frame.states.error_output?,
+            Source::Variable(key) => scratch.get(frame.scope.context.variables(), key)?,
+            _ => return None,
+        };
+        keys.iter().try_fold(start, |value, key| scratch.get(value, key))
+    }
+
+    #[inline(never)]
+    fn evaluate_all(&self, frame: &mut Frame<'_>) -> Result<Value, StateError> {
         let Frame { scope, now_ms, states, queries, query_limits, .. } = frame;
         let Scope { scratch, context, random, .. } = scope;
         let mut bits = || random.bits();
-        let mut variable = |scratch: &mut Scratch, name: &str| match name {
-            STATES => Some(self.states(*states, scratch, *context)),
-            _ => context.variable(scratch, name),
+        let (states, variables) = (*states, context.variables());
+        let mut variable = |scratch: &mut Scratch, at: usize| match &self.sources[at] {
+            Source::Variable(_) if variables.is_null() => None,
+            Source::Variable(key) => scratch.get(variables, key),
+            Source::Input => Some(states.input),
+            Source::Result => states.result,
+            Source::ErrorOutput => states.error_output,
+            Source::Context => Some(context.object(scratch)),
+            Source::States => Some(self.states(states, scratch, *context)),
+            Source::Nowhere => None,
         };
         let environment =
             Environment { now: *now_ms, random: &mut bits, limits: *query_limits, memory: queries };
@@ -187,21 +239,18 @@ impl Query {
         StateError::new(errors::QUERY_EVALUATION_ERROR, cause)
     }
 
-    /// `$states`, with the members that are read.
+    /// `$states` as a whole.
+    #[cold]
     fn states(
         &self,
         states: States,
         scratch: &mut Scratch,
         context: &mut dyn crate::expr::Context,
     ) -> Value {
+        let context = Some(context.object(scratch));
+        let members = [Some(states.input), states.result, states.error_output, context];
         let mark = scratch.mark();
-        for (name, member) in &self.members {
-            let value = match member {
-                Member::Input => Some(states.input),
-                Member::Result => states.result,
-                Member::ErrorOutput => states.error_output,
-                Member::Context => Some(context.object(scratch)),
-            };
+        for (name, value) in self.members.iter().flatten().zip(members) {
             if let Some(value) = value.filter(|value| value.can_nest()) {
                 scratch.push_pair(*name, value);
             }

@@ -467,13 +467,19 @@ impl Scratch {
     }
 
     /// A number's value; `None` for anything else.
+    #[inline]
     pub fn f64(&self, value: Value) -> Option<f64> {
         if value.shape() != Shape::Number {
             return None;
         }
         let chunk = self.bytes.get(value.offset as usize..).and_then(<[u8]>::first_chunk);
         let short = chunk.and_then(|chunk| short_f64_of(chunk, value.len as usize));
-        short.or_else(|| Some(f64_of(self.raw(value))))
+        short.or_else(|| Some(self.long_f64(value)))
+    }
+
+    #[inline(never)]
+    fn long_f64(&self, number: Value) -> f64 {
+        f64_of(self.raw(number))
     }
 
     /// A number's value where it is an integer that fits; `None` for anything else.

@@ -35,6 +35,11 @@ impl Evaluation<'_> {
     ) -> Result<Item> {
         let call = self.program.calls[id.index()];
         let function = self.procedure(call, Code::T1005, input, frame)?;
+        if let (Some(fold), None) = (call.fold, applied)
+            && let Some(item) = self.folded(fold, function, input, frame)
+        {
+            return Ok(item);
+        }
         let mark = self.mark();
         if let Some(item) = applied {
             self.push(item);
@@ -215,8 +220,7 @@ impl Evaluation<'_> {
             match self.program.nodes[id.index()] {
                 Node::Condition(condition, then, otherwise) => {
                     self.enter()?;
-                    let condition = self.eval(condition, input, frame)?;
-                    match (self.truth(condition)?, otherwise) {
+                    match (self.eval_truth(condition, input, frame)?, otherwise) {
                         (true, _) => id = then,
                         (false, Some(otherwise)) => id = otherwise,
                         (false, None) => break Tail::Done(Item::Nothing),

@@ -80,7 +80,7 @@ impl Evaluation<'_> {
         self.tick(group.pairs.len.into());
         for pair in program.children[group.pairs.indexes()].chunks_exact(2) {
             let Node::Constant(key) = program.nodes[pair[0].index()] else { continue };
-            let value = match self.eval_here(pair[1], context, frame)? {
+            let value = match self.eval_json(pair[1], context, frame)? {
                 Item::Nothing => continue,
                 Item::Json(value) => value,
                 Item::Number(number) if number.is_finite() => self.scratch.float(number),

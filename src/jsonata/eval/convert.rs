@@ -157,14 +157,10 @@ impl Evaluation<'_> {
 
     /// The text of a number, `null` or a truth value, as a string.
     fn scalar_text(&mut self, value: Value) -> Result<Item> {
-        if value.kind() == Kind::Number
-            && let Some(number) = self.scratch.f64(value)
-            && !number.is_finite()
-        {
+        let open = self.scratch.open_string();
+        if self.push_scalar(value).is_none() {
             return Err(self.error(Code::D1001, Item::Json(value)));
         }
-        let open = self.scratch.open_string();
-        self.push_scalar(value);
         Ok(Item::Json(self.scratch.close_string(open)))
     }
 
@@ -191,24 +187,29 @@ impl Evaluation<'_> {
         size_of_text(item)
     }
 
-    /// Appends a scalar's text to the open string.
-    pub fn push_scalar(&mut self, value: Value) {
+    /// Appends a scalar's text to the open string; `None`: it is an infinite number.
+    #[inline]
+    pub fn push_scalar(&mut self, value: Value) -> Option<()> {
         match value.kind() {
             Kind::Number => self.push_number_text(value),
-            _ => self.scratch.push_scalar(value),
+            _ => {
+                self.scratch.push_scalar(value);
+                Some(())
+            }
         }
     }
 
-    fn push_number_text(&mut self, value: Value) {
+    fn push_number_text(&mut self, value: Value) -> Option<()> {
         let raw = self.scratch.raw(value);
         let is_plain =
             raw.len() <= 15 && raw != "-0" && raw.bytes().all(|b| b.is_ascii_digit() || b == b'-');
         if is_plain {
             self.scratch.push_scalar(value);
-        } else {
-            let text = Text::rounded(self.scratch.f64(value).unwrap_or(f64::NAN));
-            self.scratch.push_plain(text.as_str());
+            return Some(());
         }
+        let number = self.scratch.f64(value).filter(|number| number.is_finite())?;
+        self.scratch.push_plain(Text::rounded(number).as_str());
+        Some(())
     }
 
     /// Appends the JSON text of an item, `indent` levels deep if it is to be pretty. Functions are

@@ -4,6 +4,8 @@ mod budget;
 mod call;
 mod construct;
 mod convert;
+mod direct;
+mod flow;
 mod group;
 mod operators;
 mod path;
@@ -20,7 +22,7 @@ use super::item::{
 };
 use super::memory::Memory;
 use super::program::{NameId, Node, NodeId, Program};
-use crate::value::Scratch;
+use crate::value::{Kind, Scratch, Value};
 
 pub(super) use budget::Budget;
 pub(super) use call::Target;
@@ -90,6 +92,47 @@ impl Evaluation<'_> {
         }
     }
 
+    /// As [`Evaluation::eval`], for what is about to become a JSON value: a sequence is one at once.
+    pub fn eval_json(&mut self, id: NodeId, input: Item, frame: Frame) -> Result<Item> {
+        if let Some(context) = self.direct_input(id, input)
+            && let Some(item) = self.direct(id, context, frame)
+        {
+            return Ok(item);
+        }
+        let flow = match self.program.nodes[id.index()] {
+            Node::Flow(flow) => self.flow_value(flow, input, frame),
+            _ => None,
+        };
+        match flow {
+            Some(item) => Ok(item),
+            None => self.eval(id, input, frame),
+        }
+    }
+
+    /// Is a node true?
+    pub fn eval_truth(&mut self, id: NodeId, input: Item, frame: Frame) -> Result<bool> {
+        if let Some(context) = self.direct_input(id, input)
+            && let Some(is_true) = self.truth_of(id, context, frame)
+        {
+            return Ok(is_true);
+        }
+        let item = self.eval(id, input, frame)?;
+        self.truth(item)
+    }
+
+    /// The input for [`Evaluation::direct`], where that may do.
+    #[inline]
+    fn direct_input(&self, id: NodeId, input: Item) -> Option<Value> {
+        if !self.program.are_direct[id.index()] {
+            return None;
+        }
+        match input {
+            Item::Json(value) if value.kind() != Kind::Array => Some(value),
+            Item::Nothing => Some(Value::NULL),
+            _ => None,
+        }
+    }
+
     #[inline(never)]
     fn variable(&self, name: NameId, frame: Frame) -> Item {
         self.settle(self.memory.lookup(frame, name))
@@ -116,6 +159,15 @@ impl Evaluation<'_> {
         match self.program.nodes[id.index()] {
             Node::Plain(plain) => {
                 if let Some(found) = self.plain_path(plain, input, frame) {
+                    return Ok(self.settle(found));
+                }
+                let flow = self.program.plains[plain.index()].flow;
+                if let Some(found) = self.flow_sequence(flow, input, frame)? {
+                    return Ok(self.settle(found));
+                }
+            }
+            Node::Flow(flow) => {
+                if let Some(found) = self.flow_sequence(flow, input, frame)? {
                     return Ok(self.settle(found));
                 }
             }
@@ -156,6 +208,10 @@ impl Evaluation<'_> {
                 let path = self.program.plains[plain.index()].path;
                 self.path(path, input, frame)
             }
+            Node::Flow(flow) => {
+                let path = self.program.flows[flow.index()].path;
+                self.path(path, input, frame)
+            }
             Node::Arithmetic(..) | Node::Order(..) | Node::Equal(..) | Node::Unequal(..) => {
                 self.eval_node(id, input, frame)
             }
@@ -163,8 +219,7 @@ impl Evaluation<'_> {
             Node::And(a, b) => self.logic([a, b], false, input, frame),
             Node::Or(a, b) => self.logic([a, b], true, input, frame),
             Node::Condition(condition, then, otherwise) => {
-                let condition = self.eval(condition, input, frame)?;
-                match (self.truth(condition)?, otherwise) {
+                match (self.eval_truth(condition, input, frame)?, otherwise) {
                     (true, _) => self.eval(then, input, frame),
                     (false, Some(otherwise)) => self.eval(otherwise, input, frame),
                     (false, None) => Ok(Item::Nothing),

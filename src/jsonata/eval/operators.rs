@@ -117,8 +117,7 @@ impl Evaluation<'_> {
         let a = self.operand(a, input, frame)?;
         let b = self.operand(b, input, frame)?;
         if let (Some(x), Some(y)) = (self.number(a), self.number(b)) {
-            let found = x.partial_cmp(&y).unwrap_or(Ordering::Equal);
-            return Ok(Item::bool(order.holds(found)));
+            return Ok(Item::bool(order.holds(in_order(x, y))));
         }
         self.order_others(id, order, [a, b])
     }
@@ -144,7 +143,7 @@ impl Evaluation<'_> {
     /// The order of two numbers or two strings.
     pub fn compare(&self, a: Item, b: Item) -> Option<Ordering> {
         match (self.number(a), self.number(b)) {
-            (Some(x), Some(y)) => return Some(x.partial_cmp(&y).unwrap_or(Ordering::Equal)),
+            (Some(x), Some(y)) => return Some(in_order(x, y)),
             (None, None) => {}
             _ => return None,
         }
@@ -219,7 +218,11 @@ impl Evaluation<'_> {
         let open = self.scratch.open_string();
         for at in mark..self.mark() {
             match self.memory.stack[at] {
-                Item::Json(value) => self.push_scalar(value),
+                Item::Json(value) => {
+                    if self.push_scalar(value).is_none() {
+                        return Err(self.error(Code::D1001, Item::Json(value)));
+                    }
+                }
                 Item::Number(number) => self.scratch.push_plain(Text::rounded(number).as_str()),
                 _ => {}
             }
@@ -264,8 +267,15 @@ impl Evaluation<'_> {
     }
 }
 
+/// The order of two numbers; what is none is before and behind nothing.
+#[inline]
+pub(super) fn in_order(a: f64, b: f64) -> Ordering {
+    a.partial_cmp(&b).unwrap_or(Ordering::Equal)
+}
+
 impl Order {
-    fn holds(self, found: Ordering) -> bool {
+    #[inline]
+    pub(super) fn holds(self, found: Ordering) -> bool {
         match self {
             Order::Less => found == Ordering::Less,
             Order::LessOrEqual => found != Ordering::Greater,

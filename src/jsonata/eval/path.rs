@@ -148,7 +148,7 @@ impl Evaluation<'_> {
     }
 
     /// A sequence of what was pushed since `mark`.
-    fn sequence(&mut self, mark: usize) -> Result<Item> {
+    pub(super) fn sequence(&mut self, mark: usize) -> Result<Item> {
         match self.memory.stack[mark..] {
             [] => Ok(Item::Nothing),
             [item] if !item.is_array() => {

@@ -19,6 +19,7 @@ use std::sync::LazyLock;
 
 use super::eval::{Evaluation, Result};
 use super::item::{Frame, Function, Item};
+use super::program::Fold;
 use super::signature::Signature;
 use super::{Options, error::QueryError};
 
@@ -153,6 +154,18 @@ pub(super) fn find(name: &str, options: Options) -> Item {
     }
     let found = ROWS.iter().position(|row| row.0 == name);
     found.map_or(Item::Nothing, |at| Item::Function(Function::Native(at as u16)))
+}
+
+/// Is it the function that `fold` stands for?
+pub(super) fn is_fold(index: u16, fold: Fold) -> bool {
+    let run: Run = match fold {
+        Fold::Sum => numeric::sum,
+        Fold::Average => numeric::average,
+        Fold::Max => numeric::max,
+        Fold::Min => numeric::min,
+        Fold::Count => array::count,
+    };
+    std::ptr::fn_addr_eq(get(index).run, run)
 }
 
 pub(super) fn is_clone(index: u16) -> bool {
