@@ -14,10 +14,13 @@ pub(super) const HEIGHT_MAX: usize = 128;
 pub(super) fn parse(text: &str, has_2_1: bool) -> Parsed {
     let lexer = Lexer::new(text, has_2_1);
     let token = Token { kind: TokenKind::End, at: 0 };
-    let mut parser = Parser { lexer, token, depth: 0, height: 0 };
+    let mut parser = Parser { lexer, token, is_cut_short: false, depth: 0, height: 0 };
     parser.read(false)?;
     let ast = parser.expression(0)?;
     match parser.token.kind {
+        TokenKind::End if parser.is_cut_short => {
+            Err(QueryError::new(Code::S0207).at(parser.token.at))
+        }
         TokenKind::End => Ok(ast),
         _ => Err(parser.unexpected(Code::S0201)),
     }
@@ -27,6 +30,8 @@ struct Parser<'a> {
     lexer: Lexer<'a>,
     /// The next token.
     token: Token,
+    /// An operand was missing at the end.
+    is_cut_short: bool,
     depth: usize,
     /// The tallest of the expressions parsed since it was last set to 0.
     height: usize,
@@ -117,7 +122,11 @@ impl Parser<'_> {
     fn operand(&mut self, token: Token) -> Parsed {
         let at = token.at;
         let kind = match token.kind {
-            TokenKind::End => return Err(QueryError::new(Code::S0207).at(at)),
+            // What is still open is complained of first.
+            TokenKind::End => {
+                self.is_cut_short = true;
+                Kind::Null
+            }
             TokenKind::Name(name) => Kind::Name(name),
             TokenKind::Variable(name) => Kind::Variable(name),
             TokenKind::String(text) => Kind::String(text),

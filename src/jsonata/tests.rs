@@ -226,3 +226,33 @@ fn parentheses_that_only_group_change_nothing() {
     gives("{'k': 1, 'l': nothing}", nested, r#"{"k":1}"#);
     fails("{'k': 1, 'k': 2}", Code::D1009);
 }
+
+#[test]
+fn as_the_reference_implementation_has_it() {
+    // What is open is complained of before what is missing.
+    for text in ["(1 +", "[1,", "f(", "a[", "{\"a\":", "function($x){1 +"] {
+        fails(text, Code::S0203);
+    }
+    for text in ["1 +", "a.", "a ? b :", "$x :=", ""] {
+        fails(text, Code::S0207);
+    }
+    // The match behind the last one that is wanted is looked for.
+    fails("$match('abab', /a*/, 1)", Code::D1004);
+    fails("$replace('abab', /b*/, 'z', 1)", Code::D1004);
+    gives("$match('abab', /a/, 1).index", "null", "0");
+    fails("$formatNumber(1, '0e')", Code::D3093);
+    // Functions are true but where `$boolean` is asked, and but for regular expressions.
+    gives("true and $uppercase", "null", "true");
+    gives("function($x){$x} ? 1 : 2", "null", "1");
+    gives("/a/ ? 1 : 2", "null", "2");
+    gives("[$boolean($uppercase), $not($uppercase)]", "null", "[false,true]");
+}
+
+#[test]
+fn texts_are_joined() {
+    let document = r#"{"a":"x\"","b":"\u0041\ud83d\ude00","c":1.50,"d":-0,"e":true,"f":1e999}"#;
+    gives("a & '-' & b", document, r#""x\"-A😀""#);
+    gives("a & missing & c & d & e & null", document, r#""x\"1.50truenull""#);
+    let error = evaluate("a & f", document, Limits::default()).map_err(|e| e.code());
+    assert_eq!(error, Err(Code::D1001));
+}

@@ -134,14 +134,19 @@ impl Query {
 
     /// Its value, where it is a path of names and leads somewhere.
     #[inline]
-    fn followed(&self, frame: &Frame<'_>) -> Option<Value> {
+    fn followed(&self, frame: &mut Frame<'_>) -> Option<Value> {
         let (source, keys) = self.expression.path()?;
-        let scratch = &*frame.scope.scratch;
+        let scratch = &mut *frame.scope.scratch;
         let start = match &self.sources[source] {
             Source::Input => frame.states.input,
             Source::Result => frame.states.result?,
             Source::ErrorOutput => frame.states.error_output?,
             Source::Variable(key) => scratch.get(frame.scope.context.variables(), key)?,
+            Source::Context => {
+                let [group, field, ..] = keys else { return None };
+                let field = frame.scope.context.field(scratch, group.name(), field.name())?;
+                return keys[2..].iter().try_fold(field, |value, key| scratch.get(value, key));
+            }
             _ => return None,
         };
         keys.iter().try_fold(start, |value, key| scratch.get(value, key))

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::scratch::Scratch;
 use super::text::{CHUNK, append_short, escape_into};
-use super::value::{Shape, Value};
+use super::value::{ESCAPED, Shape, UNUSUAL, Value};
 
 /// JSON string text, without quotes, that is appended often.
 #[derive(Clone, Debug)]
@@ -54,6 +54,27 @@ impl Scratch {
             let from = string.offset as usize + 1;
             self.repeat(from + part.start..from + part.end);
         }
+    }
+
+    /// The string of what strings say, one behind the other; `None` where one is no string.
+    pub fn join(&mut self, parts: &[Value]) -> Option<Value> {
+        let start = self.bytes.len();
+        let (mut flags, mut size) = (0, 2);
+        for part in parts {
+            if part.shape() != Shape::String {
+                return None;
+            }
+            size += part.len as usize;
+            flags |= part.flags & (ESCAPED | UNUSUAL);
+        }
+        self.bytes.reserve(size + CHUNK);
+        self.bytes.push(b'"');
+        for part in parts {
+            let (from, to) = (part.offset + 1, part.offset + part.len - 1);
+            self.repeat(from as usize..to as usize);
+        }
+        self.bytes.push(b'"');
+        Some(self.scalar_from(start, Shape::String, flags))
     }
 
     /// Appends a literal to the open string.

@@ -267,7 +267,7 @@ impl Scratch {
         self.scalar_from(start, Shape::String, flags)
     }
 
-    fn scalar_from(&self, start: usize, shape: Shape, flags: u8) -> Value {
+    pub(super) fn scalar_from(&self, start: usize, shape: Shape, flags: u8) -> Value {
         let len = (self.bytes.len() - start) as u32;
         Value { offset: start as u32, len, link: 0, tag: Tag::of(shape), flags, height: 0 }
     }

@@ -2,7 +2,7 @@
 
 use super::{Evaluation, Result, size_of_text};
 use crate::jsonata::error::{Code, EXCERPT_MAX, QueryError, shortened};
-use crate::jsonata::item::{CONS, Item, KEEP, OUTER};
+use crate::jsonata::item::{CONS, Closure, Function, Item, KEEP, OUTER};
 use crate::jsonata::number::Text;
 use crate::value::{Kind, Value};
 
@@ -16,7 +16,8 @@ impl Evaluation<'_> {
     /// Is it true, as `$boolean` says? Nothing is false.
     pub fn truth(&self, item: Item) -> Result<bool> {
         match item {
-            Item::Nothing | Item::Function(_) | Item::Tuple(_) => Ok(false),
+            Item::Nothing | Item::Tuple(_) => Ok(false),
+            Item::Function(function) => Ok(self.is_function_true(function)),
             Item::Number(_) => Ok(self.is_number(item)? && self.number(item) != Some(0.0)),
             Item::Record(record) => Ok(record.len > 0),
             Item::List(_) => self.any_truth(item),
@@ -31,6 +32,14 @@ impl Evaluation<'_> {
                 }
             },
         }
+    }
+
+    /// In the reference implementation most functions are objects that have members; what matches a
+    /// regular expression is none.
+    fn is_function_true(&self, function: Function) -> bool {
+        let Function::Closure(id) = function else { return true };
+        let closure = self.memory.closures[id as usize];
+        !matches!(closure, Closure::Regex(_) | Closure::NextMatch { .. })
     }
 
     fn any_truth(&self, array: Item) -> Result<bool> {

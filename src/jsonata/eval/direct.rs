@@ -9,6 +9,9 @@ use crate::jsonata::number::Text;
 use crate::jsonata::program::{Arithmetic, GroupId, KeyId, Node, NodeId, Order, Span};
 use crate::value::{Kind, Value};
 
+/// Operands of a `&` that are put together at once.
+const PARTS_MAX: usize = 8;
+
 /// How a test comes out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -259,17 +262,14 @@ impl Evaluation<'_> {
     fn direct_concat(&mut self, operands: Span, input: Value, frame: Frame) -> Option<Item> {
         let program = self.program;
         let operands = &program.children[operands.indexes()];
+        if let Some(joined) = self.joined(operands, input) {
+            return Some(Item::Json(joined));
+        }
         if operands.iter().any(|id| makes_text(&program.nodes[id.index()])) {
             return None;
         }
         let (open, before) = (self.scratch.open_string(), self.scratch.used());
         for operand in operands {
-            if let Some(text) = self.glanced(*operand, input)
-                && text.kind() == Kind::String
-            {
-                self.scratch.push_scalar(text);
-                continue;
-            }
             match self.direct(*operand, input, frame)? {
                 Item::Nothing => {}
                 Item::Json(value) if !is_container(value) => self.push_scalar(value)?,
@@ -278,11 +278,26 @@ impl Evaluation<'_> {
                 }
                 _ => return None,
             }
+            self.allow_string(self.scratch.used() - before).ok()?;
         }
-        let size = self.scratch.used() - before;
+        self.tick_bytes(self.scratch.used() - before).then_some(())?;
+        Some(Item::Json(self.scratch.close_string(open)))
+    }
+
+    /// `a & b`, of strings that one look finds.
+    #[inline]
+    fn joined(&mut self, operands: &[NodeId], input: Value) -> Option<Value> {
+        let mut parts = [Value::NULL; PARTS_MAX];
+        let parts = parts.get_mut(..operands.len())?;
+        let mut size = 0;
+        for (part, operand) in parts.iter_mut().zip(operands) {
+            *part = self.glanced(*operand, input)?;
+            (part.kind() == Kind::String).then_some(())?;
+            size += part.size_max();
+        }
         self.allow_string(size).ok()?;
         self.tick_bytes(size).then_some(())?;
-        Some(Item::Json(self.scratch.close_string(open)))
+        self.scratch.join(parts)
     }
 
     /// `{"a": b}`

@@ -219,9 +219,8 @@ impl Evaluation<'_> {
         for at in mark..self.mark() {
             match self.memory.stack[at] {
                 Item::Json(value) => {
-                    if self.push_scalar(value).is_none() {
-                        return Err(self.error(Code::D1001, Item::Json(value)));
-                    }
+                    let pushed = self.push_scalar(value);
+                    pushed.ok_or_else(|| self.error(Code::D1001, Item::Json(value)))?;
                 }
                 Item::Number(number) => self.scratch.push_plain(Text::rounded(number).as_str()),
                 _ => {}

@@ -32,7 +32,7 @@ impl Random {
 }
 
 fn expression(random: &mut Random, depth: u32) -> String {
-    let mut inner = |random: &mut Random| expression(random, depth.saturating_sub(1));
+    let inner = |random: &mut Random| expression(random, depth.saturating_sub(1));
     if depth == 0 || random.below(5) == 0 {
         let leaves =
             ["a", "b", "c", "d", "$", "$$", "1", "-3", "0", "'x'", "true", "null", "$v", "$v.b"];

@@ -96,8 +96,10 @@ impl Parts {
         let end = whole.iter().rposition(is_edge).map_or(whole.len(), |at| at + 1);
         let active = whole[start..end].to_vec();
         let at = active.iter().position(|c| *c == symbols.exponent);
+        // Right behind the active part it counts as well: an exponent without digits.
+        let is_bare = at.is_none() && whole.get(end) == Some(&symbols.exponent);
         let mantissa = active[..at.unwrap_or(active.len())].to_vec();
-        let exponent = at.map(|at| active[at + 1..].to_vec());
+        let exponent = at.map(|at| active[at + 1..].to_vec()).or(is_bare.then(Vec::new));
         let suffix: Vec<char> = whole[end..].to_vec();
         let (integer, fraction) = match mantissa.iter().position(|c| *c == symbols.decimal) {
             Some(at) => (mantissa[..at].to_vec(), mantissa[at + 1..].to_vec()),

@@ -108,10 +108,14 @@ impl Evaluation<'_> {
         each: &mut dyn FnMut(&mut Self, Found) -> Result<()>,
     ) -> Result<()> {
         let (mut from, mut count) = (0, 0.0);
-        while count < limit && (count == 0.0 || from < text.len()) {
+        // The match behind the last one is looked for all the same, and may be refused.
+        while count == 0.0 || from < text.len() {
             let Some(found) = self.regex_match(id, text, from)? else { break };
             if count > 0.0 && found.start == found.end {
                 return Err(self.stuck(id));
+            }
+            if count >= limit {
+                break;
             }
             from = found.end;
             each(self, found)?;

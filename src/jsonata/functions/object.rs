@@ -11,6 +11,7 @@ use super::Args;
 pub(super) fn boolean(e: &mut Evaluation<'_>, args: Args) -> Result<Item> {
     match e.arg(args, 0) {
         Item::Nothing => Ok(Item::Nothing),
+        Item::Function(_) => Ok(Item::bool(false)),
         item => e.truth(item).map(Item::bool),
     }
 }
@@ -18,6 +19,7 @@ pub(super) fn boolean(e: &mut Evaluation<'_>, args: Args) -> Result<Item> {
 pub(super) fn not(e: &mut Evaluation<'_>, args: Args) -> Result<Item> {
     match e.arg(args, 0) {
         Item::Nothing => Ok(Item::Nothing),
+        Item::Function(_) => Ok(Item::bool(true)),
         item => Ok(Item::bool(!e.truth(item)?)),
     }
 }
