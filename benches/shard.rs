@@ -122,6 +122,7 @@ fn shard(prepared: &Prepared, events: &Arc<Vec<Buffers>>, metrics: &Metrics) -> 
         pulse: Health::default().pulse("shard"),
         clock: Clock::system(),
         marker: Marker::unkept().expect("memory"),
+        callbacks: None,
     };
     let source = Memory { events: events.clone(), next: 0, committed: 0 };
     let lane = Lane {

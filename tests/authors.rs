@@ -36,7 +36,7 @@ tests:
 fn the_examples_pass_their_tests() {
     let (code, out, err) = says(&["test", "config/examples"], "");
     assert!(code == 0 && err.is_empty(), "{out}{err}");
-    assert!(out.contains("\n9 passed in ") && !out.contains('✗'), "{out}");
+    assert!(out.contains("\n15 passed in ") && !out.contains('✗'), "{out}");
     let (code, out, _) = says(&["test", "config/examples/event-fan-out/mocks.json"], "");
     assert!(code == 0 && out.contains("✓ SecondAttempt"), "{out}");
 }

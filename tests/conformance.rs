@@ -17,6 +17,7 @@ use conformance_matcher::compare;
 use expressway::machine::{Answer, Asked, Ended};
 use expressway::program::{Definition, Options, Program};
 use expressway::record::Wake;
+use expressway::step::{CallSite, StepId};
 use expressway::tasks::{Call, CallId, Mocks, Plan, Settings, TaskState, Tasks};
 use serde_json::{Value as Json, json};
 use tokio::task::LocalSet;
@@ -230,6 +231,7 @@ impl Mocked {
 
     fn reply(&mut self, asked: &Asked<'_>) -> Result<Option<Answer>, String> {
         self.requests.push(serde_json::from_slice(asked.arguments).expect("arguments are JSON"));
+        let (scope, step, visit, attempt) = (0, StepId(0), 1, asked.attempt);
         self.tasks.call(&Call {
             id: CallId(0, asked.call.to_bits()),
             plan: 0,
@@ -239,6 +241,8 @@ impl Mocked {
             arguments: asked.arguments,
             timeout: None,
             role: None,
+            site: CallSite { scope, step, visit, attempt },
+            token: None,
             execution: "case",
             now_ms: asked.now_ms,
         });

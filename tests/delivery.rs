@@ -25,8 +25,8 @@ use expressway::intrinsics::Random;
 use expressway::metrics::{Health, Metrics, PipelineNames, ShardCounters};
 use expressway::program::{Options, Program, compile};
 use expressway::shard::{
-    self, Clock, Control, Decode, Input, Key, Lane, Letters, NullValue, Outlet, Output as Shape,
-    Place, Plan, Policy, Settings, Shard, Suspects, Time, Transactions, Way, wake,
+    self, Clock, Control, Decode, Input, Issuer, Key, Lane, Letters, NullValue, Outlet,
+    Output as Shape, Place, Plan, Policy, Settings, Shard, Suspects, Time, Transactions, Way, wake,
 };
 use expressway::sinks::{Sink, TopicId};
 use expressway::sources::Source;
@@ -137,6 +137,8 @@ fn plan(program: Arc<Program>, ordering: shard::Ordering) -> Plan {
         window: ack::Limits { records: WINDOW, bytes: u64::MAX },
         batch_max: 8,
         failure_ratio: None,
+        issuer: Issuer { key: expressway::tasks::callbacks::Key::drawn(), links: None },
+        machines: Arc::from([]),
     }
 }
 
@@ -182,6 +184,7 @@ fn live_as(
         pulse: Health::default().pulse("shard"),
         clock,
         marker: stage.suspects.marker(0),
+        callbacks: None,
     };
     let lane = Lane { plan: plan.clone(), source: Some(source), sink: output, letters };
     let (control, tasks) = (Arc::new(Control::default()), vec![stage.tasks.clone()]);

@@ -201,6 +201,8 @@ impl Parking {
             arguments: &self.arguments,
             timeout: None,
             role: None,
+            site: self.execution.site(),
+            token: None,
             execution: "steady",
             now_ms: self.now_ms,
         });

@@ -138,6 +138,16 @@ impl Tracker {
         }
     }
 
+    /// Is the record at this offset settled? One that was not tracked yet is not.
+    pub fn is_settled(&self, offset: i64) -> bool {
+        let Some(first) = self.ring.front() else {
+            return self.commit_point.is_some_and(|point| offset < point);
+        };
+        let found = self.ring.binary_search_by_key(&offset, |entry| entry.offset);
+        let standing = found.ok().and_then(|at| self.ring.get(at)).map(|entry| entry.standing);
+        offset < first.offset || standing == Some(Standing::Settled)
+    }
+
     /// Records in the window: tracked and not confirmed.
     pub fn records(&self) -> usize {
         self.ring.len()
@@ -187,6 +197,19 @@ mod tests {
         assert_eq!((tracker.commit_point(), tracker.oldest_unsettled()), (None, Some(5)));
         tracker.settle(tickets[0], Settlement::DeadLettered);
         assert_eq!((tracker.commit_point(), tracker.oldest_unsettled()), (Some(11), None));
+    }
+
+    #[test]
+    fn what_is_settled_is_known_by_its_offset() {
+        let (mut tracker, tickets) = tracked(&[5, 9, 10]);
+        tracker.settle(tickets[1], Settlement::Ack);
+        let settled = |tracker: &Tracker| [4, 5, 9, 10, 11].map(|at| tracker.is_settled(at));
+        assert_eq!(settled(&tracker), [true, false, true, false, false]);
+        tracker.settle(tickets[0], Settlement::Ack);
+        tracker.settle(tickets[2], Settlement::Ack);
+        tracker.confirm(11);
+        assert_eq!(settled(&tracker), [true, true, true, true, false]);
+        assert!(!Tracker::new(WIDE).is_settled(4), "nothing is known yet");
     }
 
     #[test]

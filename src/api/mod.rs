@@ -1,8 +1,12 @@
 //! The operator's HTTP endpoint: one thread of its own, apart from the shards, one file a resource.
 
+mod answers;
+mod approve;
 mod livez;
 mod metrics;
 mod readyz;
+mod refusal;
+mod step_functions;
 
 use std::fmt;
 use std::io;
@@ -12,14 +16,20 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::routing::MethodRouter;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
+
+pub use answers::Answers;
 
 use crate::metrics::{Health, Metrics};
 
 /// How long a stop waits for answers that are under way.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Bytes of a request, beside twice an answer's own.
+const BODY_BYTES_MAX: usize = 1 << 20;
 
 /// What the resources read.
 #[derive(Clone, Debug)]
@@ -28,6 +38,8 @@ pub struct Shared {
     pub metrics: Arc<Metrics>,
     /// Whether the process works and may be given work.
     pub health: Health,
+    /// Where tasks are answered from outside; without it they are not.
+    pub answers: Option<Arc<Answers>>,
 }
 
 /// A resource.
@@ -41,7 +53,8 @@ pub struct Route {
 }
 
 /// Every resource there is.
-pub static ROUTES: &[Route] = &[livez::ROUTE, metrics::ROUTE, readyz::ROUTE];
+pub static ROUTES: &[Route] =
+    &[approve::ROUTE, livez::ROUTE, metrics::ROUTE, readyz::ROUTE, step_functions::ROUTE];
 
 /// The endpoint as it serves; stops when dropped.
 #[derive(Debug)]
@@ -109,7 +122,10 @@ impl Drop for Server {
 
 fn router(shared: Shared) -> Router {
     let add = |router: Router<Shared>, route: &Route| router.route(route.path, (route.handler)());
-    ROUTES.iter().fold(Router::new(), add).with_state(shared)
+    // An output is escaped once more within its request.
+    let output_max = shared.answers.as_ref().map_or(0, |answers| answers.output_max);
+    let body_max = output_max.saturating_mul(2).saturating_add(BODY_BYTES_MAX);
+    ROUTES.iter().fold(Router::new(), add).layer(DefaultBodyLimit::max(body_max)).with_state(shared)
 }
 
 async fn serve(listener: TcpListener, router: Router, stopped: oneshot::Receiver<()>) {
@@ -162,7 +178,8 @@ mod tests {
     fn server() -> (Server, Health) {
         let pipelines = vec![PipelineNames { pipeline: "iot".to_owned(), states: Vec::new() }];
         let health = Health::default();
-        let shared = Shared { metrics: Arc::new(Metrics::new(pipelines)), health: health.clone() };
+        let metrics = Arc::new(Metrics::new(pipelines));
+        let shared = Shared { metrics, health: health.clone(), answers: None };
         let server = start(SocketAddr::from(([127, 0, 0, 1], 0)), shared);
         (server.expect("a free port can be listened on"), health)
     }
@@ -179,7 +196,8 @@ mod tests {
     #[test]
     fn every_route_answers() {
         let (server, _) = server();
-        for route in ROUTES {
+        let is_there = |route: &&Route| route.path != approve::ROUTE.path;
+        for route in ROUTES.iter().filter(is_there) {
             assert!(get(&server, route.path).starts_with("HTTP/1.1 200"), "{}", route.path);
         }
         assert!(get(&server, "/nothing").starts_with("HTTP/1.1 404"));
@@ -200,8 +218,8 @@ mod tests {
     #[test]
     fn a_port_in_use_is_explained() {
         let (first, _) = server();
-        let shared =
-            Shared { metrics: Arc::new(Metrics::new(Vec::new())), health: Health::default() };
+        let metrics = Arc::new(Metrics::new(Vec::new()));
+        let shared = Shared { metrics, health: Health::default(), answers: None };
         let error = start(first.address(), shared).expect_err("the port is taken").to_string();
         assert!(error.contains("set http.listen to a free one"), "{error}");
     }

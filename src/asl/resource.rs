@@ -121,6 +121,30 @@ impl Resource {
         }
     }
 
+    /// Is it answered from outside, by whoever has its token?
+    pub fn has_token(&self) -> bool {
+        matches!(self, Resource::Activity { .. }) || self.pattern() == Pattern::WaitForTaskToken
+    }
+
+    /// Is something named after the call's place in its execution: a token, a job, an execution?
+    pub fn is_named_by_site(&self) -> bool {
+        self.has_token()
+            || self.pattern() != Pattern::RequestResponse
+            || self.is_integration("states", "startExecution")
+            || matches!(self, Resource::AwsSdk(call) if call.service == "sfn")
+    }
+
+    /// What is called first where a token is waited for: the same without that; otherwise itself.
+    pub fn without_token(&self) -> Resource {
+        let mut plain = self.clone();
+        if let Resource::Integration(call) | Resource::AwsSdk(call) = &mut plain
+            && call.pattern == Pattern::WaitForTaskToken
+        {
+            call.pattern = Pattern::RequestResponse;
+        }
+        plain
+    }
+
     /// Is it this integration, `("kafka", "produce")` say, whatever the pattern?
     pub fn is_integration(&self, service: &str, action: &str) -> bool {
         let Resource::Integration(call) = self else {

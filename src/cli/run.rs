@@ -82,7 +82,8 @@ fn run(config: &Config, prepared: &[Prepared], rates: &Rates) -> anyhow::Result<
         Listen::Off => None,
         Listen::At(address) => {
             let (metrics, health) = (engine.metrics.clone(), engine.health.clone());
-            Some(api::start(address, api::Shared { metrics, health })?)
+            let answers = Some(Arc::new(api::Answers::new(engine.desk.clone(), config)));
+            Some(api::start(address, api::Shared { metrics, health, answers })?)
         }
     };
     let address = server.as_ref().map(|server| server.address().to_string());

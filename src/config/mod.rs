@@ -2,6 +2,7 @@
 //! comment and default, by the macros of `section`; [`reference()`] makes `config/engine.toml` of them.
 
 mod aws;
+mod callbacks;
 mod engine;
 mod environment;
 mod kafka;
@@ -24,6 +25,7 @@ use crate::fault::{Diagnostic, Location};
 use section::{Check, Findings, Setting, section};
 
 pub use aws::{Aws, AwsTarget, AwsTargets, AwsTasks, Functions, Url};
+pub use callbacks::Callbacks;
 pub use engine::{
     DOCUMENT_DEPTH_LIMIT, DOCUMENT_SIZE_LIMIT, Engine, Format, HTTP_PORT, Http, Level, Listen, Log,
     Shards, SuspectsFile,
@@ -32,8 +34,8 @@ pub use environment::PREFIX as ENVIRONMENT_PREFIX;
 pub use kafka::{Kafka, Properties, Property};
 pub use output::{DeadLetter, DeadLetterTarget, Headers, Key, Output, OutputValue, Place, Target};
 pub use pipeline::{
-    Connection, Connections, Decode, Delivery, FailurePolicy, HttpTasks, Input, NullValue, OAuth,
-    OnFailure, Ordering, Pipeline, ProduceTasks, RecordRetry, Substitutions,
+    Connection, Connections, Decode, Delivery, FailurePolicy, HttpTasks, Input, JobTasks,
+    NullValue, OAuth, OnFailure, Ordering, Pipeline, ProduceTasks, RecordRetry, Substitutions,
 };
 pub use reference::reference;
 pub use secret::{Secret, Secrets};
@@ -47,6 +49,12 @@ section! {
         engine: Engine = Engine::default();
         /// The operator's HTTP endpoint: /metrics, /livez, /readyz.
         http: Http = Http::default();
+        /// Answers from outside: task tokens, activities and approval links.
+        callbacks: Callbacks = Callbacks::default();
+        /// State machines that executions may start by name (states:startExecution), and where their
+        /// definitions are. They run in this process, as pipelines' definitions do by the pipelines'
+        /// names.
+        machines: Machines = Machines::default(), example r#"{ "Refund" = "refund.asl.json" }"#;
         /// The log, on standard error.
         log: Log = Log::default();
         /// Kafka: one cluster for all pipelines.
@@ -55,6 +63,20 @@ section! {
         aws: Aws = Aws::default();
         /// A pipeline: source, definition, output, failure policy. Write as many as you like.
         pipeline: Vec<Pipeline> = Vec::new();
+    }
+}
+
+/// Definitions by the names of their state machines.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Machines(pub BTreeMap<String, std::path::PathBuf>);
+
+impl Setting for Machines {
+    fn read(node: &tree::Node, findings: &mut Findings<'_>) -> Option<Machines> {
+        secret::read_map(node, findings).map(Machines)
+    }
+
+    fn write(&self) -> section::Written {
+        secret::write_map(&self.0)
     }
 }
 
@@ -135,8 +157,9 @@ pub fn without_secrets(text: &str) -> String {
 }
 
 /// Where values of the user's own making are that may be secrets, a list's index as `*`.
-const SECRET_PLACES: [&str; 5] = [
+const SECRET_PLACES: [&str; 6] = [
     "/aws/secret_access_key",
+    "/callbacks/key",
     "/kafka/properties/",
     "/kafka/consumer/",
     "/kafka/producer/",

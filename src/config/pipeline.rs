@@ -80,6 +80,8 @@ section! {
         /// Tasks that call AWS. Where the definition is strict_aws, their results have the metadata
         /// that AWS adds (SdkHttpMetadata, SdkResponseMetadata).
         aws: AwsTasks = AwsTasks::default();
+        /// Tasks that wait for a job (.sync).
+        jobs: JobTasks = JobTasks::default();
     }
 }
 
@@ -397,6 +399,24 @@ impl Setting for Substitutions {
 
     fn write(&self) -> Written {
         write_map(&self.0)
+    }
+}
+
+section! {
+    /// Tasks that wait for a job (.sync).
+    default JobTasks {
+        /// A job is asked after so long after its start, and then less and less often.
+        poll_interval: Duration = Duration::from_secs(1);
+        /// But at least so often.
+        poll_interval_max: Duration = Duration::from_secs(30);
+    }
+}
+
+impl Check for JobTasks {
+    fn check(&self, node: &Node, findings: &mut Findings<'_>) {
+        if self.poll_interval.is_zero() {
+            findings.refuse(node, "poll_interval", "jobs.poll_interval must be above 0.");
+        }
     }
 }
 

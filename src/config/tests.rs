@@ -274,8 +274,16 @@ fn the_examples_of_the_reference_are_valid() {
         };
     let text: String = reference().lines().map(uncomment).collect();
     assert!(text.contains("\nproducer = {") && text.contains("\nfailure_ratio_max = "));
-    let findings =
-        parsed(&text, &[("PASSWORD", "x"), ("BILLING_TOKEN", "x"), ("EMULATOR_SECRET", "x")]).err();
+    let findings = parsed(
+        &text,
+        &[
+            ("PASSWORD", "x"),
+            ("BILLING_TOKEN", "x"),
+            ("EMULATOR_SECRET", "x"),
+            ("CALLBACK_KEY", "sixteen or more x"),
+        ],
+    )
+    .err();
     // Alternatives exclude each other; nothing else may be wrong with them.
     for finding in findings.unwrap_or_default() {
         assert!(["SOURCE", "OUTPUT", "DEAD_LETTER"].contains(&finding.code), "{finding:?}");

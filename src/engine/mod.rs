@@ -1,8 +1,10 @@
 //! Start, look after, drain, stop: a configuration becomes shards on threads, and ends in order.
 
 mod aws;
+mod callbacks;
 mod crashes;
 mod ends;
+mod machines;
 mod once;
 mod prepare;
 mod progress;
@@ -10,6 +12,7 @@ mod watchdog;
 mod window;
 
 pub use aws::client_settings;
+pub use callbacks::{CALLBACK_SETTINGS, callback_warnings, now_ms};
 pub use ends::{consumer_properties, producer_properties};
 pub use once::{NOT_COVERED, once_warnings};
 pub use prepare::{
@@ -37,6 +40,7 @@ use crate::shard::{
     Clock, Control, Halt, Lane, Phase, Settings, Shard, Suspects, pin_to_core, wake,
 };
 use crate::sources::kafka::{KafkaSource, Lag};
+use crate::tasks::callbacks::{Desk, Inbox};
 
 /// How long shards may take to end once they were told to end at once.
 const QUIT_BOUND: Duration = Duration::from_secs(5);
@@ -75,6 +79,8 @@ pub struct Engine {
     pub metrics: Arc<Metrics>,
     /// Whether it is alive and ready.
     pub health: Health,
+    /// Where its tasks are answered from outside.
+    pub desk: Arc<Desk>,
     workers: Vec<Worker>,
     sources: Vec<Option<KafkaSource>>,
     pipelines: Vec<Arc<str>>,
@@ -113,9 +119,16 @@ impl Engine {
         health.not_ready("engine", "starting");
         let shards = config.engine.shards.count();
         let wakes: Vec<(Wake, Arc<Notify>)> = (0..shards).map(|_| wake()).collect();
+        let bare: Vec<Wake> = wakes.iter().map(|(wake, _)| wake.clone()).collect();
+        let key = callbacks::issuer(&config.callbacks).key;
+        let (desk, inboxes) = Desk::open(key, config.callbacks.queue_max as usize, &bare);
+        for activity in prepared.iter().flat_map(|it| it.tasks.activities()) {
+            desk.add_activity(activity, true, callbacks::now_ms());
+        }
         let mut engine = Engine {
             metrics,
             health,
+            desk,
             workers: Vec::new(),
             sources: Vec::new(),
             pipelines: prepared.iter().map(|it| it.plan.name.clone()).collect(),
@@ -139,7 +152,6 @@ impl Engine {
                 .collect();
             sinks.push(of_shard?);
         }
-        let bare: Vec<Wake> = wakes.iter().map(|(wake, _)| wake.clone()).collect();
         let mut ends: Vec<Vec<_>> = (0..shards).map(|_| Vec::new()).collect();
         for (index, pipeline) in config.pipeline.iter().enumerate() {
             let (source, of_shards) = ends::open_source(config, pipeline, index, &bare)?;
@@ -149,7 +161,8 @@ impl Engine {
                 shard.push(end);
             }
         }
-        for (at, ((pair, sinks), sources)) in wakes.into_iter().zip(sinks).zip(ends).enumerate() {
+        let pairs = wakes.into_iter().zip(inboxes);
+        for (at, ((pair, sinks), sources)) in pairs.zip(sinks).zip(ends).enumerate() {
             let lanes = prepared.iter().zip(sinks).zip(sources);
             let lanes =
                 lanes.map(|((it, ends::Sinks { output, letters, transactions }), source)| {
@@ -176,7 +189,7 @@ impl Engine {
         shards: usize,
         lanes: Vec<Lane>,
         prepared: &[Prepared],
-        pair: (Wake, Arc<Notify>),
+        (pair, inbox): ((Wake, Arc<Notify>), Inbox),
     ) -> Result<(), StartError> {
         let control = Arc::new(Control::default());
         let settings = Settings {
@@ -186,6 +199,7 @@ impl Engine {
             pulse: self.health.pulse(&format!("shard {at}")),
             clock: Clock::system(),
             marker: self.suspects.marker(at),
+            callbacks: Some((inbox, callbacks::limits(&config.callbacks))),
         };
         let counters = ShardCounters::new(&self.metrics);
         let plans = prepared.iter().map(|it| it.tasks.clone()).collect();

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::once::{NOT_COVERED, once_warnings};
 use super::window::{WINDOW_TOO_SMALL, window_warnings};
+use super::{callbacks, machines};
 use crate::asl::codes;
 use crate::asl::source::Substitutions;
 use crate::config::{self, Config, Pipeline};
@@ -72,6 +73,10 @@ fn prepare_one(config: &Config, pipeline: &Pipeline) -> Result<(Prepared, Refuse
     refused.findings.extend(window_warnings(config, pipeline, &program).into_iter().map(warning));
     let warning = |message| Diagnostic::warning(NOT_COVERED, message, Location::default());
     refused.findings.extend(once_warnings(config, pipeline, &program).into_iter().map(warning));
+    let warning =
+        |message| Diagnostic::warning(callbacks::CALLBACK_SETTINGS, message, Location::default());
+    let warnings = callbacks::callback_warnings(config, &program, &refused.text);
+    refused.findings.extend(warnings.into_iter().map(warning));
     let name = machine_name(file);
     let tasks = plan_tasks(config, pipeline, &program);
     let tasks = tasks.map_err(|unanswered| refused.findings.extend(unanswered.findings())).ok();
@@ -79,6 +84,10 @@ fn prepare_one(config: &Config, pipeline: &Pipeline) -> Result<(Prepared, Refuse
     match (tasks, output) {
         (Some(tasks), Some(output)) => {
             let plan = plan_of(config, pipeline, program, &name, output);
+            let settings = task_settings(config, pipeline);
+            let machines =
+                machines::machines_of(config, pipeline, &plan.program, plan.limits, &settings)?;
+            let plan = shard::Plan { machines, ..plan };
             Ok((Prepared { plan: Arc::new(plan), tasks: Arc::new(tasks) }, refused))
         }
         _ => Err(refused),
@@ -185,6 +194,8 @@ fn plan_of(
         },
         batch_max: engine.batch_records_max as usize,
         failure_ratio: pipeline.failure_ratio_max.map(|max| (max, pipeline.failure_ratio_window)),
+        issuer: callbacks::issuer(&config.callbacks),
+        machines: Arc::from([]),
     }
 }
 
@@ -245,6 +256,12 @@ fn task_settings(config: &Config, pipeline: &Pipeline) -> tasks::Settings {
         produce: Some(produce(config, pipeline)),
         objects: pipeline.objects.clone().map(|folder| tasks::ObjectSettings { folder }),
         aws: Some(super::aws::task_settings(config, pipeline)),
+        jobs: tasks::JobSettings {
+            poll_interval: pipeline.jobs.poll_interval,
+            poll_interval_max: pipeline.jobs.poll_interval_max,
+        },
+        has_callbacks: config.http.listen != config::Listen::Off,
+        machines: machines::names(config),
     }
 }
 
@@ -258,7 +275,7 @@ pub struct Unanswered {
 }
 
 impl Unanswered {
-    fn findings(self) -> impl Iterator<Item = Diagnostic> {
+    pub(super) fn findings(self) -> impl Iterator<Item = Diagnostic> {
         let about_mocks =
             |message| Diagnostic::error(codes::UNSUPPORTED_RESOURCE, message, Location::default());
         self.definition.into_iter().chain(self.mocks.into_iter().map(about_mocks))

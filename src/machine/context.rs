@@ -6,7 +6,26 @@ use super::thread::{Item, NONE, Thread};
 use crate::asl::resource::Pattern;
 use crate::expr::{Context, Timestamp};
 use crate::states::Step;
+use crate::step::CallSite;
 use crate::value::{Scratch, Value};
+
+/// What a person decides with a click.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// `approve`: the task succeeds with `{"Status": "Approved"}`.
+    Approve,
+    /// `reject`: the task succeeds with `{"Status": "Rejected"}`.
+    Reject,
+}
+
+impl std::fmt::Display for Decision {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Decision::Approve => "approve",
+            Decision::Reject => "reject",
+        })
+    }
+}
 
 /// Who an execution is. Asked only by expressions that read `$$`, so that names cost nothing
 /// otherwise.
@@ -34,6 +53,17 @@ pub trait Identity {
     fn redrive_count(&self) -> Option<i64> {
         None
     }
+    /// `$$.Task.Token`: what an answer to the call at this site must bring along.
+    fn token(&self, site: &CallSite) -> String {
+        let CallSite { scope, step, visit, attempt } = *site;
+        format!("{}.{scope:x}.{}.{visit}.{attempt}", self.name(), step.0)
+    }
+    /// `$$.Task.ApproveUrl`, `$$.Task.RejectUrl`: where a person answers that call with a click.
+    /// `None` where nobody serves such pages.
+    fn link(&self, site: &CallSite, decision: Decision, now_ms: i64) -> Option<String> {
+        let _ = (site, decision, now_ms);
+        None
+    }
     /// `$$.Source`: where the record stood. `None` without a stream.
     fn source(&self, scratch: &mut Scratch) -> Option<Value> {
         let _ = scratch;
@@ -51,8 +81,6 @@ pub(super) struct ContextObject<'a> {
     pub item: &'a Item,
     /// Where that Map's items come from.
     pub sources: &'a [(u32, Value)],
-    /// The thread and the number of the call that may come of this.
-    pub call: (u32, u32),
 }
 
 /// `$$.Map.Item.Source` of items that are in the state's own data.
@@ -63,7 +91,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
     ("Execution", &["Id", "Input", "StartTime", "Name", "RoleArn", "RedriveCount"]),
     ("StateMachine", &["Id", "Name"]),
     ("State", &["Name", "EnteredTime", "RetryCount"]),
-    ("Task", &["Token"]),
+    ("Task", &["Token", "ApproveUrl", "RejectUrl"]),
     ("Map", &["Item"]),
 ];
 
@@ -74,11 +102,16 @@ impl ContextObject<'_> {
         step.is_retried().then_some(self.thread.attempt)
     }
 
-    /// The call that `$$.Task.Token` is made from, in tasks that wait for it.
-    fn token(&self) -> Option<(u32, u32)> {
+    /// Where the call is made, in tasks that wait for their token.
+    fn site(&self) -> Option<CallSite> {
         let Step::Task(task) = self.machine.program.step(self.thread.step) else { return None };
         let pattern = self.machine.program.resource(task.resource()).parsed.pattern();
-        (pattern == Pattern::WaitForTaskToken).then_some(self.call)
+        (pattern == Pattern::WaitForTaskToken).then(|| self.thread.site())
+    }
+
+    /// Where a person answers the call with a click.
+    fn link(&self, decision: Decision) -> Option<String> {
+        self.machine.identity.link(&self.site()?, decision, self.machine.now_ms)
     }
 
     /// `$$.Map.Item`
@@ -122,10 +155,9 @@ impl ContextObject<'_> {
             ("State", "RetryCount") => {
                 return self.retry_count().map(|count| scratch.integer(count.into()));
             }
-            ("Task", "Token") => {
-                let (thread, number) = self.token()?;
-                format!("{}.{thread}.{number}", self.machine.identity.name())
-            }
+            ("Task", "Token") => self.machine.identity.token(&self.site()?),
+            ("Task", "ApproveUrl") => self.link(Decision::Approve)?,
+            ("Task", "RejectUrl") => self.link(Decision::Reject)?,
             ("Map", "Item") => return self.item(scratch),
             _ => return None,
         };
@@ -133,8 +165,7 @@ impl ContextObject<'_> {
     }
 
     fn group(&self, scratch: &mut Scratch, name: &str, fields: &[&str]) -> Option<Value> {
-        if (name == "Task" && self.token().is_none()) || (name == "Map" && self.item.index == NONE)
-        {
+        if (name == "Task" && self.site().is_none()) || (name == "Map" && self.item.index == NONE) {
             return None;
         }
         let mark = scratch.mark();

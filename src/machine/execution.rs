@@ -9,7 +9,7 @@ use super::fork::Fork;
 use super::thread::{NONE, Phase, Thread};
 use crate::intrinsics::Random;
 use crate::jsonata::Memory;
-use crate::step::{CallNumber, StepId};
+use crate::step::{CallNumber, CallSite, StepId};
 use crate::value::Value;
 
 /// The events of an execution, or of a distributed Map's iteration, and its input.
@@ -102,6 +102,7 @@ impl Execution {
         self.thread.writes = Value::NULL;
         self.thread.attempt = 0;
         self.thread.call = 0;
+        self.thread.visits.clear();
         self.calls = 0;
         self.history = History { input, events: 1 };
         self.started_ms = now_ms;
@@ -117,6 +118,11 @@ impl Execution {
     /// The number of the last call.
     pub fn call(&self) -> CallNumber {
         CallNumber { thread: self.current, number: self.thread.call }
+    }
+
+    /// Where the last call is made; visits count only where the program has tokens.
+    pub fn site(&self) -> CallSite {
+        self.thread.site()
     }
 
     /// Which try of the current state this is, 0 for the first.
@@ -181,6 +187,7 @@ impl Execution {
         // The main thread is the first again, and all others are free.
         self.current = 0;
         self.thread.fork = NONE;
+        self.thread.scope = 0;
         self.thread.history = 0;
         self.thread.item = super::thread::Item::NONE;
         self.free_threads.clear();
@@ -246,6 +253,16 @@ impl Execution {
         waits.then_some(call.thread)
     }
 
+    /// A call is still worked on, or is only now: its heartbeat starts again.
+    pub(super) fn beat(&mut self, call: CallNumber, now_ms: i64) {
+        let (Some(caller), deadline_ms) = (self.caller(call), self.deadline_ms) else { return };
+        let thread = match caller == self.current {
+            true => &mut self.thread,
+            false => &mut self.threads[caller as usize],
+        };
+        thread.wait_for_task(now_ms, deadline_ms, true);
+    }
+
     /// Makes another thread the current one.
     pub(super) fn switch_to(&mut self, next: u32) {
         if next == self.current {
@@ -303,10 +320,13 @@ impl Execution {
         self.forks[fork as usize].running += 1;
         let parent = self.parent(fork);
         let (variables, item, history) = (parent.variables, parent.item, parent.history);
+        let scope = parent.scope_of(place);
         let thread = &mut self.threads[index as usize];
         (thread.fork, thread.place, thread.phase) = (fork, place, Phase::Ready);
         (thread.variables, thread.item, thread.history) = (variables, item, history);
         thread.writes = Value::NULL;
+        thread.scope = scope;
+        thread.visits.clear();
         index
     }
 

@@ -190,14 +190,12 @@ impl Machine<'_> {
         (fork, state): (u32, &Map),
         item: &Item,
     ) -> Result<Value, StateError> {
-        let Execution { thread, current, forks, history, random, started_ms, queries, .. } =
-            execution;
+        let Execution { thread, forks, history, random, started_ms, queries, .. } = execution;
         let started_ms = *started_ms;
-        let call = (*current, 0);
         let map = forks[fork as usize].map.as_ref();
         let sources = map.map_or(&[][..], |map| &map.sources);
         let mut context =
-            ContextObject { machine: self, history, started_ms, thread, item, sources, call };
+            ContextObject { machine: self, history, started_ms, thread, item, sources };
         let input = map.map_or(Value::NULL, |map| map.input);
         let plain = match item.key.is_null() {
             true => item.value,

@@ -24,7 +24,7 @@ mod observer;
 mod rehearsal;
 mod thread;
 
-pub use context::Identity;
+pub use context::{Decision, Identity};
 pub use execution::Execution;
 pub use observer::Observer;
 pub use rehearsal::{Answer, Ask, Asked, Ended, GivenUp, Rehearsal};
@@ -34,7 +34,7 @@ use std::time::Duration;
 use context::ContextObject;
 use thread::{NONE, Phase, Thread};
 
-use crate::asl::resource::Pattern;
+use crate::asl::resource::{Pattern, Resource};
 use crate::asl::retry::{DataLimitRule, Raised};
 use crate::fault::{StateError, names};
 use crate::jsonata;
@@ -296,6 +296,10 @@ impl Machine<'_> {
                 execution.wake(self.now_ms);
                 Next::Turn
             }
+            Resume::Heartbeat(call) => {
+                execution.beat(call, self.now_ms);
+                Next::Turn
+            }
             Resume::Reply(call, reply) => match execution.caller(call) {
                 None => Next::Turn,
                 Some(thread) => {
@@ -393,6 +397,11 @@ impl Machine<'_> {
         execution.history.events += 1;
         let event = execution.history.events;
         execution.thread.enter(event, self.now_ms, step.retriers().len());
+        if self.program.counts_visits
+            && matches!(step, Step::Task(_) | Step::Parallel(_) | Step::Map(_))
+        {
+            execution.thread.count_visit();
+        }
         // A task is scheduled within the same turn, as the service was seen to do.
         if !execution.ready.is_empty() && !matches!(step, Step::Task(_)) {
             execution.thread.phase = Phase::Entered;
@@ -501,15 +510,17 @@ impl Machine<'_> {
             return self.fail(execution, scratch, observer, error, Raised::ByState);
         }
         // Scheduled and started; a job or a callback is submitted as well.
-        let pattern = self.program.resource(request.resource).parsed.pattern();
-        let submits = !matches!(pattern, Pattern::RequestResponse);
+        let parsed = &self.program.resource(request.resource).parsed;
+        let submits = !matches!(parsed.pattern(), Pattern::RequestResponse);
         execution.history.events += 2 + u64::from(submits);
-        let TaskRequest { timeout, heartbeat, .. } = request;
-        let patience = [timeout, heartbeat].into_iter().flatten().min();
-        let patience_ms = patience.map_or(i64::MAX, |time| time.as_millis() as i64);
-        execution.suspend(Phase::Calling, self.now_ms.saturating_add(patience_ms));
-        execution.thread.is_heartbeat =
-            heartbeat.is_some_and(|heartbeat| timeout.is_none_or(|timeout| heartbeat < timeout));
+        let in_ms = |time: Option<Duration>| time.map_or(i64::MAX, |time| time.as_millis() as i64);
+        execution.suspend(Phase::Calling, i64::MAX);
+        let (thread, deadline_ms) = (&mut execution.thread, execution.deadline_ms);
+        thread.timeout_ms = self.now_ms.saturating_add(in_ms(request.timeout));
+        thread.heartbeat_ms = in_ms(request.heartbeat);
+        // Nobody works on an activity's task before a worker has taken it.
+        let is_begun = !matches!(parsed, Resource::Activity { .. });
+        thread.wait_for_task(self.now_ms, deadline_ms, is_begun);
         Next::Suspend(Suspension::Call { request, wake_ms: execution.thread.wake_ms })
     }
 
@@ -538,17 +549,10 @@ impl Machine<'_> {
         observer: &mut impl Observer,
         run: impl FnOnce(&mut Frame<'_>) -> T,
     ) -> T {
-        let Execution { thread, history, random, started_ms, current, calls, queries, .. } =
-            execution;
-        let mut context = ContextObject {
-            machine: self,
-            history,
-            started_ms: *started_ms,
-            thread,
-            item: &thread.item,
-            sources: &[],
-            call: (*current, calls.wrapping_add(1)),
-        };
+        let Execution { thread, history, random, started_ms, queries, .. } = execution;
+        let (started_ms, item, sources) = (*started_ms, &thread.item, &[][..]);
+        let mut context =
+            ContextObject { machine: self, history, started_ms, thread, item, sources };
         let input = thread.state_input;
         let scope = crate::expr::Scope { scratch, input, context: &mut context, random };
         let states = States::of(input);

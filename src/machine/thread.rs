@@ -1,7 +1,7 @@
 //! A thread: one way through the step table. An execution has one, and one more for each branch and
 //! iteration that runs; all share its memory, and none sees what another assigns.
 
-use crate::step::{CallNumber, StepId};
+use crate::step::{CallNumber, CallSite, StepId};
 use crate::value::Value;
 
 /// In place of an index: none.
@@ -73,6 +73,14 @@ impl Item {
     pub(super) const NONE: Item = Item { index: NONE, value: Value::NULL, key: Value::NULL };
 }
 
+/// Two numbers as one, each bit of it depending on all of theirs (splitmix64's last rounds).
+fn mixed(left: u64, right: u64) -> u64 {
+    let mut x = left.wrapping_add(0x9e37_79b9_7f4a_7c15).rotate_left(23) ^ right;
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
 /// One way through the step table.
 #[derive(Debug)]
 pub(super) struct Thread {
@@ -93,6 +101,16 @@ pub(super) struct Thread {
     pub(super) wake_ms: i64,
     /// The wait for a task ends with a heartbeat that is missing, not with its timeout.
     pub(super) is_heartbeat: bool,
+    /// When the task's `TimeoutSeconds` are over, in milliseconds since 1970.
+    pub(super) timeout_ms: i64,
+    /// The task's `HeartbeatSeconds` in milliseconds; `i64::MAX` without.
+    pub(super) heartbeat_ms: i64,
+    /// The branches and iterations around it, as one number; 0 outside of all.
+    pub(super) scope: u64,
+    /// Which visit of the current state this is, where visits are counted.
+    pub(super) visit: u32,
+    /// Visits so far of the states whose visits are counted.
+    pub(super) visits: Vec<(StepId, u32)>,
     /// The number of the event that entered the current state.
     pub(super) entered_event: u64,
     pub(super) entered_ms: i64,
@@ -125,6 +143,11 @@ impl Default for Thread {
             call: 0,
             wake_ms: 0,
             is_heartbeat: false,
+            timeout_ms: i64::MAX,
+            heartbeat_ms: i64::MAX,
+            scope: 0,
+            visit: 0,
+            visits: Vec::new(),
             entered_event: 0,
             entered_ms: 0,
             fork: NONE,
@@ -155,6 +178,42 @@ impl Thread {
             self.retries.clear();
             self.retries.resize(retriers, 0);
         }
+    }
+
+    /// Counts a visit of the current state.
+    pub(super) fn count_visit(&mut self) {
+        let known = self.visits.iter_mut().find(|(step, _)| *step == self.step);
+        self.visit = match known {
+            Some((_, count)) => {
+                *count = count.wrapping_add(1);
+                *count
+            }
+            None => {
+                self.visits.push((self.step, 1));
+                1
+            }
+        };
+    }
+
+    /// Where a call of the current state is made.
+    pub(super) fn site(&self) -> CallSite {
+        let Thread { scope, step, visit, attempt, .. } = *self;
+        CallSite { scope, step, visit, attempt }
+    }
+
+    /// The scope of the branch or iteration at `place` of what the current state forks.
+    pub(super) fn scope_of(&self, place: u32) -> u64 {
+        let CallSite { scope, step, visit, attempt } = self.site();
+        let pair = |high: u32, low: u32| u64::from(high) << 32 | u64::from(low);
+        mixed(mixed(scope, pair(step.0, visit)), pair(attempt, place))
+    }
+
+    /// Waits for a task from now on, so long as it may take; heartbeats come once it has begun.
+    pub(super) fn wait_for_task(&mut self, now_ms: i64, deadline_ms: i64, is_begun: bool) {
+        let patience_ms = if is_begun { self.heartbeat_ms } else { i64::MAX };
+        let heartbeat_ms = now_ms.saturating_add(patience_ms);
+        self.is_heartbeat = heartbeat_ms < self.timeout_ms;
+        self.wake_ms = heartbeat_ms.min(self.timeout_ms).min(deadline_ms);
     }
 
     /// Becomes what follows the wait, if its time has come.

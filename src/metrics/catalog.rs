@@ -98,6 +98,12 @@ counted! {
         task_calls: "expressway_task_calls_total", "calls";
         /// Task calls that failed.
         task_failures: "expressway_task_failures_total", "calls";
+        /// Answers from outside that tasks were waiting for.
+        answers: "expressway_task_answers_total", "answers";
+        /// Answers from outside that came early and were held for their tasks.
+        answers_held: "expressway_task_answers_held_total", "answers";
+        /// Held answers that no task came to wait for.
+        answers_dropped: "expressway_task_answers_dropped_total", "answers";
         /// Retries of states, as their Retry asks for.
         retries: "expressway_retries_total", "retries";
         /// Errors that a Catch took.
@@ -132,6 +138,8 @@ counted! {
         in_flight: "expressway_in_flight_records", "records";
         /// Executions parked for a task or a time.
         parked: "expressway_parked_executions", "executions";
+        /// Tasks that wait for an answer from outside.
+        waiting_tasks: "expressway_waiting_tasks", "tasks";
         /// Outputs written and not yet acknowledged.
         outputs_pending: "expressway_outputs_pending_records", "records";
         /// Shards that have paused the pipeline.

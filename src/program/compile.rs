@@ -88,8 +88,12 @@ fn lower(root: &Place<'_>, options: &Options<'_>, diagnostics: &Diagnostics) -> 
     let (block, rows) = (block?, rows?);
     constants.seal();
     constants.set_limits(options.documents);
+    let has_tokens = resources.iter().any(|resource| resource.parsed.has_token());
+    let counts_visits = resources.iter().any(|resource| resource.parsed.is_named_by_site());
     Some(Program {
         start: block.start,
+        counts_visits,
+        has_tokens,
         rows,
         resources: resources.into(),
         timeout: timeout.map(|seconds| Duration::from_secs(seconds.unsigned_abs())),

@@ -25,6 +25,10 @@ pub struct Program {
     pub resources: Box<[Resource]>,
     /// `TimeoutSeconds`
     pub timeout: Option<Duration>,
+    /// Some task waits for its token, or for an activity's worker.
+    pub has_tokens: bool,
+    /// Some task's call must be told from others of its execution whenever it is made again.
+    pub counts_visits: bool,
     /// A hash of the definition's text: its version, for output headers and dead letters.
     pub version: u64,
     constants: Constants,

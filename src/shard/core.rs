@@ -10,7 +10,8 @@ use super::timers::Timers;
 use crate::fault::StateError;
 use crate::machine::Observer;
 use crate::metrics::{Counts, PipelineCounters, ShardCounters};
-use crate::step::{CallNumber, ResourceId, StepId};
+use crate::step::{CallNumber, CallSite, ResourceId, StepId};
+use crate::tasks::callbacks::Token;
 use crate::tasks::{Call, CallId, Tasks};
 
 /// What the pipelines of a shard share.
@@ -85,7 +86,8 @@ impl Core {
 
     /// Calls a task for an execution; its arguments and name are in the buffers.
     pub fn call(&mut self, id: SlotId, calling: &Calling<'_>) {
-        let Calling { pipeline, number, state, resource, attempt, wake_ms } = *calling;
+        let Calling { pipeline, number, state, resource, attempt, wake_ms, .. } = *calling;
+        let Calling { site, ref token, .. } = *calling;
         let timeout = Duration::from_millis((wake_ms - self.now_ms).max(0).unsigned_abs());
         self.tasks.call(&Call {
             id: CallId(id.to_bits(), number.to_bits()),
@@ -96,6 +98,8 @@ impl Core {
             arguments: &self.arguments,
             timeout: Some(timeout),
             role: Some(self.role.as_str()).filter(|role| !role.is_empty()),
+            token: token.as_ref(),
+            site,
             execution: &self.name,
             now_ms: self.now_ms,
         });
@@ -113,6 +117,11 @@ impl Core {
     /// Forgets a call of an execution.
     pub fn cancel(&mut self, id: SlotId, call: CallNumber) {
         self.tasks.cancel(CallId(id.to_bits(), call.to_bits()));
+    }
+
+    /// Forgets a call that is made again elsewhere.
+    pub fn leave(&mut self, id: SlotId, call: CallNumber) {
+        self.tasks.leave(CallId(id.to_bits(), call.to_bits()));
     }
 
     /// Executions whose time has come, to be gone through with [`Core::next_due`].
@@ -147,6 +156,10 @@ pub struct Calling<'a> {
     pub attempt: u32,
     /// When the execution's patience ends, in milliseconds since 1970.
     pub wake_ms: i64,
+    /// Where in the execution.
+    pub site: CallSite,
+    /// Where an answer from outside is waited for.
+    pub token: Option<Token>,
 }
 
 /// Counts what the machine reports.

@@ -26,6 +26,7 @@ use crate::record::{AssignmentId, Record};
 use crate::sinks::TopicId;
 use crate::sources::Arrival;
 use crate::step::Resume;
+use crate::tasks::callbacks::stream_of;
 use crate::value::Scratch;
 
 /// The error name of an execution that panicked: a defect of ours, and that record's failure.
@@ -162,7 +163,13 @@ impl Flow {
     pub fn arrive(&mut self, plan: &Plan, core: &mut Core, arrival: Arrival<'_>) {
         match arrival {
             Arrival::Record(record) => self.record(plan, core, &record),
-            Arrival::Assigned(assignment) => self.windows.open(assignment),
+            Arrival::Assigned(assignment) => {
+                if plan.program.has_tokens {
+                    let stream = stream_of(&plan.name, &assignment.topic);
+                    core.tasks.callbacks().claim(stream, assignment.partition);
+                }
+                self.windows.open(assignment);
+            }
             Arrival::Revoking(id) => self.windows.drain(id),
             Arrival::Lost(id) => {
                 self.windows.forget(id);
@@ -308,6 +315,9 @@ impl Flow {
                     }
                 }
                 Err(panic) => {
+                    if let Some(id) = self.slot {
+                        core.tasks.callbacks().close_all(id.to_bits());
+                    }
                     self.free_slot(core);
                     self.panicked(core, run, panic.as_ref());
                     self.pass_on(core, run);

@@ -11,6 +11,7 @@
 //! when there was nothing. What crosses threads: the source's and sink's queues below, wake-ups, and
 //! [`Control`].
 
+mod callbacks;
 mod clock;
 mod control;
 mod core;
@@ -18,6 +19,7 @@ mod flow;
 mod input;
 mod letters;
 mod names;
+mod nested;
 mod order;
 mod outputs;
 mod pin;
@@ -35,9 +37,12 @@ pub use flow::Halt;
 pub use input::read as read_input;
 pub use letters::Letters;
 pub use names::Origin;
+pub use nested::LocalMachine;
 pub use outputs::{Outlet, Way};
 pub use pin::pin_to_core;
-pub use plan::{Decode, Input, Key, NullValue, Ordering, Output, Place, Plan, Policy, Retry};
+pub use plan::{
+    Decode, Input, Issuer, Key, NullValue, Ordering, Output, Place, Plan, Policy, Retry,
+};
 pub use suspects::{CRASHED, Marker, Suspects};
 pub use timers::{TimerId, Timers};
 pub use transaction::Transactions;
@@ -52,6 +57,7 @@ use tokio::task::LocalSet;
 
 use self::core::Core;
 use self::flow::Flow;
+use self::nested::Nested;
 use self::slots::SlotId;
 use crate::fault::StateError;
 use crate::metrics::{Pulse, ShardCounters};
@@ -59,6 +65,7 @@ use crate::record::Wake;
 use crate::sinks::{Receipt, Sink};
 use crate::sources::Source;
 use crate::step::{CallNumber, Resume};
+use crate::tasks::callbacks::{Inbox, Limits};
 use crate::tasks::{CallId, OpenError, Tasks};
 
 /// Executions that go on in one tick after they had spent their budget.
@@ -97,6 +104,8 @@ pub struct Settings {
     pub clock: Clock,
     /// Marks what runs, for the case of a crash.
     pub marker: Marker,
+    /// Where answers from outside come in, and how many it may take; without it none do.
+    pub callbacks: Option<(Inbox, Limits)>,
 }
 
 struct Bounds {
@@ -159,7 +168,17 @@ impl Shard {
         })?;
         let local = Rc::new(LocalSet::new());
         let guard = runtime.enter();
-        let tasks = Tasks::open(task_plans, local.clone(), wake)?;
+        let nested_wake = wake.clone();
+        let mut tasks = Tasks::open(task_plans, local.clone(), wake)?;
+        if let Some((inbox, limits)) = settings.callbacks {
+            tasks.attend(inbox, limits);
+        }
+        let machines: Vec<_> = lanes.iter().map(|lane| lane.plan.machines.clone()).collect();
+        if machines.iter().any(|list| !list.is_empty()) {
+            let plans = machines.iter().flat_map(|list| list.iter().map(|it| it.tasks.clone()));
+            let of_machines = Tasks::open(plans.collect(), local.clone(), nested_wake)?;
+            tasks.run_locally(Box::new(Nested::new(&machines, of_machines)));
+        }
         drop(guard);
         let bounds = Bounds {
             parked: settings.parked_max,
@@ -218,6 +237,7 @@ impl Shard {
             work += lane.flow.collect(&mut self.core, &mut self.receipts);
         }
         work += self.answer();
+        work += self.hear();
         work += self.expire();
         work += self.go_on();
         work += self.take_turns();
@@ -335,6 +355,7 @@ impl Shard {
         if let Some(first) = self.core.counters.pipelines.first_mut() {
             // Waiting executions are counted for the shard; one shard's pipelines share its slots.
             first.levels.parked = self.core.slots.len() as u64;
+            first.levels.waiting_tasks = self.core.tasks.callbacks().open_tokens() as u64;
         }
         self.core.counters.flush();
         self.control.use_budget(self.core.slots.bytes());
@@ -367,7 +388,8 @@ impl Shard {
     /// Sleeps until a wake-up, the next timer, or a moment for book-keeping.
     fn sleep(&mut self) {
         let until = self.core.next_timer_ms().map_or(SLEEP_MAX, |due_ms| {
-            Duration::from_millis((due_ms - self.core.now_ms).max(0).unsigned_abs()).min(SLEEP_MAX)
+            Duration::from_millis(due_ms.saturating_sub(self.core.now_ms).max(0).unsigned_abs())
+                .min(SLEEP_MAX)
         });
         let until = until.min(self.bounds.metrics_interval);
         let commits = self.lanes.iter().any(|lane| lane.flow.uncommitted() > 0);

@@ -2,11 +2,13 @@
 
 use std::fmt::Write;
 
-use crate::machine::Identity;
+use crate::machine::{Decision, Identity};
 use crate::record::{First, Header, Record};
+use crate::step::CallSite;
+use crate::tasks::callbacks::{RecordId, Token, stream_of};
 use crate::value::{Scratch, Value, hash, hash_on};
 
-use super::plan::Plan;
+use super::plan::{Issuer, Plan};
 
 /// Step Functions' limit on an execution's name.
 const NAME_CHARS_MAX: usize = 80;
@@ -59,6 +61,21 @@ impl Origin<'_> {
             let _ = write!(out, "{pipeline}-{hash:016x}-{offset}");
         }
     }
+
+    /// The record, and the version that is run, as tokens name them.
+    pub fn record_id(&self) -> RecordId {
+        RecordId {
+            stream: stream_of(&self.plan.name, self.topic),
+            partition: self.partition,
+            offset: self.offset,
+            version: self.plan.program.version,
+        }
+    }
+
+    /// The token of a call.
+    pub fn token_at(&self, site: CallSite) -> Token {
+        Token { record: self.record_id(), site }
+    }
 }
 
 impl Identity for Origin<'_> {
@@ -77,6 +94,16 @@ impl Identity for Origin<'_> {
         let position = (self.partition as u64) << 48 ^ self.offset as u64;
         let start = self.plan.program.version ^ position.rotate_left(17);
         hash_on(hash([]) ^ start, self.topic.bytes())
+    }
+
+    fn token(&self, site: &CallSite) -> String {
+        self.plan.issuer.key.write(&self.token_at(*site))
+    }
+
+    fn link(&self, site: &CallSite, decision: Decision, now_ms: i64) -> Option<String> {
+        let Issuer { key, links } = &self.plan.issuer;
+        let token = self.token_at(*site);
+        Some(links.as_ref()?.write(key, &token, &decision.to_string(), now_ms))
     }
 
     fn source(&self, scratch: &mut Scratch) -> Option<Value> {

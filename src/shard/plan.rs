@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::nested::LocalMachine;
 use crate::ack;
 use crate::expr::Path;
 use crate::machine;
 use crate::program::Program;
+use crate::tasks::callbacks::{Key as TokenKey, Links};
 
 /// A pipeline as its shards run it.
 #[derive(Debug)]
@@ -39,6 +41,19 @@ pub struct Plan {
     pub batch_max: usize,
     /// Share of failed records above which the pipeline pauses, and the time looked back over.
     pub failure_ratio: Option<(f64, Duration)>,
+    /// What task tokens are made with.
+    pub issuer: Issuer,
+    /// The state machines that its executions may start in this process.
+    pub machines: Arc<[LocalMachine]>,
+}
+
+/// What task tokens and approval links are made with.
+#[derive(Clone, Debug)]
+pub struct Issuer {
+    /// The key that they are signed with.
+    pub key: TokenKey,
+    /// Where approval links lead; without it there are none.
+    pub links: Option<Links>,
 }
 
 /// What an execution's input is.

@@ -7,6 +7,7 @@ use crate::ack::ordered::Tracker;
 use crate::ack::{Limits, Settlement, Ticket};
 use crate::record::{Assignment, AssignmentId};
 use crate::sources::Source;
+use crate::tasks::callbacks::{RecordId, stream_of};
 
 /// A record that is being worked on: whose window, which ticket there, and of which run through it.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +52,17 @@ pub struct Mark {
     pub is_letter_alone: bool,
     /// Its dead letter was refused for its own sake: it goes to the file.
     pub is_letter_for_file: bool,
+}
+
+/// Where a record stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whereabouts {
+    /// Its partition is not this shard's.
+    Elsewhere,
+    /// It is done with.
+    Settled,
+    /// It is being worked on, or is still to come.
+    Here,
 }
 
 /// All of a pipeline's windows on this shard.
@@ -135,6 +147,19 @@ impl Windows {
     #[inline]
     pub fn mark(&mut self, id: AssignmentId, offset: i64) -> Option<&Mark> {
         self.get(id)?.marks.get(&offset)
+    }
+
+    /// Where a record of a pipeline stands, by the stream's name in tokens.
+    pub fn whereabouts(&self, pipeline: &str, record: &RecordId) -> Whereabouts {
+        let is_of = |window: &&Window| {
+            window.assignment.partition == record.partition
+                && stream_of(pipeline, &window.topic) == record.stream
+        };
+        match self.list.iter().find(is_of) {
+            None => Whereabouts::Elsewhere,
+            Some(window) if window.tracker.is_settled(record.offset) => Whereabouts::Settled,
+            Some(_) => Whereabouts::Here,
+        }
     }
 
     /// Notes what befell a record. `false` where its partition is gone.

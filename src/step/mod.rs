@@ -13,7 +13,7 @@ use std::fmt;
 
 pub use fork::{Batches, Fork, Terms, Tolerance};
 pub use stage::{Stage, Stages};
-pub use task::{CallNumber, Resume, TaskRequest};
+pub use task::{CallNumber, CallSite, Resume, TaskRequest};
 
 use crate::expr::Scope;
 use crate::fault::StateError;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::ResourceId;
+use super::{ResourceId, StepId};
 use crate::fault::StateError;
 use crate::value::{Kind, Scratch, Value};
 
@@ -58,6 +58,19 @@ impl CallNumber {
     }
 }
 
+/// Where in an execution a call is made: the same whenever its record is run, whatever ran beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CallSite {
+    /// The branches and iterations around it, as one number; 0 outside of all.
+    pub scope: u64,
+    /// The state that calls.
+    pub step: StepId,
+    /// Which visit of the state within the scope, from 1.
+    pub visit: u32,
+    /// Which try of this visit, from 0.
+    pub attempt: u32,
+}
+
 /// What came back to an execution, so that it may go on.
 #[derive(Debug)]
 pub enum Resume<'a> {
@@ -65,6 +78,8 @@ pub enum Resume<'a> {
     Continue,
     /// A time that it waited for may have come.
     Timer,
+    /// A call that takes long is still worked on, or is only now: `HeartbeatSeconds` starts again.
+    Heartbeat(CallNumber),
     /// A task's answer: JSON text, or an error.
     Reply(CallNumber, Result<&'a [u8], StateError>),
 }

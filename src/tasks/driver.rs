@@ -7,10 +7,12 @@ use std::time::Duration;
 use tokio::task::LocalSet;
 
 use super::OpenError;
+use super::callbacks::Token;
 use crate::asl::resource::Resource;
 use crate::aws;
 use crate::fault::StateError;
 use crate::record::Wake;
+use crate::step::CallSite;
 
 /// Names a call; the shard chooses it (slot and generation, say) and never uses it again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -36,6 +38,10 @@ pub struct Call<'a> {
     pub timeout: Option<Duration>,
     /// The ARN of a role to assume for it, `Credentials.RoleArn`.
     pub role: Option<&'a str>,
+    /// Where in its execution the call is made: for names that are the same whenever it is.
+    pub site: CallSite,
+    /// What an answer from outside brings along, where one is waited for.
+    pub token: Option<&'a Token>,
     /// The execution's name, the same on redelivery: for idempotency keys.
     pub execution: &'a str,
     /// Milliseconds since 1970.
@@ -87,6 +93,11 @@ pub trait Driver {
 
     /// Forgets a call, if it is one of this driver's.
     fn cancel(&mut self, id: CallId);
+
+    /// Forgets a call that is made again elsewhere: what it has set off is to go on.
+    fn leave(&mut self, id: CallId) {
+        self.cancel(id);
+    }
 
     /// Is there something that only a poll brings forward?
     fn is_due(&self) -> bool {

@@ -13,6 +13,7 @@ use super::{Call, CallId, Mocks, Plan, Refusal, Settings, TaskState, Tasks};
 use crate::asl::resource::Resource;
 use crate::fault::StateError;
 use crate::record::Wake;
+use crate::step::{CallSite, StepId};
 
 pub(super) const HTTP: &str = "arn:aws:states:::http:invoke";
 pub(super) const KAFKA: &str = "arn:aws:states:::kafka:produce";
@@ -68,6 +69,8 @@ impl Shard {
             arguments: arguments.as_bytes(),
             timeout: None,
             role: self.role.as_deref(),
+            token: None,
+            site: CallSite { scope: 0, step: StepId(0), visit: 1, attempt },
             execution: "e",
             now_ms: self.now_ms,
         });

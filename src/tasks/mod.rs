@@ -7,13 +7,16 @@ mod api_gateway;
 mod arguments;
 mod aws;
 mod batch;
+pub mod callbacks;
 mod driver;
 mod dynamodb;
 mod ecs;
 mod eventbridge;
 mod http;
+mod jobs;
 mod kafka;
 mod lambda;
+mod local;
 mod mocks;
 mod objects;
 mod plan;
@@ -33,12 +36,17 @@ use tokio::task::LocalSet;
 pub use aws::{Settings as AwsSettings, Target as AwsTarget};
 pub use driver::{Answer, Call, CallId, Driver, Place, Take};
 pub use http::{Connection, OAuth, Settings as HttpSettings, Tls};
+pub use jobs::Settings as JobSettings;
 pub use kafka::Settings as ProduceSettings;
+pub use local::{Form, Local};
 pub use mocks::{MockError, Mocks};
 pub use objects::Settings as ObjectSettings;
 pub use plan::{Plan, Refusal, TaskState};
 
+use self::callbacks::{Callbacks, Inbox};
+use self::plan::Answerer;
 use crate::asl::resource::Resource;
+use crate::fault::StateError;
 use crate::record::Wake;
 
 /// One integration, a row of [`TASKS`].
@@ -57,6 +65,7 @@ pub type Open = fn(&Settings, &Place) -> Result<Box<dyn Driver>, OpenError>;
 /// All integrations.
 pub static TASKS: &[Integration] = &[
     http::INTEGRATION,
+    jobs::INTEGRATION,
     kafka::INTEGRATION,
     // A folder stands for buckets where there is one.
     objects::INTEGRATION,
@@ -81,10 +90,16 @@ pub struct Settings {
     pub http: HttpSettings,
     /// `kafka:produce`; without it (a run without a cluster) such a resource is refused.
     pub produce: Option<ProduceSettings>,
+    /// Jobs: `.sync`
+    pub jobs: JobSettings,
     /// The readers and writers of distributed Maps; without it they are refused.
     pub objects: Option<ObjectSettings>,
     /// All that calls AWS; without it that is refused.
     pub aws: Option<AwsSettings>,
+    /// Answers from outside reach the executions: tokens and activities are refused otherwise.
+    pub has_callbacks: bool,
+    /// The state machines that executions may start in this process, by name.
+    pub machines: Vec<String>,
 }
 
 /// Why a driver could not be opened, for the operator.
@@ -107,12 +122,14 @@ pub struct Tasks {
     plans: Vec<Opened>,
     drivers: Vec<Box<dyn Driver>>,
     mocked: mocks::Calls,
+    callbacks: Callbacks,
+    local: Option<Box<dyn Local>>,
 }
 
 struct Opened {
     plan: Arc<Plan>,
-    // By the resource's index; `None` where only mocks answer it.
-    drivers: Vec<Option<usize>>,
+    // By the resource's index.
+    answerers: Vec<Answerer>,
 }
 
 impl Tasks {
@@ -132,14 +149,43 @@ impl Tasks {
             for integration in &used {
                 drivers.push((TASKS[*integration].open)(plan.settings(), &place)?);
             }
-            let driver_of = |wanted: &Option<usize>| {
-                let rank = used.iter().position(|used| Some(*used) == *wanted)?;
-                Some(first + rank)
+            let opened_of = |answerer: &Answerer| match answerer {
+                Answerer::Integration(wanted) => {
+                    let rank = used.iter().position(|used| used == wanted);
+                    rank.map_or(Answerer::Mock, |rank| Answerer::Integration(first + rank))
+                }
+                Answerer::Machine(form, Some(wanted)) => {
+                    let rank = used.iter().position(|used| used == wanted);
+                    Answerer::Machine(*form, rank.map(|rank| first + rank))
+                }
+                other => other.clone(),
             };
-            let indexes = plan.resources().iter().map(driver_of).collect();
-            opened.push(Opened { plan, drivers: indexes });
+            let answerers = plan.answerers().iter().map(opened_of).collect();
+            opened.push(Opened { plan, answerers });
         }
-        Ok(Tasks { plans: opened, drivers, mocked: mocks::Calls::default() })
+        let (mocked, callbacks) = Default::default();
+        Ok(Tasks { plans: opened, drivers, mocked, callbacks, local: None })
+    }
+
+    /// Has executions that calls start run here.
+    pub fn run_locally(&mut self, local: Box<dyn Local>) {
+        self.local = Some(local);
+    }
+
+    /// Do mocks answer this call?
+    pub fn is_mocked(&self, call: &Call<'_>) -> bool {
+        let mocks = self.plans[call.plan].plan.mocks();
+        mocks.is_some_and(|mocks| mocks.of_state(call.state).is_some())
+    }
+
+    /// Takes answers from outside through this end of the desk.
+    pub fn attend(&mut self, inbox: Inbox, limits: callbacks::Limits) {
+        self.callbacks = Callbacks::new(inbox, limits);
+    }
+
+    /// Calls that wait for an answer from outside.
+    pub fn callbacks(&mut self) -> &mut Callbacks {
+        &mut self.callbacks
     }
 
     /// Takes a call; never blocks. Its answer comes out of [`Tasks::poll`], exactly once unless it
@@ -151,10 +197,33 @@ impl Tasks {
         {
             return self.mocked.call(call, mocks, list);
         }
-        match opened.drivers[call.resource] {
-            Some(driver) => self.drivers[driver].call(call, opened.plan.called(call.resource)),
+        if let Some(token) = call.token
+            && !self.callbacks.open(token, call.id, call.now_ms)
+        {
+            return;
+        }
+        let called = opened.plan.called(call.resource);
+        match (&opened.answerers[call.resource], call.token) {
+            (Answerer::Integration(driver), _) => self.drivers[*driver].call(call, called),
+            (Answerer::Worker(activity), Some(token)) => {
+                self.callbacks.offer(token, activity, call.arguments);
+            }
+            (Answerer::Machine(form, driver), _) => {
+                let local = self.local.as_mut().and_then(|local| {
+                    let takes = local.takes(call);
+                    takes.then_some(local)
+                });
+                match (local, driver) {
+                    (Some(local), _) => local.call(call, *form),
+                    (None, Some(driver)) => self.drivers[*driver].call(call, called),
+                    (None, None) => {
+                        self.callbacks.close(call.id);
+                        self.mocked.fail(call.id, no_machine());
+                    }
+                }
+            }
             // A plan is only made where every state has a driver or a mock.
-            None => self.mocked.refuse(call.id),
+            (Answerer::Mock | Answerer::Worker(_), _) => self.mocked.refuse(call.id),
         }
     }
 
@@ -162,32 +231,72 @@ impl Tasks {
     pub fn poll(&mut self, now_ms: i64, take: &mut Take<'_>) {
         let plans = &self.plans;
         self.mocked.poll(now_ms, &|plan| plans[plan].plan.mocks(), take);
+        let callbacks = &mut self.callbacks;
+        callbacks.poll(take);
+        if let Some(local) = &mut self.local {
+            local.poll(now_ms, &mut |id, answer| {
+                if callbacks.is_final(id, answer.is_err()) {
+                    take(id, answer);
+                }
+            });
+        }
         for driver in &mut self.drivers {
-            driver.poll(take);
+            driver.poll(&mut |id, answer| {
+                if callbacks.is_final(id, answer.is_err()) {
+                    take(id, answer);
+                }
+            });
         }
     }
 
     /// Forgets a call: no answer comes any more. What it has set off may happen nevertheless.
     pub fn cancel(&mut self, id: CallId) {
         self.mocked.cancel(id);
+        self.callbacks.close(id);
+        if let Some(local) = &mut self.local {
+            local.cancel(id);
+        }
         for driver in &mut self.drivers {
             driver.cancel(id);
+        }
+    }
+
+    /// Forgets a call that is made again elsewhere: a job that it has started goes on, and is found
+    /// again.
+    pub fn leave(&mut self, id: CallId) {
+        self.mocked.cancel(id);
+        self.callbacks.close(id);
+        if let Some(local) = &mut self.local {
+            local.leave(id);
+        }
+        for driver in &mut self.drivers {
+            driver.leave(id);
         }
     }
 
     /// When [`Tasks::poll`] is wanted at the latest (milliseconds since 1970, `i64::MIN` for at
     /// once); `None` where only the wake-up can tell.
     pub fn next_due_ms(&self) -> Option<i64> {
-        if self.drivers.iter().any(|driver| driver.is_due()) {
+        if self.callbacks.is_due() || self.drivers.iter().any(|driver| driver.is_due()) {
             return Some(i64::MIN);
         }
-        self.mocked.next_due_ms()
+        let local = self.local.as_ref().and_then(|local| local.next_due_ms());
+        [self.mocked.next_due_ms(), local].into_iter().flatten().min()
     }
 
     /// Calls taken and not yet answered or cancelled, waiting ones included.
     pub fn in_flight(&self) -> usize {
-        self.mocked.in_flight() + self.drivers.iter().map(|it| it.in_flight()).sum::<usize>()
+        let local = self.local.as_ref().map_or(0, |local| local.in_flight());
+        local
+            + self.mocked.in_flight()
+            + self.drivers.iter().map(|it| it.in_flight()).sum::<usize>()
     }
+}
+
+fn no_machine() -> StateError {
+    let cause = "No state machine of this process has the name in StateMachineArn: see [machines] in \
+                 the configuration.";
+    StateError::new("StepFunctions.StateMachineDoesNotExistException", cause)
 }
 
 #[cfg(test)]

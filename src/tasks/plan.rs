@@ -1,6 +1,8 @@
 //! What answers each Task of a definition: decided once, before anything runs.
 
-use super::{Mocks, Settings, TASKS};
+use std::sync::Arc;
+
+use super::{Form, Mocks, Settings, TASKS};
 use crate::asl::resource::Resource;
 
 /// A Task state of a definition.
@@ -25,13 +27,37 @@ pub struct Refusal {
     pub message: String,
 }
 
+impl Answerer {
+    /// The integration it may take.
+    fn integration(&self) -> Option<usize> {
+        match self {
+            Answerer::Integration(index) | Answerer::Machine(_, Some(index)) => Some(*index),
+            _ => None,
+        }
+    }
+}
+
 /// Which integration or mock answers each Task of one definition; shared by all shards.
 #[derive(Debug)]
 pub struct Plan {
     settings: Settings,
     mocks: Option<Mocks>,
-    resources: Vec<Option<usize>>,
+    answerers: Vec<Answerer>,
     called: Vec<Resource>,
+}
+
+/// Who answers a resource's calls.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Answerer {
+    /// Only mocks do.
+    #[default]
+    Mock,
+    /// A row of [`TASKS`]; of opened tasks, a driver.
+    Integration(usize),
+    /// The activity's workers.
+    Worker(Arc<str>),
+    /// A state machine of this process, started so; one of another name is the integration's.
+    Machine(Form, Option<usize>),
 }
 
 impl Plan {
@@ -44,30 +70,38 @@ impl Plan {
         let mut refusals = stray_mocks(tasks, mocks.as_ref());
         refusals.extend(stray_targets(tasks, &settings));
         let count = tasks.iter().map(|task| task.resource + 1).max().unwrap_or(0);
-        let mut resources = vec![None; count];
+        let mut answerers = vec![Answerer::default(); count];
         let mut called = vec![Resource::Other(String::new()); count];
         for (index, task) in tasks.iter().enumerate() {
             if mocks.as_ref().is_some_and(|mocks| mocks.of_state(task.name).is_some()) {
                 continue;
             }
-            match integration_of(task, &settings) {
-                Ok(integration) => {
-                    resources[task.resource] = Some(integration);
-                    called[task.resource] = task.parsed.clone();
+            match answerer_of(task, &settings) {
+                Ok(answerer) => {
+                    answerers[task.resource] = answerer;
+                    called[task.resource] = task.parsed.without_token();
                 }
                 Err(message) => refusals.push(Refusal { task: Some(index), message }),
             }
         }
         if refusals.is_empty() {
-            Ok(Plan { settings, mocks, resources, called })
+            Ok(Plan { settings, mocks, answerers, called })
         } else {
             Err(refusals)
         }
     }
 
-    /// The integration (a row of [`TASKS`]) of each resource that needs one.
-    pub(super) fn resources(&self) -> &[Option<usize>] {
-        &self.resources
+    /// Who answers each resource.
+    pub(super) fn answerers(&self) -> &[Answerer] {
+        &self.answerers
+    }
+
+    /// The activities that are called.
+    pub fn activities(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.answerers.iter().filter_map(|answerer| match answerer {
+            Answerer::Worker(activity) => Some(activity),
+            _ => None,
+        })
     }
 
     /// A resource that an integration answers.
@@ -77,7 +111,8 @@ impl Plan {
 
     /// The integrations that are needed, each once.
     pub(super) fn integrations(&self) -> Vec<usize> {
-        let is_used = |index: &usize| self.resources.contains(&Some(*index));
+        let is_used =
+            |index: &usize| self.answerers.iter().any(|it| it.integration() == Some(*index));
         (0..TASKS.len()).filter(is_used).collect()
     }
 
@@ -90,7 +125,7 @@ impl Plan {
     }
 }
 
-fn integration_of(task: &TaskState<'_>, settings: &Settings) -> Result<usize, String> {
+fn answerer_of(task: &TaskState<'_>, settings: &Settings) -> Result<Answerer, String> {
     let TaskState { name, text, parsed, .. } = task;
     if settings.aws.as_ref().is_some_and(|aws| aws.is_mocked(name, parsed)) {
         return Err(format!(
@@ -98,20 +133,39 @@ fn integration_of(task: &TaskState<'_>, settings: &Settings) -> Result<usize, St
              no mock answers the state; add one (--mocks FILE, or mocks = \"FILE\")."
         ));
     }
-    let mut lack = None;
-    for (index, row) in TASKS.iter().enumerate().filter(|(_, row)| (row.takes)(parsed)) {
-        match (row.lacks)(settings) {
-            None => return Ok(index),
-            Some(why) => lack = lack.or(Some(why)),
-        }
+    if parsed.has_token() && !settings.has_callbacks {
+        return Err(format!(
+            "State {name:?}: Resource {text:?} waits for an answer from outside, which only a \
+             pipeline can take (expressway run, http.listen not \"off\"); add a mock for the state."
+        ));
     }
-    Err(match lack {
+    if let Resource::Activity { arn, .. } = parsed {
+        return Ok(Answerer::Worker(arn.as_str().into()));
+    }
+    let called = parsed.without_token();
+    let integration = integration_of(&called, settings);
+    if let Some(form) = Form::of(&called).filter(|_| !settings.machines.is_empty()) {
+        return Ok(Answerer::Machine(form, integration.ok()));
+    }
+    integration.map(Answerer::Integration).map_err(|lack| match lack {
         Some(lack) => format!("State {name:?}: Resource {text:?} {lack}"),
         None => format!(
             "State {name:?}: Resource {text:?} has neither a driver nor a mock in this version; \
              add a mock for the state (--mocks FILE, or mocks = \"FILE\" in the pipeline)."
         ),
     })
+}
+
+/// The integration that is ready for a resource, or what is missing; `None`: all of it.
+fn integration_of(called: &Resource, settings: &Settings) -> Result<usize, Option<&'static str>> {
+    let mut lack = None;
+    for (index, row) in TASKS.iter().enumerate().filter(|(_, row)| (row.takes)(called)) {
+        match (row.lacks)(settings) {
+            None => return Ok(index),
+            Some(why) => lack = lack.or(Some(why)),
+        }
+    }
+    Err(lack)
 }
 
 /// Neither is where the calls of a state go that does not exist.

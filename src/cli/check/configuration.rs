@@ -7,8 +7,9 @@ use crate::asl::codes;
 use crate::cli::definition::Filled;
 use crate::config::{self, Config, Key, OutputValue, Pipeline, Place, Property};
 use crate::engine::{
-    NOT_COVERED, WINDOW_TOO_SMALL, consumer_properties, document_limits, once_warnings, plan_tasks,
-    producer_properties, substitutions_of, window_warnings,
+    CALLBACK_SETTINGS, NOT_COVERED, WINDOW_TOO_SMALL, callback_warnings, consumer_properties,
+    document_limits, once_warnings, plan_tasks, producer_properties, substitutions_of,
+    window_warnings,
 };
 use crate::expr;
 use crate::fault::{Diagnostic, Location};
@@ -134,6 +135,10 @@ impl Checked<'_> {
             for message in once_warnings(config, pipeline, program) {
                 let location = config::locate(self.text, &["pipeline", index, "delivery"]);
                 self.config.push(Diagnostic::warning(NOT_COVERED, message, location));
+            }
+            for message in callback_warnings(config, program, &text) {
+                let location = config::locate(self.text, &["callbacks"]);
+                self.config.push(Diagnostic::warning(CALLBACK_SETTINGS, message, location));
             }
             if let Err(unanswered) = plan_tasks(config, pipeline, program) {
                 findings.extend(unanswered.definition);

@@ -10,10 +10,10 @@ use tokio::task::LocalSet;
 
 use super::trace::{Form, Trace};
 use crate::fault::StateError;
-use crate::machine::{Execution, Identity, Limits, Machine, Outcome, Suspension};
+use crate::machine::{Decision, Execution, Identity, Limits, Machine, Outcome, Suspension};
 use crate::program::Program;
 use crate::record::Wake;
-use crate::step::{CallNumber, Resume, TaskRequest};
+use crate::step::{CallNumber, CallSite, Resume, TaskRequest};
 use crate::tasks::{Call, CallId, Plan, Tasks};
 use crate::value::{Scratch, Value, hash};
 
@@ -157,6 +157,8 @@ impl Driver<'_> {
             arguments,
             timeout: Some(Duration::from_millis(left_ms)),
             role: Some(role).filter(|role| !role.is_empty()),
+            token: None,
+            site: execution.site(),
             execution: &self.name,
             now_ms,
         }
@@ -176,6 +178,14 @@ impl Identity for Alone {
 
     fn machine_name(&self) -> String {
         self.machine.clone()
+    }
+
+    /// Nobody serves it, but it looks like one.
+    fn link(&self, site: &CallSite, decision: Decision, _: i64) -> Option<String> {
+        Some(format!(
+            "http://127.0.0.1:9644/approve?token={}&decision={decision}",
+            self.token(site)
+        ))
     }
 
     fn seed(&self) -> u64 {

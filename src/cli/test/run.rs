@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 
 use super::suite::{Call, FAILED, SUCCEEDED, TIMED_OUT, Test};
-use crate::machine::{Answer, Asked, GivenUp, Identity, Limits, Observer, Outcome, Rehearsal};
+use crate::machine::{
+    Answer, Asked, Decision, GivenUp, Identity, Limits, Observer, Outcome, Rehearsal,
+};
 use crate::program::Program;
-use crate::step::StepId;
+use crate::step::{CallSite, StepId};
 use crate::value::{Scratch, hash};
 
 /// Suspensions after which an execution is given up: a loop that never ends must not hang a test.
@@ -143,6 +145,14 @@ impl Identity for Names<'_> {
 
     fn machine_name(&self) -> String {
         self.machine.to_owned()
+    }
+
+    /// Nobody serves it, but it looks like one.
+    fn link(&self, site: &CallSite, decision: Decision, _: i64) -> Option<String> {
+        Some(format!(
+            "http://127.0.0.1:9644/approve?token={}&decision={decision}",
+            self.token(site)
+        ))
     }
 
     fn seed(&self) -> u64 {

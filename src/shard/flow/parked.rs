@@ -8,6 +8,7 @@ use crate::shard::order::Deferred;
 use crate::shard::plan::Plan;
 use crate::shard::slots::{Passage, Slot, SlotId};
 use crate::step::{Resume, TaskRequest};
+use crate::tasks::callbacks::RecordId;
 use crate::value::Scratch;
 
 /// Bytes up to which a parked execution's values are moved out of the memory it ran in.
@@ -70,7 +71,7 @@ impl Flow {
     fn give_up(&mut self, core: &mut Core, id: SlotId, slot: &mut Slot) {
         core.counts(self.index).aborted += 1;
         slot.execution.abandon();
-        slot.execution.cancelled().for_each(|call| core.cancel(id, call));
+        slot.execution.cancelled().for_each(|call| core.leave(id, call));
         self.slot = Some(id);
         self.free_slot(core);
         if let Some(turn) = slot.passage.turn {
@@ -143,7 +144,15 @@ impl Flow {
         let id = *self.slot.get_or_insert_with(|| core.slots.reserve());
         let state = run.plan.program.state_name(step);
         let (pipeline, resource) = (self.index, request.resource);
-        core.call(id, &Calling { pipeline, number, state, resource, attempt, wake_ms });
+        let program = &run.plan.program;
+        let parsed = &program.resource(resource).parsed;
+        let waits = program.has_tokens && parsed.has_token();
+        let site = self.execution.site();
+        let token = waits.then(|| run.origin.token_at(site));
+        core.call(
+            id,
+            &Calling { pipeline, number, state, resource, attempt, wake_ms, site, token },
+        );
     }
 
     /// The record's way, with its turn: from now on others wait for it.
@@ -161,6 +170,10 @@ impl Flow {
             return false;
         }
         core.counts(self.index).record_retries += 1;
+        if run.plan.program.has_tokens {
+            let RecordId { stream, partition, offset, .. } = run.origin.record_id();
+            core.tasks.callbacks().forget(stream, partition, Some(offset));
+        }
         let id = core.slots.reserve();
         let mut spare = core.slots.spare();
         spare.0.keep(run.origin.record);

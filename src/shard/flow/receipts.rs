@@ -2,11 +2,13 @@
 
 use super::{Flow, Halt};
 use crate::ack::Settlement;
+use crate::record::AssignmentId;
 use crate::shard::core::Core;
 use crate::shard::outputs::{Waiting, Way};
 use crate::shard::slots::Passage;
 use crate::sinks::{Receipt, SinkError, SinkErrorKind};
 use crate::sources::{Source, Undone};
+use crate::tasks::callbacks::stream_of;
 
 impl Flow {
     pub(super) fn settle(&mut self, core: &mut Core, passage: Passage, how: Settlement) {
@@ -110,6 +112,17 @@ impl Flow {
         });
     }
 
+    /// Calls of executions that were given up will be made again.
+    #[cold]
+    fn forget_callbacks(&mut self, core: &mut Core, rewinds: &[AssignmentId]) {
+        for id in rewinds {
+            if let Some(window) = self.windows.get(*id) {
+                let stream = stream_of(&self.name, &window.topic);
+                core.tasks.callbacks().forget(stream, window.assignment.partition, None);
+            }
+        }
+    }
+
     /// Ends a tick: hands outputs on, notes what has settled, reads again what must be.
     pub fn end_tick(&mut self, core: &mut Core, source: &mut dyn Source) {
         self.outlet.sink.submit();
@@ -127,6 +140,7 @@ impl Flow {
         }
         if !rewinds.is_empty() || !undone.is_empty() {
             self.abandon(core);
+            self.forget_callbacks(core, &rewinds);
         }
         core.counts(self.index).window_stops += self.windows.keep(source);
         if core.marker.is_open() {

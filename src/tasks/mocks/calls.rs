@@ -27,7 +27,7 @@ struct Pending {
 pub(in crate::tasks) struct Calls {
     heap: BinaryHeap<Reverse<Pending>>,
     live: HashSet<CallId>,
-    refused: Vec<CallId>,
+    failed: Vec<(CallId, StateError)>,
     serial: u64,
 }
 
@@ -51,7 +51,12 @@ impl Calls {
 
     /// Takes a call that nothing can answer.
     pub(in crate::tasks) fn refuse(&mut self, id: CallId) {
-        self.refused.push(id);
+        self.fail(id, StateError::runtime("the state has neither a driver nor a mock."));
+    }
+
+    /// Takes a call that has failed.
+    pub(in crate::tasks) fn fail(&mut self, id: CallId, error: StateError) {
+        self.failed.push((id, error));
     }
 
     pub(in crate::tasks) fn poll<'a>(
@@ -60,8 +65,8 @@ impl Calls {
         mocks_of: &dyn Fn(usize) -> Option<&'a Mocks>,
         take: &mut Take<'_>,
     ) {
-        for id in self.refused.drain(..) {
-            take(id, Err(StateError::runtime("the state has neither a driver nor a mock.")));
+        for (id, error) in self.failed.drain(..) {
+            take(id, Err(error));
         }
         while let Some(&Reverse(pending)) = self.heap.peek() {
             if pending.due_ms > now_ms {
@@ -86,7 +91,7 @@ impl Calls {
     }
 
     pub(in crate::tasks) fn next_due_ms(&self) -> Option<i64> {
-        if !self.refused.is_empty() {
+        if !self.failed.is_empty() {
             return Some(i64::MIN);
         }
         self.heap.peek().map(|Reverse(pending)| pending.due_ms)
@@ -99,7 +104,7 @@ impl Calls {
     }
 
     pub(in crate::tasks) fn in_flight(&self) -> usize {
-        self.live.len() + self.refused.len()
+        self.live.len() + self.failed.len()
     }
 }
 

@@ -1,0 +1,169 @@
+//! One job from its start to its end, as a future on the shard.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use serde_json::{Map, Value as Json};
+
+use super::rows::{Job, Verdict};
+use super::{Fate, Outcome, Settings};
+use crate::asl::resource::Pattern;
+use crate::aws::{self, ErrorKind, Service};
+use crate::fault::{StateError, names};
+use crate::step::CallSite;
+use crate::value::hash;
+
+/// What is told of a job that nobody waits for any more.
+pub(super) const STOPPED: &str = "The task that started it timed out or was aborted.";
+/// Step Functions' limit on an execution's name.
+const NAME_CHARS_MAX: usize = 80;
+
+/// A job that runs: what asks after it, and what stops it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Started {
+    pub(super) describe: Json,
+    pub(super) stop: Json,
+}
+
+/// What names derive from: the same whenever the call is made again.
+#[derive(Clone, Debug)]
+pub(super) struct Names<'a> {
+    pub(super) execution: &'a str,
+    pub(super) site: CallSite,
+}
+
+impl Names<'_> {
+    fn site(&self) -> u64 {
+        let CallSite { scope, step, visit, attempt } = self.site;
+        let numbers = [scope, step.0.into(), visit.into(), attempt.into()];
+        hash(numbers.into_iter().flat_map(u64::to_le_bytes))
+    }
+
+    /// An execution's name.
+    pub(super) fn name(&self) -> String {
+        match self.execution.len() + 17 <= NAME_CHARS_MAX {
+            true => format!("{}-{:016x}", self.execution, self.site()),
+            false => self.token(),
+        }
+    }
+
+    /// A token of 33 characters.
+    pub(super) fn token(&self) -> String {
+        format!("{:016x}-{:016x}", hash(self.execution.bytes()), self.site())
+    }
+}
+
+/// What is to be run.
+pub(super) struct Run {
+    pub(super) client: aws::Client,
+    pub(super) job: &'static Job,
+    pub(super) pattern: Pattern,
+    pub(super) members: Json,
+    pub(super) settings: Rc<Settings>,
+    pub(super) fate: Rc<RefCell<Fate>>,
+}
+
+/// The parameters with what makes starting idempotent.
+pub(super) fn members(text: &[u8], job: &Job, names: &Names<'_>) -> Result<Json, StateError> {
+    let mut members: Map<String, Json> = serde_json::from_slice(text).map_err(|error| {
+        StateError::runtime(format!("The Parameters could not be used to start the Task: {error}."))
+    })?;
+    (job.prepare)(&mut members, names);
+    Ok(members.into())
+}
+
+impl Run {
+    /// Starts it, and asks after it until it is over; `None` where nobody wants to know any more.
+    pub(super) async fn run(self) -> Option<Outcome> {
+        let started = match self.start().await {
+            Ok(started) => started,
+            Err(error) => return Some(Err(error)),
+        };
+        let fate = std::mem::replace(&mut *self.fate.borrow_mut(), Fate::Running(started.clone()));
+        if matches!(fate, Fate::Unwanted) {
+            stop(&self.client, self.job, &started).await;
+            return None;
+        }
+        let mut pause = self.settings.poll_interval;
+        loop {
+            tokio::time::sleep(pause).await;
+            pause = pause.mul_f64(1.5).min(self.settings.poll_interval_max);
+            let said = match self.call(self.job.describe, &started.describe).await {
+                Ok(said) => said,
+                // The job goes on, whatever keeps us from asking.
+                Err(error) if error.is_retriable() => continue,
+                Err(error) => return Some(Err(named(self.job, &error))),
+            };
+            match (self.job.verdict)(self.job, said) {
+                Verdict::Running => {}
+                Verdict::Succeeded(said) => return Some(Ok(self.result(said))),
+                Verdict::Failed(said) => {
+                    return Some(Err(StateError::new(names::TASK_FAILED, said.to_string())));
+                }
+            }
+        }
+    }
+
+    async fn start(&self) -> Result<Started, StateError> {
+        match self.call(self.job.start, &self.members).await {
+            Ok(answer) => (self.job.started)(self.job, &answer, &self.members),
+            // The record was run before: its job is there already.
+            Err(error) => match (self.job.found)(self.job, &error.code, &self.members) {
+                Some(started) => Ok(started),
+                None => Err(named(self.job, &error)),
+            },
+        }
+    }
+
+    async fn call(&self, operation: &str, members: &Json) -> Result<Json, aws::Error> {
+        call(&self.client, self.job, operation, members).await
+    }
+
+    /// `.sync:2` has input and output as JSON.
+    fn result(&self, mut said: Json) -> Json {
+        if self.pattern == Pattern::Sync2 {
+            for name in ["Input", "Output"] {
+                if let Some(value) = said.get_mut(name)
+                    && let Some(parsed) =
+                        value.as_str().and_then(|text| serde_json::from_str(text).ok())
+                {
+                    *value = parsed;
+                }
+            }
+        }
+        said
+    }
+}
+
+async fn call(
+    client: &aws::Client,
+    job: &Job,
+    operation: &str,
+    members: &Json,
+) -> Result<Json, aws::Error> {
+    let service = Service::find(job.client).expect("every row names a service that is there");
+    Ok(client.call(&aws::Call::new(service, operation), members).await?.members)
+}
+
+/// Stops a job, as well as can be.
+pub(super) async fn stop(client: &aws::Client, job: &Job, started: &Started) {
+    if let Err(error) = call(client, job, job.stop, &started.stop).await {
+        tracing::warn!(%error, "a job that nobody waits for could not be stopped");
+    }
+}
+
+/// A service's error as a state sees it.
+fn named(job: &Job, error: &aws::Error) -> StateError {
+    let prefix = job.prefix;
+    let name = match error.kind {
+        ErrorKind::Service if error.code.ends_with("Exception") => {
+            format!("{prefix}.{}", error.code)
+        }
+        ErrorKind::Service if !error.code.is_empty() => format!("{prefix}.{}Exception", error.code),
+        ErrorKind::Input => names::RUNTIME.to_owned(),
+        ErrorKind::Limit => names::DATA_LIMIT_EXCEEDED.to_owned(),
+        ErrorKind::Credentials => names::TASK_FAILED.to_owned(),
+        _ => format!("{prefix}.SdkClientException"),
+    };
+    StateError::new(name, error.to_string())
+}
