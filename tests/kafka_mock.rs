@@ -112,6 +112,7 @@ impl Seen {
                 assert!(record.timestamp_ms > 0);
                 self.numbers.push(number);
             }
+            Arrival::Undone(_) => panic!("no transactions here"),
             Arrival::End => panic!("Kafka does not end"),
         }
     }
