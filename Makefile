@@ -3,6 +3,7 @@
 
 test:
 	load-tests/servers/kafka provision
+	load-tests/servers/sqs provision
 	cargo test --no-fail-fast
 	.ci/asan
 

@@ -61,6 +61,7 @@ impl Source for Memory {
                 value: Some(&event.value),
                 headers: &[],
                 first: None,
+                id: None,
             }));
             self.next += 1;
         }

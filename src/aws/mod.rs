@@ -23,6 +23,7 @@ mod roles;
 #[cfg(test)]
 pub(crate) mod scripted;
 mod services;
+pub mod sqs;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -112,6 +112,7 @@ impl Replay {
         let name = pipeline.name.clone();
         let source = &mut pipeline.source;
         (source.topics, source.topic_pattern, source.file) = (Vec::new(), None, None);
+        source.queue_url = None;
         (source.dead_letters, source.start) = (true, config::Start::Committed);
         match (&self.file, &pipeline.dead_letter) {
             (Some(file), _) => {
@@ -127,6 +128,10 @@ impl Replay {
                     };
                     source.group = Some(format!("{name}-{suffix}"));
                 }
+                DeadLetterTarget::Queue(url) => bail!(
+                    "pipeline {name:?} writes its dead letters to the queue {url}: read it with a \
+                     pipeline whose source has that queue_url and dead_letters = true"
+                ),
                 DeadLetterTarget::File(file) => {
                     let file = file.display();
                     bail!(
@@ -144,10 +149,12 @@ impl Replay {
             (pipeline.dead_letter, pipeline.failure_ratio_max) = (None, None);
             let output = &mut pipeline.output;
             (output.topic, output.file, output.discard) = (None, None, true);
+            output.queue_url = None;
         } else {
             pipeline.on_failure = OnFailure::DeadLetter;
             pipeline.dead_letter = Some(config::DeadLetter {
                 topic: None,
+                queue_url: None,
                 file: Some(self.failed_file(&name)),
                 fallback_file: None,
             });

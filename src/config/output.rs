@@ -3,14 +3,20 @@
 use std::path::{Path, PathBuf};
 
 use super::section::{Check, Findings, Setting, Written, choice, quoted, section};
-use super::source::{StreamFile, check_topic};
+use super::source::{StreamFile, check_queue_url, check_topic};
 use super::tree::Node;
 
 section! {
-    /// Where outputs of succeeded executions go: a topic, a file, or nowhere.
+    /// Where outputs of succeeded executions go: a topic, a queue, a file, or nowhere.
     Output {
         /// The topic, or a path into the output that yields its name ("$.topic").
         topic: Option<Place> = None, example r#""orders.enriched""#;
+        /// Or a queue of SQS, by its URL, or a path into the output that yields it. The key is the
+        /// group of a FIFO queue; headers become message attributes.
+        queue_url: Option<Place> = None,
+            example r#""https://sqs.eu-west-1.amazonaws.com/123456789012/graded""#;
+        /// How queues are written to.
+        sqs: SqsWriting = SqsWriting::default();
         /// Or a file of one document a line; "-" for standard output.
         file: Option<StreamFile> = None, example r#""-""#;
         /// Or nowhere, for definitions whose tasks do all there is to do: true.
@@ -33,6 +39,8 @@ section! {
 pub enum Target<'a> {
     /// A topic.
     Topic(&'a Place),
+    /// A queue of SQS.
+    Queue(&'a Place),
     /// A file.
     File(&'a StreamFile),
     /// Nowhere.
@@ -42,24 +50,52 @@ pub enum Target<'a> {
 impl Output {
     /// Where it goes; the checks have seen to it that it is one place only.
     pub fn target(&self) -> Target<'_> {
-        match (&self.topic, &self.file) {
-            (Some(topic), _) => Target::Topic(topic),
-            (None, Some(file)) => Target::File(file),
-            (None, None) => Target::Discard,
+        match (&self.topic, &self.queue_url, &self.file) {
+            (Some(topic), _, _) => Target::Topic(topic),
+            (None, Some(url), _) => Target::Queue(url),
+            (None, None, Some(file)) => Target::File(file),
+            (None, None, None) => Target::Discard,
         }
     }
 }
 
 impl Check for Output {
     fn check(&self, node: &Node, findings: &mut Findings<'_>) {
-        let given = [self.topic.is_some(), self.file.is_some(), self.discard];
+        let given =
+            [self.topic.is_some(), self.queue_url.is_some(), self.file.is_some(), self.discard];
         if given.iter().filter(|given| **given).count() != 1 {
-            let message = "An output needs exactly one of topic = \"...\", file = \"...\" and \
-                           discard = true; throwing outputs away must be written.";
+            let message = "An output needs exactly one of topic = \"...\", queue_url = \
+                           \"https://...\", file = \"...\" and discard = true; throwing outputs \
+                           away must be written.";
             findings.error("OUTPUT", &node.key, message);
+        }
+        if let Some(Place::Fixed(url)) = &self.queue_url {
+            check_queue_url(url, "queue_url", node, findings);
         }
         if let Some(Place::Fixed(topic)) = &self.topic {
             check_topic(topic, "topic", node, findings);
+        }
+    }
+}
+
+section! {
+    /// How queues of SQS are written to.
+    default SqsWriting {
+        /// Outputs of one shard under way at the same time; more wait.
+        in_flight_max: u32 = 2000;
+        /// Calls of one shard at the same time. A FIFO queue gets one.
+        calls_max: u32 = 16;
+    }
+}
+
+impl Check for SqsWriting {
+    fn check(&self, node: &Node, findings: &mut Findings<'_>) {
+        for (name, is_zero) in
+            [("in_flight_max", self.in_flight_max == 0), ("calls_max", self.calls_max == 0)]
+        {
+            if is_zero {
+                findings.refuse(node, name, format!("sqs.{name} must be above 0."));
+            }
         }
     }
 }
@@ -161,6 +197,9 @@ section! {
     DeadLetter {
         /// A topic.
         topic: Option<String> = None, example r#""orders.dead""#;
+        /// Or a queue of SQS, by its URL: one dead letter a message, as it would stand in a file.
+        queue_url: Option<String> = None,
+            example r#""https://sqs.eu-west-1.amazonaws.com/123456789012/dead""#;
         /// Or a file of one dead letter a line.
         file: Option<PathBuf> = None, example r#""dead.ndjson""#;
         /// A file for those too large for the topic. Without one such a letter pauses the pipeline.
@@ -173,6 +212,8 @@ section! {
 pub enum DeadLetterTarget<'a> {
     /// A topic, and a file for letters too large for it.
     Topic(&'a str, Option<&'a Path>),
+    /// A queue of SQS.
+    Queue(&'a str),
     /// A file.
     File(&'a Path),
 }
@@ -180,9 +221,10 @@ pub enum DeadLetterTarget<'a> {
 impl DeadLetter {
     /// Where it goes; the checks have seen to it that it is one place only.
     pub fn target(&self) -> DeadLetterTarget<'_> {
-        match &self.file {
-            Some(file) => DeadLetterTarget::File(file),
-            None => {
+        match (&self.file, &self.queue_url) {
+            (Some(file), _) => DeadLetterTarget::File(file),
+            (None, Some(url)) => DeadLetterTarget::Queue(url),
+            (None, None) => {
                 let topic = self.topic.as_deref().unwrap_or_default();
                 DeadLetterTarget::Topic(topic, self.fallback_file.as_deref())
             }
@@ -192,15 +234,20 @@ impl DeadLetter {
 
 impl Check for DeadLetter {
     fn check(&self, node: &Node, findings: &mut Findings<'_>) {
-        if self.topic.is_some() == self.file.is_some() {
-            let message = "dead_letter needs either topic = \"...\" or file = \"...\".";
+        let given = [self.topic.is_some(), self.queue_url.is_some(), self.file.is_some()];
+        if given.iter().filter(|given| **given).count() != 1 {
+            let message = "dead_letter needs one of topic = \"...\", queue_url = \"https://...\" and \
+                           file = \"...\".";
             findings.error("DEAD_LETTER", &node.key, message);
-        } else if self.file.is_some() && self.fallback_file.is_some() {
-            let message = "fallback_file is for letters too large for a topic; a file needs none.";
+        } else if self.topic.is_none() && self.fallback_file.is_some() {
+            let message = "fallback_file is for letters too large for a topic.";
             findings.refuse(node, "fallback_file", message);
         }
         if let Some(topic) = &self.topic {
             check_topic(topic, "topic", node, findings);
+        }
+        if let Some(url) = &self.queue_url {
+            check_queue_url(url, "queue_url", node, findings);
         }
     }
 }

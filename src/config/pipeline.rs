@@ -30,8 +30,8 @@ section! {
         /// Refuse what Express state machines of Step Functions do not have: .sync,
         /// .waitForTaskToken, activities, distributed Maps.
         strict_aws: bool = false;
-        /// What becomes of a record whose execution failed: "dead_letter", "stop" or "drop". There
-        /// is no default.
+        /// What becomes of a record whose execution failed: "dead_letter", "stop", "drop", or, with a
+        /// queue, "redrive" (back to it, until its redrive policy takes it). There is no default.
         on_failure: OnFailure;
         /// What a record's outputs may do: come twice after a failure ("at_least_once"), or count
         /// "exactly_once", from Kafka to Kafka, by transactions: for consumers that read committed
@@ -94,6 +94,8 @@ pub enum FailurePolicy<'a> {
     Stop,
     /// It is counted and settled.
     Drop,
+    /// It goes back to its queue, whose own redrive counts.
+    Redrive,
 }
 
 impl Pipeline {
@@ -102,6 +104,7 @@ impl Pipeline {
         match (self.on_failure, &self.dead_letter) {
             (OnFailure::DeadLetter, Some(dead_letter)) => FailurePolicy::DeadLetter(dead_letter),
             (OnFailure::Drop, _) => FailurePolicy::Drop,
+            (OnFailure::Redrive, _) => FailurePolicy::Redrive,
             // Never a record lost, whatever else is wrong.
             (OnFailure::Stop | OnFailure::DeadLetter, _) => FailurePolicy::Stop,
         }
@@ -132,6 +135,11 @@ impl Check for Pipeline {
         if self.timeout.is_some_and(|timeout| timeout.is_zero()) {
             findings.refuse(node, "timeout", "timeout must be above 0.");
         }
+        if self.on_failure == OnFailure::Redrive && self.source.queue_url.is_none() {
+            let message = "on_failure = \"redrive\" hands a message back to its queue: the source must \
+                           have a queue_url.";
+            findings.refuse(node, "on_failure", message);
+        }
         self.check_dead_letter(node, findings);
         self.check_delivery(node, findings);
     }
@@ -143,8 +151,8 @@ impl Pipeline {
             return;
         }
         let is_kafka = matches!(self.source.kind(), SourceKind::Kafka { .. });
-        let has_file = matches!(self.output.target(), Target::File(_));
-        if !is_kafka || has_file {
+        let is_elsewhere = matches!(self.output.target(), Target::File(_) | Target::Queue(_));
+        if !is_kafka || is_elsewhere {
             let message = "delivery = \"exactly_once\" is for pipelines from Kafka topics to Kafka \
                            topics; write \"at_least_once\", or change source or output.";
             findings.refuse(node, "delivery", message);
@@ -164,7 +172,11 @@ impl Pipeline {
                     format!("null_value = \"dead_letter\" needs a place for them: {write_it}");
                 findings.refuse(node, "null_value", message);
             }
-            (OnFailure::Stop | OnFailure::Drop, NullValue::Skip | NullValue::Null, Some(_)) => {
+            (
+                OnFailure::Stop | OnFailure::Drop | OnFailure::Redrive,
+                NullValue::Skip | NullValue::Null,
+                Some(_),
+            ) => {
                 let message = format!(
                     "dead_letter is never used with on_failure = {:?}; write on_failure = \
                      \"dead_letter\" or remove dead_letter.",
@@ -186,11 +198,15 @@ choice! {
         Stop = "stop",
         /// It is counted and forgotten.
         Drop = "drop",
+        /// It goes back to its queue and comes again, until the queue's redrive policy takes it.
+        Redrive = "redrive",
     } missing {
         "A pipeline must say what becomes of records that fail; write one of these lines:\n  \
          on_failure = \"dead_letter\"  # to a topic or file of their own (set dead_letter too)\n  \
          on_failure = \"stop\"         # stop the pipeline at the first one, losing nothing\n  \
-         on_failure = \"drop\"         # count them and go on without them".to_owned()
+         on_failure = \"drop\"         # count them and go on without them\n\
+         and, where the source is a queue of SQS:\n  \
+         on_failure = \"redrive\"      # back to the queue, whose redrive policy counts".to_owned()
     }
 }
 

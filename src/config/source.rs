@@ -1,6 +1,7 @@
 //! `[pipeline.source]`: where a pipeline's records come from.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::section::{Check, Findings, Setting, Written, quoted, section};
 use super::tree::Node;
@@ -10,7 +11,7 @@ use super::units::timestamp_ms;
 const STANDARD: &str = "-";
 
 section! {
-    /// Where the pipeline's records come from: Kafka topics, or a file.
+    /// Where the pipeline's records come from: Kafka topics, a queue, or a file.
     Source {
         /// Kafka topics to read, a list of names.
         topics: Vec<String> = Vec::new(), example r#"["orders"]"#;
@@ -23,6 +24,11 @@ section! {
         /// and "earliest" (its oldest record), "latest" (what comes from then on), { timestamp =
         /// "2026-01-31T00:00:00Z" } or { offset = 0 }. A group that was there goes on where it was.
         start: Start = Start::Committed;
+        /// Or a queue of SQS, by its URL; one that ends in .fifo is read in order, group by group.
+        queue_url: Option<String> = None,
+            example r#""https://sqs.eu-west-1.amazonaws.com/123456789012/orders""#;
+        /// How a queue is read.
+        sqs: SqsReading = SqsReading::default();
         /// Or a file of one document a line; "-" for standard input.
         file: Option<StreamFile> = None, example r#""-""#;
         /// What is read are dead letters (a topic's, or a file's lines): true or false. The records in
@@ -46,6 +52,8 @@ pub enum SourceKind<'a> {
         /// Where to begin.
         start: Start,
     },
+    /// A queue of SQS, by its URL.
+    Queue(&'a str),
     /// A file.
     File(&'a StreamFile),
 }
@@ -65,6 +73,9 @@ impl Source {
         if let Some(file) = &self.file {
             return SourceKind::File(file);
         }
+        if let Some(url) = &self.queue_url {
+            return SourceKind::Queue(url);
+        }
         let topics = match &self.topic_pattern {
             Some(pattern) => Topics::Pattern(pattern),
             None => Topics::List(&self.topics),
@@ -78,31 +89,97 @@ impl Source {
 }
 
 impl Check for Source {
-    const LATER: &'static [(&'static str, &'static str)] =
-        &[("queue_url", "comes with the SQS source, not in this version.")];
-
     fn check(&self, node: &Node, findings: &mut Findings<'_>) {
-        let given = [!self.topics.is_empty(), self.topic_pattern.is_some(), self.file.is_some()];
-        let is_kafka = self.file.is_none();
+        let given = [
+            !self.topics.is_empty(),
+            self.topic_pattern.is_some(),
+            self.queue_url.is_some(),
+            self.file.is_some(),
+        ];
+        let is_kafka = self.file.is_none() && self.queue_url.is_none();
         if given.iter().filter(|given| **given).count() != 1 {
             let message = "A source needs exactly one of topics = [\"...\"], topic_pattern = \
-                           \"^...\" and file = \"...\".";
+                           \"^...\", queue_url = \"https://...\" and file = \"...\".";
             findings.error("SOURCE", &node.key, message);
         } else if is_kafka && self.group.is_none() {
             let message = "A Kafka source needs its consumer group: write group = \"...\".";
             findings.error("MISSING_KEY", &node.key, message);
         } else if !is_kafka && (self.group.is_some() || self.start != Start::Committed) {
-            findings.error("SOURCE", &node.key, "group and start are for Kafka, not for a file.");
+            findings.error("SOURCE", &node.key, "group and start are for Kafka alone.");
         }
         if self.topic_pattern.as_ref().is_some_and(|pattern| !pattern.starts_with('^')) {
             let message = "topic_pattern must begin with ^, as librdkafka tells patterns by it.";
             findings.refuse(node, "topic_pattern", message);
+        }
+        if let Some(url) = &self.queue_url {
+            check_queue_url(url, "queue_url", node, findings);
         }
         if self.expected_rate.is_some_and(|rate| rate <= 0.0) {
             findings.refuse(node, "expected_rate", "expected_rate must be above 0.");
         }
         for topic in &self.topics {
             check_topic(topic, "topics", node, findings);
+        }
+    }
+}
+
+/// Refuses what is no queue's URL.
+pub(super) fn check_queue_url(url: &str, key: &str, node: &Node, findings: &mut Findings<'_>) {
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    let is_queue = rest.and_then(|rest| rest.split_once('/')).is_some_and(|(host, path)| {
+        !host.is_empty() && !path.trim_end_matches('/').is_empty() && !path.contains(['?', '#'])
+    });
+    if !is_queue {
+        let message = format!(
+            "{url:?} is no queue's URL: it looks like \
+             https://sqs.eu-west-1.amazonaws.com/123456789012/orders"
+        );
+        findings.refuse(node, key, message);
+    }
+}
+
+/// The longest that SQS lets a poll wait.
+const WAIT_MAX: Duration = Duration::from_secs(20);
+/// The shortest visibility that can be kept up by extending it, and the longest there is.
+const VISIBILITY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(12 * 3600));
+
+section! {
+    /// How a queue of SQS is read.
+    default SqsReading {
+        /// Polls that are open at the same time; each brings up to 10 messages.
+        receivers: u32 = 4;
+        /// How long a poll waits for messages, at most 20s. Longer costs fewer calls.
+        wait: Duration = Duration::from_secs(20);
+        /// How long messages stay invisible to others. It is extended while they are worked on, so this
+        /// is how late messages come again that a killed process had. From 5s to 12h.
+        visibility: Duration = Duration::from_secs(30);
+        /// Messages that were received and wait for a shard, at most. Their visibility runs, and each
+        /// receipt counts towards the queue's redrive: keep it small. At least 10 for each receiver.
+        prefetch_max: u32 = 100;
+        /// Calls at the same time that delete messages or hand them back.
+        settle_calls_max: u32 = 16;
+        /// With on_failure = "redrive": how long a failed message stays invisible, the first time; it
+        /// doubles with each receipt.
+        redrive_interval: Duration = Duration::from_secs(1);
+        /// The longest of that.
+        redrive_interval_max: Duration = Duration::from_secs(300);
+    }
+}
+
+impl Check for SqsReading {
+    fn check(&self, node: &Node, findings: &mut Findings<'_>) {
+        if self.wait > WAIT_MAX {
+            findings.refuse(node, "wait", "sqs.wait is at most 20s, as SQS has it.");
+        }
+        if self.visibility < VISIBILITY.0 || self.visibility > VISIBILITY.1 {
+            findings.refuse(node, "visibility", "sqs.visibility is from 5s to 12h.");
+        }
+        if self.receivers == 0 || self.prefetch_max < self.receivers.saturating_mul(10) {
+            let message = "sqs.receivers is at least 1, and sqs.prefetch_max at least 10 for each.";
+            findings.refuse(node, "prefetch_max", message);
+        }
+        if self.settle_calls_max == 0 {
+            findings.refuse(node, "settle_calls_max", "sqs.settle_calls_max must be above 0.");
         }
     }
 }

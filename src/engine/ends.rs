@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::StartError;
+use super::aws::client_settings;
+use super::remote::Remote;
 use crate::config::{
     self, Config, DeadLetterTarget, Delivery, FailurePolicy, Pipeline, SourceKind, Target,
 };
@@ -14,6 +16,7 @@ use crate::sinks::{self, Sink, SinkError};
 use crate::sources::file::FileSource;
 use crate::sources::kafka::{KafkaSource, OutOfRange, Settings, Start};
 use crate::sources::letters::Form;
+use crate::sources::sqs::{self, SqsSource};
 use crate::sources::{self, Source};
 
 /// How long the broker may take to say whether topics exist.
@@ -24,7 +27,7 @@ const FETCHED_SHARE: u64 = 4;
 const OUTPUT_SHARE: u64 = 4;
 
 /// A pipeline's source: what steers it, and an end for each shard that gets one.
-pub type Opened = (Option<KafkaSource>, Vec<Option<Box<dyn Source>>>);
+pub type Opened = (Option<Remote>, Vec<Option<Box<dyn Source>>>);
 
 /// Opens the pipeline's source, and the letters that it hands over, if that is what they are.
 pub fn open_source(
@@ -37,7 +40,8 @@ pub fn open_source(
     if !pipeline.source.dead_letters {
         return Ok((source, ends));
     }
-    let form = if source.is_some() { Form::Record } else { Form::Line };
+    let is_topic = matches!(source, Some(Remote::Kafka(_)));
+    let form = if is_topic { Form::Record } else { Form::Line };
     let letters = |end| Box::new(sources::letters::Letters::new(end, form)) as Box<dyn Source>;
     Ok((source, ends.into_iter().map(|end| end.map(letters)).collect()))
 }
@@ -62,6 +66,13 @@ fn open_bare(
             ends.resize_with(wakes.len(), || None);
             Ok((None, ends))
         }
+        SourceKind::Queue(url) => {
+            let settings = queue_settings(config, pipeline, url);
+            // As with files.
+            let id = AssignmentId(u32::MAX - index as u32);
+            let (source, ends) = SqsSource::start(settings, id, wakes.to_vec()).map_err(failed)?;
+            Ok((Some(Remote::Sqs(source)), ends.into_iter().map(Some).collect()))
+        }
         SourceKind::Kafka { topics, group, start } => {
             let topics = match topics {
                 config::Topics::List(list) => list.to_vec(),
@@ -81,8 +92,23 @@ fn open_bare(
             };
             let (source, ends) =
                 KafkaSource::start(&settings, wakes.to_vec()).map_err(|e| failed(e.message))?;
-            Ok((Some(source), ends.into_iter().map(Some).collect()))
+            Ok((Some(Remote::Kafka(source)), ends.into_iter().map(Some).collect()))
         }
+    }
+}
+
+fn queue_settings(config: &Config, pipeline: &Pipeline, url: &str) -> sqs::Settings {
+    let sqs = &pipeline.source.sqs;
+    sqs::Settings {
+        queue_url: url.to_owned(),
+        client: client_settings(&config.aws),
+        receivers: sqs.receivers as usize,
+        wait: sqs.wait,
+        visibility: sqs.visibility,
+        prefetch_max: sqs.prefetch_max as usize,
+        settle_calls_max: sqs.settle_calls_max as usize,
+        backoff: sqs.redrive_interval,
+        backoff_max: sqs.redrive_interval_max,
     }
 }
 
@@ -153,6 +179,7 @@ pub fn open_sinks(
     let output: Box<dyn Sink> = match pipeline.output.target() {
         Target::Discard => Box::new(sinks::discard::Discard::new(wake.clone())),
         Target::File(file) => files.sink(&file_name(file), wake).map_err(|e| failed(e.message))?,
+        Target::Queue(_) => Box::new(open_queue(config, pipeline, wake).map_err(failed)?),
         Target::Topic(place) => {
             let topic = match place {
                 config::Place::Fixed(topic) if verify => Some(topic.as_str()),
@@ -219,6 +246,11 @@ fn open_letters(
     };
     match target.target() {
         DeadLetterTarget::File(name) => Ok(Letters::to_file(file(name)?)),
+        DeadLetterTarget::Queue(url) => {
+            let mut sink = open_queue(config, pipeline, wake)?;
+            sink.topic(url).map_err(|e| e.message)?;
+            Ok(Letters::to_file(Outlet::new(Box::new(sink))))
+        }
         DeadLetterTarget::Topic(topic, fallback) => {
             let fallback = fallback.map(file).transpose()?;
             let sink = open_kafka(config, wake, verify.then_some(topic))?;
@@ -230,6 +262,20 @@ fn open_letters(
             Ok(Letters::to_topic(Outlet::new(sink), id, fallback))
         }
     }
+}
+
+fn open_queue(
+    config: &Config,
+    pipeline: &Pipeline,
+    wake: &Wake,
+) -> Result<sinks::sqs::SqsSink, String> {
+    let sqs = &pipeline.output.sqs;
+    let settings = sinks::sqs::Settings {
+        client: client_settings(&config.aws),
+        in_flight_max: sqs.in_flight_max as usize,
+        calls_max: sqs.calls_max as usize,
+    };
+    sinks::sqs::SqsSink::open(settings, wake.clone())
 }
 
 /// A Kafka sink; `verify` names a topic that must exist.

@@ -8,6 +8,7 @@ mod machines;
 mod once;
 mod prepare;
 mod progress;
+mod remote;
 mod watchdog;
 mod window;
 
@@ -30,6 +31,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use progress::Progress;
+use remote::Remote;
 use watchdog::Watchdog;
 
 use crate::config::Config;
@@ -39,7 +41,7 @@ use crate::record::Wake;
 use crate::shard::{
     Clock, Control, Halt, Lane, Phase, Settings, Shard, Suspects, pin_to_core, wake,
 };
-use crate::sources::kafka::{KafkaSource, Lag};
+use crate::sources::kafka::Lag;
 use crate::tasks::callbacks::{Desk, Inbox};
 
 /// How long shards may take to end once they were told to end at once.
@@ -82,7 +84,7 @@ pub struct Engine {
     /// Where its tasks are answered from outside.
     pub desk: Arc<Desk>,
     workers: Vec<Worker>,
-    sources: Vec<Option<KafkaSource>>,
+    sources: Vec<Option<Remote>>,
     pipelines: Vec<Arc<str>>,
     drain_timeout: Duration,
     budget: u64,
@@ -155,7 +157,9 @@ impl Engine {
         let mut ends: Vec<Vec<_>> = (0..shards).map(|_| Vec::new()).collect();
         for (index, pipeline) in config.pipeline.iter().enumerate() {
             let (source, of_shards) = ends::open_source(config, pipeline, index, &bare)?;
-            source.iter().for_each(|it| memberships[index].tell(it.membership()));
+            if let Some(Remote::Kafka(source)) = &source {
+                memberships[index].tell(source.membership());
+            }
             engine.sources.push(source);
             for (shard, end) in ends.iter_mut().zip(of_shards) {
                 shard.push(end);
@@ -234,7 +238,7 @@ impl Engine {
         self.metrics.set_budget(used as u64, self.budget);
         let mut lagging = Vec::new();
         for (index, source) in self.sources.iter().enumerate() {
-            for lag in source.iter().flat_map(KafkaSource::lag) {
+            for lag in source.iter().flat_map(Remote::lag) {
                 let records = u64::try_from(lag.records).ok();
                 self.metrics.set_lag(index, &lag.topic, lag.partition, records);
                 lagging.push((index, lag));
@@ -300,7 +304,7 @@ impl Engine {
     /// Stops in order: take no more, settle what is in flight within the bound, commit, leave.
     pub fn stop(mut self) -> Stopped {
         self.health.not_ready("engine", "stopping");
-        self.sources.iter().flatten().for_each(KafkaSource::stop);
+        self.sources.iter().flatten().for_each(Remote::stop);
         self.tell(Phase::Drain);
         let how = if self.wait(self.drain_timeout) { Stopped::Drained } else { Stopped::Cut };
         self.tell(Phase::Quit);

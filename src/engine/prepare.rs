@@ -176,6 +176,7 @@ fn plan_of(
             config::FailurePolicy::DeadLetter(_) => shard::Policy::DeadLetter,
             config::FailurePolicy::Stop => shard::Policy::Stop,
             config::FailurePolicy::Drop => shard::Policy::Drop,
+            config::FailurePolicy::Redrive => shard::Policy::Redrive,
         },
         retry: shard::Retry {
             attempts: pipeline.retry.attempts,
@@ -209,11 +210,15 @@ fn output_of(output: &config::Output) -> Result<shard::Output, Diagnostic> {
     let topic = match output.target() {
         config::Target::Discard => None,
         config::Target::File(_) => Some(shard::Place::Fixed("".into())),
-        config::Target::Topic(config::Place::Fixed(name)) => {
+        config::Target::Topic(config::Place::Fixed(name))
+        | config::Target::Queue(config::Place::Fixed(name)) => {
             Some(shard::Place::Fixed(name.as_str().into()))
         }
         config::Target::Topic(config::Place::Path(path)) => {
             Some(shard::Place::Path(parse("topic", path)?))
+        }
+        config::Target::Queue(config::Place::Path(path)) => {
+            Some(shard::Place::Path(parse("queue_url", path)?))
         }
     };
     Ok(shard::Output {

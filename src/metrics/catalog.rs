@@ -122,6 +122,8 @@ counted! {
         dead_letter_fallbacks: "expressway_dead_letter_fallbacks_total", "records";
         /// Failed records dropped, as the failure policy says.
         dropped: "expressway_dropped_total", "records";
+        /// Messages handed back to their queue after a failure.
+        handed_back: "expressway_handed_back_total", "records";
         /// Records settled.
         settled: "expressway_settled_total", "records";
         /// Times a partition was stopped because its window was full.

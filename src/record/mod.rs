@@ -53,6 +53,8 @@ pub struct Record<'a> {
     pub headers: &'a [Header<'a>],
     /// Where it stood first, if it comes out of a dead letter.
     pub first: Option<First<'a>>,
+    /// What names it wherever it stands, where its source has such a thing: SQS's message id.
+    pub id: Option<&'a str>,
 }
 
 /// Where a record stood before it became a dead letter.

@@ -22,7 +22,7 @@ use super::window::Windows;
 use crate::ack::Settlement;
 use crate::fault::{StateError, names};
 use crate::machine::{Execution, Identity, Machine, Outcome, Suspension};
-use crate::record::{AssignmentId, Record};
+use crate::record::{Assignment, AssignmentId, Record};
 use crate::sinks::TopicId;
 use crate::sources::Arrival;
 use crate::step::Resume;
@@ -164,11 +164,12 @@ impl Flow {
         match arrival {
             Arrival::Record(record) => self.record(plan, core, &record),
             Arrival::Assigned(assignment) => {
-                if plan.program.has_tokens {
-                    let stream = stream_of(&plan.name, &assignment.topic);
-                    core.tasks.callbacks().claim(stream, assignment.partition);
-                }
+                claim(plan, core, &assignment);
                 self.windows.open(assignment);
+            }
+            Arrival::Queue(assignment) => {
+                claim(plan, core, &assignment);
+                self.windows.open_queue(assignment);
             }
             Arrival::Revoking(id) => self.windows.drain(id),
             Arrival::Lost(id) => {
@@ -366,6 +367,14 @@ impl Flow {
         }
         self.fail(core, run, error, state);
         true
+    }
+}
+
+/// Answers to calls of these records are for this shard from now on.
+fn claim(plan: &Plan, core: &mut Core, assignment: &Assignment) {
+    if plan.program.has_tokens {
+        let stream = stream_of(&plan.name, &assignment.topic);
+        core.tasks.callbacks().claim(stream, assignment.partition);
     }
 }
 

@@ -34,8 +34,12 @@ fn fields(origin: &Origin<'_>, report: &Report<'_>) -> Vec<(&'static str, String
         ("attempts", report.attempts.to_string()),
         ("runs", report.runs.to_string()),
     ];
-    let optional =
-        [("error", report.error.name()), ("cause", report.error.cause()), ("state", report.state)];
+    let optional = [
+        ("message-id", origin.record.id),
+        ("error", report.error.name()),
+        ("cause", report.error.cause()),
+        ("state", report.state),
+    ];
     for (name, value) in optional {
         fields.extend(value.map(|value| (name, value.to_owned())));
     }

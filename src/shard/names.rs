@@ -54,11 +54,23 @@ impl Origin<'_> {
         let _ = write!(out, "{pipeline}-");
         let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         out.extend(topic.chars().map(|c| if legal(c) { c } else { '_' }));
-        let _ = write!(out, "-{partition}-{offset}");
+        let _ = match self.record.id {
+            Some(id) => write!(out, "-{id}"),
+            None => write!(out, "-{partition}-{offset}"),
+        };
         if out.len() > NAME_CHARS_MAX {
             out.clear();
             let hash = hash_on(hash([]) ^ partition as u64, topic.bytes());
-            let _ = write!(out, "{pipeline}-{hash:016x}-{offset}");
+            let _ = match self.record.id {
+                Some(id) if pipeline.len() + id.len() + 18 <= NAME_CHARS_MAX => {
+                    write!(out, "{pipeline}-{hash:016x}-{id}")
+                }
+                Some(id) => {
+                    let id = hash_on(hash, id.bytes());
+                    write!(out, "{pipeline}-{hash:016x}-{id:016x}")
+                }
+                None => write!(out, "{pipeline}-{hash:016x}-{offset}"),
+            };
         }
     }
 
@@ -67,7 +79,11 @@ impl Origin<'_> {
         RecordId {
             stream: stream_of(&self.plan.name, self.topic),
             partition: self.partition,
-            offset: self.offset,
+            // A message has another number each time that it is received.
+            offset: match self.record.id {
+                Some(id) => hash_on(hash([]), id.bytes()) as i64 & i64::MAX,
+                None => self.offset,
+            },
             version: self.plan.program.version,
         }
     }
@@ -91,7 +107,10 @@ impl Identity for Origin<'_> {
 
     /// Where the record stood, and the version.
     fn seed(&self) -> u64 {
-        let position = (self.partition as u64) << 48 ^ self.offset as u64;
+        let position = match self.record.id {
+            Some(id) => hash_on(hash([]), id.bytes()),
+            None => (self.partition as u64) << 48 ^ self.offset as u64,
+        };
         let start = self.plan.program.version ^ position.rotate_left(17);
         hash_on(hash([]) ^ start, self.topic.bytes())
     }
@@ -111,7 +130,8 @@ impl Identity for Origin<'_> {
     }
 }
 
-/// `{Topic, Partition, Offset, Timestamp, Key, Headers}`, and `Value` where one is given.
+/// `{Topic, Partition, Offset, Timestamp, Key, Headers}`, `MessageId` of a queue's messages, and `Value`
+/// where one is given.
 pub fn source_object(
     origin: &Origin<'_>,
     value: Option<Value>,
@@ -127,8 +147,9 @@ pub fn source_object(
         ("Key", record.key.map_or(Value::NULL, |key| text_of(key, scratch))),
         ("Headers", headers),
     ];
+    let id = record.id.map(|id| ("MessageId", scratch.string(id)));
     let mark = scratch.mark();
-    for (name, member) in members.into_iter().chain(value.map(|value| ("Value", value))) {
+    for (name, member) in members.into_iter().chain(id).chain(value.map(|value| ("Value", value))) {
         scratch.push_member(name, member);
     }
     scratch.object(mark).ok()

@@ -174,7 +174,15 @@ mod tests {
 
     fn record<'a>(key: Option<&'a [u8]>, offset: i64) -> Record<'a> {
         let position = Position { assignment: ID, offset };
-        Record { position, timestamp_ms: 0, key, value: Some(b"v"), headers: &[], first: None }
+        Record {
+            position,
+            timestamp_ms: 0,
+            key,
+            value: Some(b"v"),
+            headers: &[],
+            first: None,
+            id: None,
+        }
     }
 
     fn windows() -> Windows {

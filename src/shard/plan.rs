@@ -130,6 +130,8 @@ pub enum Policy {
     Stop,
     /// `drop`: it is counted and settled.
     Drop,
+    /// `redrive`: it goes back to its queue.
+    Redrive,
 }
 
 /// A topic, key or value: fixed, or read from the execution's output.

@@ -46,6 +46,7 @@ pub struct Kept {
     value: Option<Part>,
     headers: Vec<(Part, Option<Part>)>,
     first: Option<(Part, i32, i64)>,
+    id: Option<Part>,
 }
 
 impl Kept {
@@ -60,6 +61,7 @@ impl Kept {
         self.first = record
             .first
             .map(|first| (self.put(first.topic.as_bytes()), first.partition, first.offset));
+        self.id = record.id.map(|id| self.put(id.as_bytes()));
         for header in record.headers {
             let name = self.put(header.name.as_bytes());
             let value = header.value.map(|value| self.put(value));
@@ -111,6 +113,7 @@ impl Kept {
                 partition,
                 offset,
             }),
+            id: self.id.map(text),
         })
     }
 }
@@ -287,13 +290,22 @@ mod tests {
         let position = Position { assignment: AssignmentId(3), offset: 9 };
         let (key, value) = (Some(&b"key"[..]), None);
         let first = Some(First { topic: "t", partition: 4, offset: 7 });
-        let record = Record { position, timestamp_ms: 5, key, value, headers: &headers, first };
+        let record = Record {
+            position,
+            timestamp_ms: 5,
+            key,
+            value,
+            headers: &headers,
+            first,
+            id: Some("m-1"),
+        };
         let mut kept = Kept::default();
         kept.keep(&record);
         kept.lend(|lent| {
             assert_eq!((lent.position, lent.timestamp_ms), (position, 5));
             assert_eq!((lent.key, lent.value), (key, value));
             assert_eq!((lent.headers, lent.first), (&headers[..], first));
+            assert_eq!(lent.id, Some("m-1"));
         });
     }
 }

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use crate::ack::ordered::Tracker;
-use crate::ack::{Limits, Settlement, Ticket};
+use crate::ack::{Limits, Settlement, Ticket, ordered, unordered};
 use crate::record::{Assignment, AssignmentId};
 use crate::sources::Source;
 use crate::tasks::callbacks::{RecordId, stream_of};
@@ -65,6 +64,72 @@ pub enum Whereabouts {
     Here,
 }
 
+/// How a window's records are acknowledged.
+#[derive(Debug)]
+enum Tracker {
+    /// A partition's: up to an offset.
+    Offsets(ordered::Tracker),
+    /// A queue's: one by one; what has settled since the last tick is kept with how.
+    Receipts(unordered::Tracker<i64>, Vec<(i64, Settlement)>),
+}
+
+/// The caps are kept by pausing before they are reached; a tracker itself refuses nothing, because a
+/// record that was handed over can't be given back.
+const UNBOUNDED: Limits = Limits { records: usize::MAX, bytes: u64::MAX };
+
+impl Tracker {
+    fn of_partition() -> Tracker {
+        Tracker::Offsets(ordered::Tracker::new(UNBOUNDED))
+    }
+
+    fn of_queue() -> Tracker {
+        Tracker::Receipts(unordered::Tracker::new(UNBOUNDED), Vec::new())
+    }
+
+    #[inline]
+    fn track(&mut self, offset: i64, bytes: usize) -> Option<Ticket> {
+        match self {
+            Tracker::Offsets(tracker) => tracker.track(offset, bytes),
+            Tracker::Receipts(tracker, _) => tracker.track(offset, bytes).ok(),
+        }
+    }
+
+    #[inline]
+    fn settle(&mut self, ticket: Ticket, how: Settlement) -> bool {
+        match self {
+            Tracker::Offsets(tracker) => tracker.settle(ticket, how),
+            Tracker::Receipts(tracker, settled) => {
+                let done = tracker.settle(ticket, how);
+                settled.extend(done);
+                done.is_some()
+            }
+        }
+    }
+
+    /// Is it known to be settled? Of a queue's messages only those in hand are known.
+    fn is_settled(&self, offset: i64) -> bool {
+        match self {
+            Tracker::Offsets(tracker) => tracker.is_settled(offset),
+            Tracker::Receipts(..) => false,
+        }
+    }
+
+    fn open(&self) -> usize {
+        match self {
+            Tracker::Offsets(tracker) => tracker.open(),
+            Tracker::Receipts(tracker, _) => tracker.records(),
+        }
+    }
+
+    /// Records and bytes that count against the window's limits.
+    fn size(&self) -> (usize, u64) {
+        match self {
+            Tracker::Offsets(tracker) => (tracker.records(), tracker.bytes()),
+            Tracker::Receipts(tracker, _) => (tracker.records(), tracker.bytes()),
+        }
+    }
+}
+
 /// All of a pipeline's windows on this shard.
 #[derive(Debug)]
 pub struct Windows {
@@ -75,6 +140,38 @@ pub struct Windows {
     last: usize,
 }
 
+impl Window {
+    /// Tells the source what has settled, and learns what it has committed.
+    fn acknowledge(&mut self, source: &mut dyn Source) {
+        let id = self.assignment.id;
+        let tracker = match &mut self.tracker {
+            Tracker::Offsets(tracker) => tracker,
+            Tracker::Receipts(_, settled) => {
+                for (number, how) in settled.drain(..) {
+                    if how.is_final() {
+                        self.marks.remove(&number);
+                    }
+                    source.settled(id, number, how);
+                }
+                return;
+            }
+        };
+        if let Some(point) = tracker.commit_point()
+            && self.noted != Some(point)
+        {
+            self.noted = Some(point);
+            source.commit(id, point);
+        }
+        if let Some(committed) = source.committed(id) {
+            tracker.confirm(committed);
+            // Not before: what is settled may come again until it is committed.
+            if !self.marks.is_empty() {
+                self.marks = self.marks.split_off(&committed);
+            }
+        }
+    }
+}
+
 impl Windows {
     /// No windows; each that comes gets these limits. `margin`: records in one batch.
     pub fn new(limits: Limits, margin: usize) -> Windows {
@@ -83,13 +180,19 @@ impl Windows {
 
     /// A partition has come.
     pub fn open(&mut self, assignment: Assignment) {
-        // The caps are kept by pausing before they are reached; the tracker itself refuses nothing,
-        // because a record that was handed over can't be given back.
-        let unbounded = Limits { records: usize::MAX, bytes: u64::MAX };
+        self.add(assignment, Tracker::of_partition());
+    }
+
+    /// A queue has come.
+    pub fn open_queue(&mut self, assignment: Assignment) {
+        self.add(assignment, Tracker::of_queue());
+    }
+
+    fn add(&mut self, assignment: Assignment, tracker: Tracker) {
         self.list.push(Window {
             topic: Rc::from(&*assignment.topic),
             assignment,
-            tracker: Tracker::new(unbounded),
+            tracker,
             epoch: 0,
             is_paused: false,
             is_draining: false,
@@ -138,6 +241,11 @@ impl Windows {
         self.get(claim.assignment).is_some_and(|window| window.epoch == claim.epoch)
     }
 
+    /// Is it a queue's, whose messages come again one by one?
+    pub fn is_queue(&mut self, id: AssignmentId) -> bool {
+        self.get(id).is_some_and(|window| matches!(window.tracker, Tracker::Receipts(..)))
+    }
+
     /// Unsettled records.
     pub fn open_records(&self) -> usize {
         self.list.iter().map(|window| window.tracker.open()).sum()
@@ -173,12 +281,12 @@ impl Windows {
     pub fn rewind(&mut self, id: AssignmentId, source: &mut dyn Source) -> bool {
         // A partition that is gone is read by its next owner.
         let Some(window) = self.get(id) else { return true };
-        let Some(offset) = window.tracker.oldest_unsettled() else { return true };
+        let Tracker::Offsets(tracker) = &window.tracker else { return false };
+        let Some(offset) = tracker.oldest_unsettled() else { return true };
         window.epoch += 1;
         let (topic, partition) = (&window.topic, window.assignment.partition);
         tracing::info!(%topic, partition, offset, "an output was refused: its partition is read again");
-        let unbounded = Limits { records: usize::MAX, bytes: u64::MAX };
-        window.tracker = Tracker::new(unbounded);
+        window.tracker = Tracker::of_partition();
         source.rewind(id, offset)
     }
 
@@ -195,7 +303,7 @@ impl Windows {
     pub fn undo(&mut self, id: AssignmentId) {
         let Some(window) = self.get(id) else { return };
         window.epoch += 1;
-        window.tracker = Tracker::new(Limits { records: usize::MAX, bytes: u64::MAX });
+        window.tracker = Tracker::of_partition();
         window.noted = None;
         // A rewound partition flows again.
         window.is_paused = false;
@@ -207,20 +315,8 @@ impl Windows {
         let (limits, margin) = (self.limits, self.margin);
         let mut stops = 0;
         for window in &mut self.list {
-            if let Some(point) = window.tracker.commit_point()
-                && window.noted != Some(point)
-            {
-                window.noted = Some(point);
-                source.commit(window.assignment.id, point);
-            }
-            if let Some(committed) = source.committed(window.assignment.id) {
-                window.tracker.confirm(committed);
-                // Not before: what is settled may come again until it is committed.
-                if !window.marks.is_empty() {
-                    window.marks = window.marks.split_off(&committed);
-                }
-            }
-            let (records, bytes) = (window.tracker.records(), window.tracker.bytes());
+            window.acknowledge(source);
+            let (records, bytes) = window.tracker.size();
             let is_full =
                 records + margin >= limits.records.max(margin + 1) || bytes >= limits.bytes;
             let has_room = records * 2 <= limits.records && bytes * 2 <= limits.bytes;

@@ -3,6 +3,7 @@
 pub mod discard;
 pub mod file;
 pub mod kafka;
+pub mod sqs;
 
 use std::fmt;
 

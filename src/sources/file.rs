@@ -127,6 +127,7 @@ impl FileSource {
                 value: Some(line),
                 headers: &[],
                 first: None,
+                id: None,
             }));
         }
         handed

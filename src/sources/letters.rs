@@ -5,6 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value as Json;
 
+use crate::ack::Settlement;
 use crate::record::{AssignmentId, First, Header, LETTER_PREFIX, Record};
 use crate::sources::{Arrival, Source, SourceError};
 
@@ -49,6 +50,10 @@ impl Source for Letters {
 
     fn commit(&mut self, assignment: AssignmentId, offset: i64) {
         self.inner.commit(assignment, offset);
+    }
+
+    fn settled(&mut self, assignment: AssignmentId, number: i64, how: Settlement) {
+        self.inner.settled(assignment, number, how);
     }
 
     fn committed(&self, assignment: AssignmentId) -> Option<i64> {
@@ -97,6 +102,7 @@ fn open_record(record: &Record<'_>, take: &mut dyn FnMut(Arrival<'_>)) {
         timestamp_ms,
         headers: &headers,
         first: Some(first),
+        id: says("message-id"),
         ..*record
     }));
 }
@@ -127,6 +133,7 @@ fn open_line(record: &Record<'_>, take: &mut dyn FnMut(Arrival<'_>)) {
         value: value.as_deref(),
         headers: &headers,
         first: Some(first),
+        id: letter["message-id"].as_str(),
     }));
 }
 
@@ -161,7 +168,7 @@ mod tests {
     fn record<'a>(value: &'a [u8], headers: &'a [Header<'a>]) -> Record<'a> {
         let position = Position { assignment: AssignmentId(1), offset: 8 };
         let (key, value) = (Some(&b"k"[..]), Some(value));
-        Record { position, timestamp_ms: 7, key, value, headers, first: None }
+        Record { position, timestamp_ms: 7, key, value, headers, first: None, id: None }
     }
 
     #[test]

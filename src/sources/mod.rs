@@ -3,9 +3,11 @@
 pub mod file;
 pub mod kafka;
 pub mod letters;
+pub mod sqs;
 
 use std::fmt;
 
+use crate::ack::Settlement;
 use crate::record::{Assignment, AssignmentId, Record};
 
 /// What a source hands to its shard.
@@ -13,6 +15,9 @@ use crate::record::{Assignment, AssignmentId, Record};
 pub enum Arrival<'a> {
     /// A partition is this shard's from now on; its records follow.
     Assigned(Assignment),
+    /// A queue is this shard's from now on; its messages follow, each of which is acknowledged by
+    /// itself, through [`Source::settled`].
+    Queue(Assignment),
     /// The partition is being taken away: drain what is in flight within the bound, then answer with
     /// [`Source::release`]. No record of it follows.
     Revoking(AssignmentId),
@@ -66,6 +71,11 @@ pub trait Source: Send {
 
     /// Notes that everything below `offset` is settled; committed on the source's interval.
     fn commit(&mut self, assignment: AssignmentId, offset: i64);
+
+    /// A queue's message has settled, or is to come again (a nack). Not called for partitions.
+    fn settled(&mut self, assignment: AssignmentId, number: i64, how: Settlement) {
+        let _ = (assignment, number, how);
+    }
 
     /// The highest offset known to be committed for the assignment, where the source can tell.
     fn committed(&self, assignment: AssignmentId) -> Option<i64>;

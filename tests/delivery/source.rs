@@ -121,6 +121,7 @@ impl FakeSource {
                 value: Some(value.as_bytes()),
                 headers: &[],
                 first: None,
+                id: None,
             }));
             it.next += 1;
             count += 1;

@@ -97,14 +97,19 @@ impl Checked<'_> {
     /// The paths into outputs must be paths.
     fn paths(&mut self, index: &str, pipeline: &Pipeline) {
         let output = &pipeline.output;
-        let topic = output.topic.as_ref().and_then(|topic| match topic {
-            Place::Path(path) => Some(path),
-            Place::Fixed(_) => None,
-        });
-        let key = if let Key::Path(path) = &output.key { Some(path) } else { None };
-        let value = if let OutputValue::Path(path) = &output.value { Some(path) } else { None };
-        for (name, path) in [("topic", topic), ("key", key), ("value", value)] {
-            let Some(Err(error)) = path.map(|path| expr::Path::parse(path)) else { continue };
+        let path_of = |place: &'_ Option<Place>| match place {
+            Some(Place::Path(path)) => Some(path.clone()),
+            Some(Place::Fixed(_)) | None => None,
+        };
+        let (topic, queue_url) = (path_of(&output.topic), path_of(&output.queue_url));
+        let key = if let Key::Path(path) = &output.key { Some(path.clone()) } else { None };
+        let value = match &output.value {
+            OutputValue::Path(path) => Some(path.clone()),
+            OutputValue::Output => None,
+        };
+        let paths = [("topic", topic), ("queue_url", queue_url), ("key", key), ("value", value)];
+        for (name, path) in paths {
+            let Some(Err(error)) = path.map(|path| expr::Path::parse(&path)) else { continue };
             let message = format!("output.{name} is no path: {}", error.message);
             self.error(codes::INVALID_PATH, &["pipeline", index, "output", name], message);
         }

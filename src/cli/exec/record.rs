@@ -89,6 +89,7 @@ impl Found {
             value: self.value.as_deref(),
             headers: &headers,
             first: None,
+            id: None,
         })
     }
 }

@@ -122,6 +122,11 @@ impl Flow {
                 core.counts(self.index).dropped += 1;
                 self.settle(core, run.passage, Settlement::Dropped);
             }
+            Policy::Redrive => {
+                let (pipeline, id) = (&run.plan.name, run.origin.record.id);
+                tracing::info!(%pipeline, id, %error, state, "a message goes back to its queue");
+                self.settle(core, run.passage, Settlement::Nack);
+            }
             Policy::Stop => {
                 let Origin { topic, partition, record, .. } = run.origin;
                 let offset = record.position.offset;

@@ -14,11 +14,13 @@ impl Flow {
     pub(super) fn settle(&mut self, core: &mut Core, passage: Passage, how: Settlement) {
         let now_ns = core.now_ns;
         let counters = &mut core.counters.pipelines[self.index];
-        if self.windows.settle(passage.claim, how) {
+        if !self.windows.settle(passage.claim, how) {
+            counters.counts.stale += 1;
+        } else if !how.is_final() {
+            counters.counts.handed_back += 1;
+        } else {
             counters.counts.settled += 1;
             counters.latency.record(now_ns.saturating_sub(passage.received_ns));
-        } else {
-            counters.counts.stale += 1;
         }
     }
 
@@ -61,7 +63,7 @@ impl Flow {
         let Some(waiting) = self.ledger.close(tag) else { return };
         core.counts(self.index).output_retries += 1;
         match (e.kind, waiting.way) {
-            (SinkErrorKind::Full | SinkErrorKind::Retriable, _) => self.read_again(&waiting),
+            (SinkErrorKind::Full | SinkErrorKind::Retriable, _) => self.read_again(core, &waiting),
             (SinkErrorKind::Record, Way::Letter)
                 if waiting.is_alone && !self.letters.has_fallback() =>
             {
@@ -75,7 +77,7 @@ impl Flow {
                     (Way::Letter, false) => mark.is_letter_alone = true,
                     (Way::Letter, true) => mark.is_letter_for_file = true,
                 });
-                self.read_again(&waiting);
+                self.read_again(core, &waiting);
             }
             (SinkErrorKind::Fatal, Way::Output) => {
                 self.halted.get_or_insert(Halt::Stopped(e.message));
@@ -84,9 +86,13 @@ impl Flow {
         }
     }
 
-    /// Has a refused output's partition read again, unless it was since.
-    fn read_again(&mut self, waiting: &Waiting) {
+    /// Has a refused output's partition read again, unless it was since. A queue's message comes
+    /// again by itself.
+    fn read_again(&mut self, core: &mut Core, waiting: &Waiting) {
         let id = waiting.passage.claim.assignment();
+        if self.windows.is_queue(id) {
+            return self.settle(core, waiting.passage, Settlement::Nack);
+        }
         if self.windows.is_valid(waiting.passage.claim) && !self.rewinds.contains(&id) {
             self.rewinds.push(id);
         }

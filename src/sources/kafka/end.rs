@@ -286,6 +286,7 @@ fn hand<'m>(
         value: message.value(),
         headers,
         first: None,
+        id: None,
     }));
     true
 }
@@ -311,6 +312,7 @@ fn hand_stray(held: &mut [Held], stray: &Stray, take: &mut dyn FnMut(Arrival<'_>
         value: stray.value.as_deref(),
         headers: &headers,
         first: None,
+        id: None,
     }));
     1
 }
