@@ -128,6 +128,7 @@ impl Source for Fountain {
                     value: None,
                     headers: &[],
                     first: None,
+                    id: None,
                 })),
             }
         }
