@@ -113,6 +113,7 @@ impl Seen {
                 self.numbers.push(number);
             }
             Arrival::Undone(_) => panic!("no transactions here"),
+            Arrival::Queue(_) => panic!("no queues here"),
             Arrival::End => panic!("Kafka does not end"),
         }
     }
