@@ -148,7 +148,8 @@ section! {
     default SqsReading {
         /// Polls that are open at the same time; each brings up to 10 messages.
         receivers: u32 = 4;
-        /// How long a poll waits for messages, at most 20s. Longer costs fewer calls.
+        /// How long a poll waits for messages, at most 20s. Longer costs fewer calls. Of a FIFO queue 2s
+        /// at most, so that no poll outlasts a failure.
         wait: Duration = Duration::from_secs(20);
         /// How long messages stay invisible to others. It is extended while they are worked on, so this
         /// is how late messages come again that a killed process had. From 5s to 12h.

@@ -284,8 +284,9 @@ fn the_examples_of_the_reference_are_valid() {
         ],
     )
     .err();
-    // Alternatives exclude each other; nothing else may be wrong with them.
-    for finding in findings.unwrap_or_default() {
+    // Alternatives exclude each other, and some need a feature; nothing else may be wrong with them.
+    let is_for_another_build = |it: &Diagnostic| it.message.contains("is not in this build");
+    for finding in findings.unwrap_or_default().into_iter().filter(|it| !is_for_another_build(it)) {
         assert!(["SOURCE", "OUTPUT", "DEAD_LETTER"].contains(&finding.code), "{finding:?}");
     }
 }

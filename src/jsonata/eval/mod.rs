@@ -247,7 +247,9 @@ impl Evaluation<'_> {
             },
             Node::Default(a, b) => {
                 let item = self.eval(a, input, frame)?;
-                if self.truth(item)? { Ok(item) } else { self.eval(b, input, frame) }
+                // It asks `$boolean`, for which no function is true.
+                let is_used = !matches!(item, Item::Function(_)) && self.truth(item)?;
+                if is_used { Ok(item) } else { self.eval(b, input, frame) }
             }
             Node::Block(parts) => self.block(parts, input, frame),
             Node::Bind(name, value) => {

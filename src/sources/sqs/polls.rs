@@ -9,11 +9,10 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::Sender;
 use serde_json::{Value as Json, json};
-use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::LocalSet;
 
-use super::held::Held;
+use super::held::{Held, backoff};
 use super::message::{self, Message};
 use super::settle::Settler;
 use super::{BACKLOG_INTERVAL, CLOSE_BOUND, Shared, Told};
@@ -23,6 +22,11 @@ use crate::record::Wake;
 
 /// Pauses between polls that failed: from the first to the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
+/// The longest that SQS lets a poll wait.
+const WAIT_MAX: Duration = Duration::from_secs(20);
+/// The longest poll of a FIFO queue, see [`Desk::backoff`]; and how much later a failed message comes.
+const FIFO_WAIT_MAX: Duration = Duration::from_secs(2);
+const FIFO_MARGIN: Duration = Duration::from_secs(1);
 /// How often what is in hand is looked through for what must be extended, for each visibility.
 const LOOKS_PER_VISIBILITY: u32 = 8;
 
@@ -41,7 +45,6 @@ pub(super) struct Desk {
     next_inlet: Cell<usize>,
     /// A message of a group has failed: until then, messages are received one by one.
     careful_until: Cell<Option<Instant>>,
-    careful: Notify,
 }
 
 /// Runs until the source is closed.
@@ -53,7 +56,6 @@ pub(super) async fn run(shared: Arc<Shared>, inlets: Vec<Inlet>, told: Unbounded
         next_number: Cell::new(0),
         next_inlet: Cell::new(0),
         careful_until: Cell::new(None),
-        careful: Notify::new(),
     });
     let local = LocalSet::new();
     for _ in 0..desk.shared.settings.receivers.max(1) {
@@ -79,19 +81,20 @@ impl Desk {
         }
     }
 
-    /// A message of a FIFO queue failed and comes again after `span`. Polls that are open are given up,
-    /// and the next ones take one message each: a batch that holds the failed one would hold those
-    /// behind it as well, and each receipt counts towards their redrive, too.
-    pub fn be_careful(&self, span: Duration) {
+    /// How long a failed message stays invisible. Of a FIFO queue long enough that all polls which are
+    /// open by now are over: the next ones take one message each for a while, because a batch with
+    /// the failed one would hold those behind it as well, and each receipt counts towards their
+    /// redrive, too. (To give up an open poll is no way: the queue goes on with it.)
+    pub fn backoff(&self, receives: u32) -> Duration {
+        let settings = &self.shared.settings;
+        let span = backoff(receives, settings.backoff, settings.backoff_max);
         if !self.shared.queue.is_fifo() {
-            return;
+            return span;
         }
-        let until = Instant::now() + span + self.shared.settings.visibility;
-        let before = self.careful_until.get();
-        self.careful_until.set(before.max(Some(until)));
-        if before.is_none_or(|before| before < Instant::now()) {
-            self.careful.notify_waiters();
-        }
+        let span = span.max(FIFO_WAIT_MAX + FIFO_MARGIN);
+        let until = Instant::now() + span + settings.visibility;
+        self.careful_until.set(self.careful_until.get().max(Some(until)));
+        span
     }
 
     fn is_careful(&self) -> bool {
@@ -183,7 +186,6 @@ async fn receive(desk: Rc<Desk>) {
         let polled = tokio::select! {
             biased;
             () = stopped => return,
-            () = desk.careful.notified() => continue,
             polled = poll => polled,
         };
         let Err(error) = polled else {
@@ -209,10 +211,11 @@ async fn poll_once(desk: &Desk) -> Result<(), aws::Error> {
     let wanted = BATCH_MAX as u32;
     // Nobody closes the semaphore.
     let Ok(room) = shared.room.acquire_many(wanted).await else { return Ok(()) };
-    let asked = Instant::now();
+    let most = if shared.queue.is_fifo() { FIFO_WAIT_MAX } else { WAIT_MAX };
+    let (asked, wait) = (Instant::now(), shared.settings.wait.min(most));
     let mut members = json!({
         "MaxNumberOfMessages": if desk.is_careful() { 1 } else { BATCH_MAX },
-        "WaitTimeSeconds": shared.settings.wait.as_secs().min(20),
+        "WaitTimeSeconds": wait.as_secs(),
         "VisibilityTimeout": shared.settings.visibility.as_secs(),
         "MessageAttributeNames": ["All"],
         "MessageSystemAttributeNames": ["All"],

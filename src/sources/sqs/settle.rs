@@ -9,7 +9,6 @@ use serde_json::json;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::held::backoff;
 use super::polls::{Desk, is_passing};
 use super::{CLOSE_BOUND, Told};
 use crate::aws;
@@ -67,14 +66,12 @@ impl Settler {
     }
 
     async fn note(&mut self, told: Told) {
-        let settings = &self.desk.shared.settings;
         match told {
             Told::Done(number) => self.done.push(number),
             Told::Unused(number) => self.back.push((number, Duration::ZERO)),
             Told::Failed(number) => {
                 let receives = self.desk.held.borrow().receives(number);
-                let span = backoff(receives, settings.backoff, settings.backoff_max);
-                self.desk.be_careful(span);
+                let span = self.desk.backoff(receives);
                 self.back.push((number, span));
             }
         }
