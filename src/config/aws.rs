@@ -87,7 +87,7 @@ section! {
     /// AWS adds (SdkHttpMetadata, SdkResponseMetadata).
     default AwsTasks {
         /// Where the calls to a service go, by its name as aws-sdk: resources have it: "aws", a URL,
-        /// or "mock" (a state without a mock is refused). Otherwise where [aws] says.
+        /// or "mock" (a state without a mock is refused). Otherwise as the section aws says.
         services: AwsTargets = AwsTargets::default(),
             example r#"{ "dynamodb" = "http://127.0.0.1:8000", "sns" = "mock" }"#;
         /// The same by state; it wins.
