@@ -132,9 +132,8 @@ fn shard(prepared: &Prepared, events: &Arc<Vec<Buffers>>, metrics: &Metrics) -> 
         sink: Box::new(Taker::default()),
         letters: Letters::default(),
     };
-    let plans = vec![prepared.tasks.clone()];
     let control = Arc::new(Control::default());
-    Shard::open(vec![lane], plans, ShardCounters::new(metrics), wake(), control, settings)
+    Shard::open(vec![lane], ShardCounters::new(metrics), wake(), control, settings)
         .expect("a shard opens")
 }
 
@@ -198,8 +197,8 @@ fn main() {
         .collect();
     let bytes = events.iter().map(|it| it.value.len()).sum::<usize>() / events.len();
     let events = Arc::new(events);
-    let states = prepared[0].plan.program.rows.iter().map(|row| row.name.clone()).collect();
-    let metrics = Metrics::new(vec![PipelineNames { pipeline: "p".to_owned(), states }]);
+    let plan = prepared[0].plan.names();
+    let metrics = Metrics::new(vec![PipelineNames { pipeline: "p".to_owned(), plan }]);
     let open = || shard(&prepared[0], &events, &metrics);
     let pairs: Vec<_> = (0..rounds).map(|_| (run(1, round, &open), run(2, round, &open))).collect();
     println!("\nshard: {bytes}-byte events, {rounds} rounds of {round:?}, medians");

@@ -328,3 +328,41 @@ fn an_answer_finds_its_process() {
         Some(())
     });
 }
+
+/// Definitions are exchanged while tasks wait: each token is that of what its record came under.
+#[test]
+fn tokens_and_activities_go_with_their_definition() {
+    let plain = json!({"StartAt": "P", "States": {"P": {"Type": "Pass", "End": true}}});
+    let world = World::new(&plain, 2);
+    let engine = world.run("only", "127.0.0.1:0", "");
+    let mut boto = Boto::new(&engine);
+    for partition in 0..2 {
+        world.write(partition, &json!({"id": format!("plain {partition}")}));
+    }
+    world.read("out", 2);
+    world.define(&asking());
+    engine.reloads(1);
+    world.write(0, &record("first", 100, 50));
+    let first = world.token("first");
+    let mut other = asking();
+    other["Comment"] = json!("another version");
+    world.define(&other);
+    engine.reloads(2);
+    world.write(1, &record("second", 100, 50));
+    let second = world.token("second");
+    for (id, token) in [("second", second), ("first", first)] {
+        boto.does("send_task_heartbeat", json!({"taskToken": token}));
+        boto.does("send_task_success", json!({"taskToken": token, "output": format!("{id:?}")}));
+        assert_eq!(world.find("out", id)["answer"], id);
+        let again = json!({"taskToken": token, "output": "1"});
+        boto.fails("send_task_success", again, "TaskTimedOut");
+    }
+    world.define(&json!({"StartAt": "Pack", "States": {
+        "Pack": {"Type": "Task", "Resource": ACTIVITY, "ResultPath": "$.answer", "End": true}}}));
+    engine.reloads(3);
+    world.write(0, &json!({"id": "third"}));
+    let task = boto.call("get_activity_task", json!({"activityArn": ACTIVITY}));
+    let token = &task["taskToken"];
+    boto.does("send_task_success", json!({"taskToken": token, "output": "3"}));
+    assert_eq!(world.find("out", "third")["answer"], 3);
+}

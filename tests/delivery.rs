@@ -21,12 +21,14 @@ use std::time::Duration;
 
 use expressway::asl::source::Format;
 use expressway::engine::plan_for;
+use expressway::expr::Path;
 use expressway::intrinsics::Random;
 use expressway::metrics::{Health, Metrics, PipelineNames, ShardCounters};
-use expressway::program::{Options, Program, compile};
+use expressway::program::{Options, compile};
 use expressway::shard::{
-    self, Clock, Control, Decode, Input, Issuer, Key, Lane, Letters, NullValue, Outlet,
-    Output as Shape, Place, Plan, Policy, Settings, Shard, Suspects, Time, Transactions, Way, wake,
+    self, BatchBounds, Clock, Control, Decode, Destination, Input, Issuer, KafkaForm, Key, Lane,
+    Letters, NullValue, Order, Outlet, Output as Shape, Place, Plan, Policy, Routing, Settings,
+    Shape as Envelope, Shard, Successor, Suspects, Time, Transactions, Version, Way, wake,
 };
 use expressway::sinks::{Sink, TopicId};
 use expressway::sources::Source;
@@ -44,6 +46,10 @@ const SEEDS_ONCE: u64 = 10_000;
 const SEEDS: u64 = 100_000;
 /// Rounds after which a run that has not settled is stuck.
 const ROUNDS_MAX: usize = 60_000;
+/// Every so many seeds an execution is over several records.
+const BATCHED_EVERY: u64 = 8;
+/// Rounds after which what is run is exchanged, on average.
+const RELOAD_EVERY: u64 = 60;
 /// Rounds that a shard goes on for once it has stopped.
 const DRAIN_ROUNDS: usize = 50;
 /// Records of a partition that may be unsettled.
@@ -66,6 +72,20 @@ const DEFINITION: &str = r#"{
     "Bad": {"Type": "Fail", "Error": "Bad", "Cause": "as asked"},
     "Done": {"Type": "Succeed"}}}"#;
 
+/// The records that an execution is over, each as its source has it; waits, and names what fails.
+const BATCHED: &str = r#"{
+  "QueryLanguage": "JSONata", "StartAt": "Read", "TimeoutSeconds": 20,
+  "States": {
+    "Read": {"Type": "Pass", "Next": "Look", "Output": {"all": "{% [$states.input.{
+      'record': $parse($base64decode(value)),
+      'id': topic & '-' & $string(partition) & '-' & $string(offset)}] %}"}},
+    "Look": {"Type": "Choice", "Default": "Done", "Choices": [
+      {"Condition": "{% 'wait' in $states.input.all.record.kind %}", "Next": "Nap"}]},
+    "Nap": {"Type": "Wait", "Seconds": "{% $max($states.input.all.record.seconds) %}", "Next": "Done"},
+    "Done": {"Type": "Succeed", "Output": "{% {
+      'records': [$states.input.all[record.kind != 'fail'].record],
+      'batchItemFailures': [$states.input.all[record.kind = 'fail'].{'itemIdentifier': id}]} %}"}}}"#;
+
 const MOCKS: &str = r#"{
   "StateMachines": {"m": {"TestCases": {"c": {"Call": "Answers"}}}},
   "MockedResponses": {"Answers": {
@@ -77,9 +97,14 @@ const MOCKS: &str = r#"{
 struct Stage {
     /// By ordering, in the order of [`ORDERINGS`].
     plans: Vec<Arc<Plan>>,
+    /// Over several records, in no order and in that of their partitions.
+    batched: [Arc<Plan>; 2],
+    /// The same on another version of the definition.
+    next: Vec<Arc<Plan>>,
     /// Strictly in order, and stops at the first failure.
     stopping: Arc<Plan>,
-    tasks: Arc<tasks::Plan>,
+    /// Plans that were adopted, and those that were not in the end.
+    reloads: [AtomicU64; 2],
     metrics: Metrics,
     suspects: Suspects,
     /// Outputs out of the order of their keys, in runs that keep none; and out of the order of their
@@ -96,32 +121,43 @@ impl Stage {
         let program = Arc::new(program.unwrap_or_else(|| panic!("{findings:?}")));
         let mocks = Mocks::parse(MOCKS.as_bytes(), "m", None).expect("the mocks are right");
         let tasks = plan_for(&program, tasks::Settings::default(), Some(mocks));
-        let states = program.rows.iter().map(|row| row.name.clone()).collect();
+        let tasks = Arc::new(tasks.expect("all mocked"));
+        let version = Version { machine: "m".into(), program, tasks };
+        let text = DEFINITION.replacen("{", r#"{"Comment": "the next","#, 1);
+        let (program, _) = compile(text.as_bytes(), Format::Json, &Options::default());
+        let program = Arc::new(program.expect("it differs by a comment"));
+        let next = Version { program, ..version.clone() };
+        let stopping = Plan {
+            policy: Policy::Stop,
+            retry: shard::Retry::default(),
+            ..plan(version.clone(), shard::Ordering::Partition)
+        };
+        let names = PipelineNames { pipeline: "p".to_owned(), plan: stopping.names() };
         Stage {
-            plans: ORDERINGS.map(|it| Arc::new(plan(program.clone(), it))).to_vec(),
-            stopping: Arc::new(Plan {
-                policy: Policy::Stop,
-                retry: shard::Retry::default(),
-                ..plan(program.clone(), shard::Ordering::Partition)
-            }),
-            tasks: Arc::new(tasks.expect("all mocked")),
-            metrics: Metrics::new(vec![PipelineNames { pipeline: "p".to_owned(), states }]),
+            plans: ORDERINGS.map(|it| Arc::new(plan(version.clone(), it))).to_vec(),
+            next: ORDERINGS.map(|it| Arc::new(plan(next.clone(), it))).to_vec(),
+            reloads: Default::default(),
+            batched: batched(),
+            stopping: Arc::new(stopping),
+            metrics: Metrics::new(vec![names]),
             suspects: Suspects::unkept(1).expect("memory"),
             inversions: Default::default(),
         }
     }
 }
 
-fn plan(program: Arc<Program>, ordering: shard::Ordering) -> Plan {
+fn plan(version: Version, ordering: shard::Ordering) -> Plan {
     let pause = Duration::from_millis(500);
     let retry =
         shard::Retry { attempts: 1, interval: pause, backoff_rate: 1.0, interval_max: pause };
     Plan {
         name: "p".into(),
-        machine: "m".into(),
-        program,
+        routing: Routing::to(Destination::Run(0)),
+        versions: vec![version],
         limits: machine::Limits { steps_max: 6, ..machine::Limits::default() },
         input: Input::Value,
+        batch: BatchBounds { records_max: 5, bytes_max: 1 << 16, window_ns: 200_000_000 },
+        form: Arc::new(KafkaForm { bootstrap_servers: "b".into(), arn: None }),
         decode: Decode::Json,
         null_value: NullValue::Skip,
         output: Shape {
@@ -140,6 +176,44 @@ fn plan(program: Arc<Program>, ordering: shard::Ordering) -> Plan {
         issuer: Issuer { key: expressway::tasks::callbacks::Key::drawn(), links: None },
         machines: Arc::from([]),
     }
+}
+
+impl Stage {
+    /// A plan, and that which takes its place and gives it back.
+    fn plans_in_turn(&self, seed: u64, plan: &Arc<Plan>) -> [Arc<Plan>; 2] {
+        let is_stopping = Arc::ptr_eq(plan, &self.stopping);
+        let is_batched = self.batched.iter().any(|it| Arc::ptr_eq(plan, it));
+        let is_alone = is_stopping || is_batched;
+        let other = if is_alone { plan } else { &self.next[seed as usize / 10 % 3] };
+        [plan.clone(), other.clone()]
+    }
+
+    /// Has the shard make ready for a plan, and adopt it or not.
+    fn reload(&self, control: &Control, plan: &Arc<Plan>, is_adopted: bool) {
+        let series = self.metrics.series(0, &plan.names()).expect("there is a pipeline");
+        let (tell, _) = std::sync::mpsc::channel();
+        let successor = Successor { plan: plan.clone(), series };
+        control.order(Order::Prepare(vec![(0, successor)], tell));
+        control.order(if is_adopted { Order::Adopt } else { Order::Discard });
+        self.reloads[usize::from(!is_adopted)].fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Plans over several records: those that fail are named in the answer, the others are written one by
+/// one.
+fn batched() -> [Arc<Plan>; 2] {
+    let (program, findings) =
+        compile(BATCHED.replace('\n', " ").as_bytes(), Format::Json, &Options::default());
+    let program = Arc::new(program.unwrap_or_else(|| panic!("{findings:?}")));
+    let tasks = plan_for(&program, tasks::Settings::default(), None).expect("it has no tasks");
+    let version = Version { machine: "b".into(), program, tasks: Arc::new(tasks) };
+    [shard::Ordering::None, shard::Ordering::Partition].map(|ordering| {
+        let one = plan(version.clone(), ordering);
+        let value = Path::parse("$.records").expect("it is a path");
+        let output = Shape { value: Some(value), split: true, ..one.output.clone() };
+        let limits = machine::Limits::default();
+        Arc::new(Plan { input: Input::Batch(Envelope::Pipes), output, limits, ..one })
+    })
 }
 
 /// A process: from its start to its crash, or until all is done. Says whether all is done.
@@ -187,12 +261,17 @@ fn live_as(
         callbacks: None,
     };
     let lane = Lane { plan: plan.clone(), source: Some(source), sink: output, letters };
-    let (control, tasks) = (Arc::new(Control::default()), vec![stage.tasks.clone()]);
+    let control = Arc::new(Control::default());
     let counters = ShardCounters::new(&stage.metrics);
-    let mut shard = Shard::open(vec![lane], tasks, counters, wake(), control.clone(), settings)
+    let mut shard = Shard::open(vec![lane], counters, wake(), control.clone(), settings)
         .expect("a shard opens");
-    let mut time = fork();
+    let (mut time, mut chance) = (fork(), fork());
+    let mut turns = stage.plans_in_turn(seed, plan);
     for _ in 0..rounds.unwrap_or(ROUNDS_MAX) {
+        if chance.below(RELOAD_EVERY) == 0 {
+            turns.swap(0, 1);
+            stage.reload(&control, &turns[0], chance.below(4) > 0);
+        }
         shard.tick();
         now.fetch_add(time.below(120) as i64, Ordering::Relaxed);
         let world = world.lock();
@@ -217,7 +296,11 @@ fn live_as(
 fn run(stage: &Stage, seed: u64) {
     let world = Shared::new(seed);
     let mut random = Random::new(seed);
-    let (ordering, plan) = (ORDERINGS[seed as usize % 3], &stage.plans[seed as usize % 3]);
+    let plan = match seed % BATCHED_EVERY {
+        0 => &stage.batched[(seed / BATCHED_EVERY % 2) as usize],
+        _ => &stage.plans[seed as usize % 3],
+    };
+    let ordering = plan.ordering;
     for life in 0..random.below(3) {
         let rounds = 20 + random.below(300) as usize;
         live(stage, &world, seed * 10 + life, plan, Some(rounds));
@@ -230,6 +313,8 @@ fn run(stage: &Stage, seed: u64) {
     let by_key = world.inversions(|place| world.key(place));
     let by_partition = world.inversions(|_| Some(0));
     match ordering {
+        // Batches take their records' order along, all but those that fail.
+        shard::Ordering::None if seed.is_multiple_of(BATCHED_EVERY) => 0,
         shard::Ordering::None => stage.inversions[0].fetch_add(by_key as u64, Ordering::Relaxed),
         shard::Ordering::Key => {
             assert_eq!(by_key, 0, "outputs of a key are out of order");
@@ -300,6 +385,8 @@ fn nothing_is_lost_or_out_of_order_whatever_happens() {
     }
     let seeds = number("EXPRESSWAY_SEEDS").unwrap_or(SEEDS);
     all(seeds, |seed| run(&stage, seed));
+    let reloads = stage.reloads.map(AtomicU64::into_inner);
+    assert!(reloads.iter().all(|it| *it > 0), "plans come and go: {reloads:?}");
     // Or there would have been no order to keep.
     let inversions = stage.inversions.map(AtomicU64::into_inner);
     assert!(inversions.iter().all(|it| *it > 0), "executions overtake each other: {inversions:?}");

@@ -21,6 +21,8 @@ mod membership;
 mod once;
 #[path = "kafka/records.rs"]
 mod records;
+#[path = "kafka/reload.rs"]
+mod reload;
 #[path = "kafka/security.rs"]
 mod security;
 #[path = "kafka/starts.rs"]
@@ -61,6 +63,7 @@ const TESTS: &[Test] = &[
     ("only_the_culprit_of_a_crash_is_convicted", crashes::culprit),
     ("waiting_executions_survive_a_member", delivery::member_while_waiting),
     ("a_keys_outputs_come_in_its_order", delivery::order),
+    ("definitions_are_exchanged_under_load", reload::hangup),
     ("a_broker_that_is_away_loses_nothing", delivery::outage),
     ("a_stop_commits_what_has_settled", delivery::stop),
     ("a_second_signal_ends_at_once", delivery::second_signal),
@@ -82,6 +85,7 @@ const TESTS: &[Test] = &[
     ("what_cannot_run_is_refused", starts::refusals),
     ("a_new_group_starts_where_it_is_told", starts::positions),
     ("topics_are_found_by_pattern", starts::pattern),
+    ("a_definition_that_changes_is_reloaded", reload::change),
     ("a_task_writes_to_another_topic", tasks::produce),
     ("a_task_calls_a_server_and_tries_again", tasks::invoke),
     ("parked_executions_are_drained_by_a_stop", tasks::parked_stop),

@@ -59,7 +59,7 @@ fn the_examples_are_complete() {
         let pipeline = &config.pipeline[0];
         assert_eq!(pipeline.name, name);
         assert!(matches!(pipeline.source.kind(), SourceKind::Kafka { .. }));
-        let definition = json(&pipeline.definition);
+        let definition = json(pipeline.definition.as_deref().expect("each names one"));
         check_states(&definition, name);
         assert!(json(&folder.join("input.json")).is_object(), "{name}");
         if let Some(mocks) = &pipeline.mocks {

@@ -176,7 +176,8 @@ mod tests {
     use crate::metrics::PipelineNames;
 
     fn server() -> (Server, Health) {
-        let pipelines = vec![PipelineNames { pipeline: "iot".to_owned(), states: Vec::new() }];
+        let pipelines =
+            vec![PipelineNames { pipeline: "iot".to_owned(), plan: Default::default() }];
         let health = Health::default();
         let metrics = Arc::new(Metrics::new(pipelines));
         let shared = Shared { metrics, health: health.clone(), answers: None };

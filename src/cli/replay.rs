@@ -224,7 +224,8 @@ impl Replay {
 fn calls_tasks(prepared: &[Prepared]) -> bool {
     prepared
         .iter()
-        .flat_map(|it| &it.plan.program.rows)
+        .flat_map(|it| &it.plan.versions)
+        .flat_map(|it| &it.program.rows)
         .any(|row| matches!(row.step, Step::Task(_)))
 }
 

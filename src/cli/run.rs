@@ -1,5 +1,7 @@
 //! `expressway run CONFIG`: runs pipelines until told to stop.
 
+mod reload;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,6 +15,7 @@ use crate::api;
 use crate::asl::excerpt::render;
 use crate::config::{self, Config, Listen};
 use crate::engine::{Engine, Prepared, Refused, Stopped, prepare};
+use reload::{Hangups, Watch};
 
 /// How often the engine is looked after while it runs.
 const ROUND: Duration = Duration::from_millis(250);
@@ -22,6 +25,10 @@ const ROUND: Duration = Duration::from_millis(250);
 /// Runs every [[pipeline]] of a configuration until SIGTERM or Ctrl-C: then it takes no more records,
 /// settles what is in flight within engine.drain_timeout, commits, and exits. A second signal ends it
 /// at once. Where all sources are files, it ends with them.
+///
+/// SIGHUP, or a change of the configuration, a definition or mocks, has definitions and routes read
+/// again: records that come from then on run on the new ones, those that came before stay with the old.
+/// What has errors is refused, and what ran runs on.
 ///
 /// While it runs, /metrics, /livez and /readyz are served at http.listen, and the log goes to standard
 /// error.
@@ -59,7 +66,7 @@ impl Run for Pipelines {
             }
             Ok((prepared, warned)) => {
                 complain_of(&warned);
-                run(&config, &prepared, &rates).or_else(|error| {
+                self.run_on(&config, &prepared, &rates).or_else(|error| {
                     tracing::error!(error = format!("{error:#}"), "could not run");
                     Ok(FAILED)
                 })
@@ -75,45 +82,55 @@ pub(super) fn complain_of(refused: &[Refused]) {
     }
 }
 
-fn run(config: &Config, prepared: &[Prepared], rates: &Rates) -> anyhow::Result<u8> {
-    let signals = Signals::install()?;
-    let mut engine = Engine::start(config, prepared)?;
-    let server = match config.http.listen {
-        Listen::Off => None,
-        Listen::At(address) => {
-            let (metrics, health) = (engine.metrics.clone(), engine.health.clone());
-            let answers = Some(Arc::new(api::Answers::new(engine.desk.clone(), config)));
-            Some(api::start(address, api::Shared { metrics, health, answers })?)
+impl Pipelines {
+    fn run_on(&self, config: &Config, prepared: &[Prepared], rates: &Rates) -> anyhow::Result<u8> {
+        let (signals, hangups) = (Signals::install()?, Hangups::install()?);
+        let mut watch = Watch::new(&self.config, config);
+        let mut engine = Engine::start(config, prepared)?;
+        let server = match config.http.listen {
+            Listen::Off => None,
+            Listen::At(address) => {
+                let (metrics, health) = (engine.metrics.clone(), engine.health.clone());
+                let answers = Some(Arc::new(api::Answers::new(engine.desk.clone(), config)));
+                Some(api::start(address, api::Shared { metrics, health, answers })?)
+            }
+        };
+        let address = server.as_ref().map(|server| server.address().to_string());
+        let shards = config.engine.shards.count();
+        tracing::info!(pipelines = prepared.len(), shards, http = address, "running");
+        let stopped = loop {
+            engine.look_after();
+            engine.metrics.add_log_lines_suppressed(rates.roll_over(Instant::now()));
+            if let Some(why) = engine.stopped() {
+                break Some(why);
+            }
+            if signals.count() > 0 || engine.is_over() {
+                break None;
+            }
+            let why = if hangups.take() { Some("SIGHUP") } else { None };
+            let why = why.or_else(|| watch.has_changed(Instant::now()).then_some("a file changed"));
+            if let Some(config) = why.and_then(|why| self.reload(&mut engine, why)) {
+                watch.follow(&self.config, &config);
+            }
+            thread::sleep(ROUND);
+        };
+        tracing::info!("stopping: settling what is in flight");
+        let how = engine.stop();
+        rates.finish();
+        if let Some(server) = server {
+            server.stop();
         }
-    };
-    let address = server.as_ref().map(|server| server.address().to_string());
-    let shards = config.engine.shards.count();
-    tracing::info!(pipelines = prepared.len(), shards, http = address, "running");
-    let stopped = loop {
-        engine.look_after();
-        engine.metrics.add_log_lines_suppressed(rates.roll_over(Instant::now()));
-        if let Some(why) = engine.stopped() {
-            break Some(why);
+        if how == Stopped::Cut {
+            tracing::warn!(
+                "engine.drain_timeout is over: what is still in flight will be read again"
+            );
         }
-        if signals.count() > 0 || engine.is_over() {
-            break None;
-        }
-        thread::sleep(ROUND);
-    };
-    tracing::info!("stopping: settling what is in flight");
-    let how = engine.stop();
-    rates.finish();
-    if let Some(server) = server {
-        server.stop();
-    }
-    if how == Stopped::Cut {
-        tracing::warn!("engine.drain_timeout is over: what is still in flight will be read again");
-    }
-    match stopped {
-        None => Ok(SUCCEEDED),
-        Some(why) => {
-            tracing::error!(why, "a pipeline stopped");
-            Ok(FAILED)
+        match stopped {
+            None => Ok(SUCCEEDED),
+            Some(why) => {
+                tracing::error!(why, "a pipeline stopped");
+                Ok(FAILED)
+            }
         }
     }
 }

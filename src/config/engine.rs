@@ -88,6 +88,9 @@ section! {
         drain_timeout: Duration = Duration::from_secs(20);
         /// How often shards hand their counters to /metrics.
         metrics_interval: Duration = Duration::from_secs(1);
+        /// How often the configuration, definitions and mocks are looked at: what has changed is
+        /// reloaded, as with SIGHUP. "0s" for never.
+        watch_interval: Duration = Duration::from_secs(1);
     }
 }
 

@@ -9,6 +9,7 @@ mod kafka;
 mod output;
 mod pipeline;
 mod reference;
+mod route;
 mod secret;
 mod section;
 mod source;
@@ -34,10 +35,11 @@ pub use environment::PREFIX as ENVIRONMENT_PREFIX;
 pub use kafka::{Kafka, Properties, Property};
 pub use output::{DeadLetter, DeadLetterTarget, Headers, Key, Output, OutputValue, Place, Target};
 pub use pipeline::{
-    Connection, Connections, Decode, Delivery, FailurePolicy, HttpTasks, Input, JobTasks,
+    Batch, Connection, Connections, Decode, Delivery, FailurePolicy, HttpTasks, Input, JobTasks,
     NullValue, OAuth, OnFailure, Ordering, Pipeline, ProduceTasks, RecordRetry, Substitutions,
 };
 pub use reference::reference;
+pub use route::{Canary, Condition, Json, Route, RouteAction, Unmatched};
 pub use secret::{Secret, Secrets};
 pub use source::{Source, SourceKind, Start, StreamFile, Topics};
 pub use units::ByteSize;

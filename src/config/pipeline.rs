@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::aws::{AwsTasks, Url};
 use super::output::{DeadLetter, Output, Target};
+use super::route::{Canary, Route, RouteAction, Unmatched};
 use super::secret::{Secret, Secrets, read_map, write_map};
 use super::section::{Check, Findings, Setting, Written, choice, section};
 use super::source::{Source, SourceKind};
@@ -21,8 +22,22 @@ section! {
         /// "-". Keep it: names of executions derive from it.
         name: String;
         /// The state machine: a file in Amazon States Language, JSON or YAML, or one within a
-        /// CloudFormation or SAM template ("template.yaml#Orders").
-        definition: PathBuf;
+        /// CloudFormation or SAM template ("template.yaml#Orders"). With routes: what records run
+        /// that none of them matches; it may then be left out.
+        definition: Option<PathBuf> = None, example r#""definition.asl.json""#;
+        /// Another version of the definition, for a share of the records in percent: which ones
+        /// follows from their keys (or, without one, from where they stand).
+        canary: Option<Canary> = None, example r#"{ definition = "next.asl.json", weight = 5 }"#;
+        /// Rules that say which records go where; write [[pipeline.route]] for each, the first that
+        /// matches counts. A condition is a Choice rule (choice), an expression in JSONata (jsonata)
+        /// or an event pattern as EventBridge has them (pattern), over {topic, partition, offset,
+        /// timestamp, key, headers, value}; without one it matches everything. Where to: definition
+        /// (with a canary, or without), or action = "drop" or "dead_letter". name is for metrics.
+        route: Vec<Route> = Vec::new(),
+            example r#"[{ name = "orders", pattern = { value = { kind = ["order"] } }, definition = "orders.asl.json" }]"#;
+        /// What becomes of a record that no route matches, where there is no definition: "fail",
+        /// "drop" or "dead_letter".
+        unmatched: Unmatched = Unmatched::Fail;
         /// What the placeholders ${Name} in it stand for. --set NAME=VALUE wins over these; what is
         /// not here is taken from the environment.
         substitutions: Substitutions = Substitutions::default(),
@@ -41,8 +56,10 @@ section! {
         /// (in its partition; records without a key wait for none), of its whole "partition", or
         /// "none". Only executions that wait for a task or a time are ever waited for.
         ordering: Ordering = Ordering::Key;
-        /// What an execution's input is: "value" (the record's value) or "record" ({Topic,
-        /// Partition, Offset, Timestamp, Key, Headers, Value}).
+        /// What an execution's input is: "value" (the record's value), "record" ({Topic, Partition,
+        /// Offset, Timestamp, Key, Headers, Value}), or several records of a partition as EventBridge
+        /// "pipes" passes them (an array) or a Lambda event-source mapping ("lambda", its envelope):
+        /// an output with batchItemFailures then says which of them failed.
         input: Input = Input::Value;
         /// How a value is read: "json", "string" or "bytes" (as base64).
         decode: Decode = Decode::Json;
@@ -71,6 +88,8 @@ section! {
         /// Where failed records go.
         dead_letter: Option<DeadLetter> = None,
             example r#"{ topic = "orders.dead", fallback_file = "dead.ndjson" }"#;
+        /// How many records share an execution, with input = "pipes" or "lambda".
+        batch: Batch = Batch::default();
         /// When a failed record is run again, before on_failure says what becomes of it.
         retry: RecordRetry = RecordRetry::default();
         /// Tasks with the resource http:invoke.
@@ -112,9 +131,6 @@ impl Pipeline {
 }
 
 impl Check for Pipeline {
-    const LATER: &'static [(&'static str, &'static str)] =
-        &[("route", "comes with the delivery features, not in this version; name one definition.")];
-
     fn check(&self, node: &Node, findings: &mut Findings<'_>) {
         let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
         if self.name.len() > NAME_CHARACTERS_MAX || !self.name.chars().all(legal) {
@@ -140,6 +156,17 @@ impl Check for Pipeline {
                            have a queue_url.";
             findings.refuse(node, "on_failure", message);
         }
+        if self.batch != Batch::default() && !self.is_batched() {
+            let message = "batch is for input = \"pipes\" or \"lambda\": elsewhere each record has an \
+                           execution of its own.";
+            findings.refuse(node, "batch", message);
+        }
+        if self.is_batched() && self.source.queue_url.is_some() {
+            let message = "input = \"pipes\" and \"lambda\" are for topics and files: the form that \
+                           messages of SQS have there is not written. Write \"value\" or \"record\".";
+            findings.refuse(node, "input", message);
+        }
+        self.check_routes(node, findings);
         self.check_dead_letter(node, findings);
         self.check_delivery(node, findings);
     }
@@ -150,6 +177,12 @@ impl Pipeline {
         if self.delivery == Delivery::AtLeastOnce {
             return;
         }
+        if self.is_batched() {
+            // A batch's output is one, and its records' offsets may be committed apart.
+            let message = "delivery = \"exactly_once\" is for inputs of one record; write \
+                           \"at_least_once\", or input = \"value\" or \"record\".";
+            findings.refuse(node, "delivery", message);
+        }
         let is_kafka = matches!(self.source.kind(), SourceKind::Kafka { .. });
         let is_elsewhere = matches!(self.output.target(), Target::File(_) | Target::Queue(_));
         if !is_kafka || is_elsewhere {
@@ -157,6 +190,51 @@ impl Pipeline {
                            topics; write \"at_least_once\", or change source or output.";
             findings.refuse(node, "delivery", message);
         }
+    }
+
+    /// Do several records share an execution?
+    pub fn is_batched(&self) -> bool {
+        matches!(self.input, Input::Pipes | Input::Lambda)
+    }
+
+    fn check_routes(&self, node: &Node, findings: &mut Findings<'_>) {
+        if self.definition.is_none() && self.route.is_empty() {
+            let message = "A pipeline needs a definition = \"...\", or [[pipeline.route]] that say \
+                           which records run which.";
+            findings.error("MISSING_KEY", &node.key, message);
+        }
+        if self.canary.is_some() && self.definition.is_none() {
+            findings.refuse(node, "canary", "canary needs a definition beside it.");
+        }
+        if self.unmatched != Unmatched::Fail && self.definition.is_some() {
+            let message = "Records that no route matches run the pipeline's definition: remove \
+                           unmatched, or definition.";
+            findings.refuse(node, "unmatched", message);
+        }
+        let labels: Vec<String> =
+            self.route.iter().enumerate().map(|it| it.1.label(it.0)).collect();
+        for (index, label) in labels.iter().enumerate() {
+            if labels[..index].contains(label) {
+                let message = format!("Two routes are named {label:?}; metrics tell them by it.");
+                findings.refuse(node, "route", message);
+            }
+        }
+        let is_open = |route: &Route| matches!(route.condition().0, super::Condition::Always);
+        if let Some(index) = self.route.iter().position(is_open)
+            && index + 1 < self.route.len()
+        {
+            let message = format!(
+                "{} has no condition and takes everything: what comes behind it is never reached.",
+                self.route[index].label(index)
+            );
+            findings.refuse(node, "route", message);
+        }
+    }
+
+    /// Do some of its records become dead letters whatever the failure policy?
+    fn routes_to_dead_letter(&self) -> bool {
+        let says = |route: &Route| route.action == Some(RouteAction::DeadLetter);
+        self.unmatched == Unmatched::DeadLetter || self.route.iter().any(says)
     }
 
     fn check_dead_letter(&self, node: &Node, findings: &mut Findings<'_>) {
@@ -172,11 +250,15 @@ impl Pipeline {
                     format!("null_value = \"dead_letter\" needs a place for them: {write_it}");
                 findings.refuse(node, "null_value", message);
             }
+            (_, _, None) if self.routes_to_dead_letter() => {
+                let message = format!("A route to \"dead_letter\" needs a place: {write_it}");
+                findings.refuse(node, "route", message);
+            }
             (
                 OnFailure::Stop | OnFailure::Drop | OnFailure::Redrive,
                 NullValue::Skip | NullValue::Null,
                 Some(_),
-            ) => {
+            ) if !self.routes_to_dead_letter() => {
                 let message = format!(
                     "dead_letter is never used with on_failure = {:?}; write on_failure = \
                      \"dead_letter\" or remove dead_letter.",
@@ -239,9 +321,10 @@ choice! {
         Value = "value",
         /// The record with its metadata.
         Record = "record",
-    } later {
-        "pipes": "comes with the delivery features, not in this version; use \"record\".",
-        "lambda": "comes with the delivery features, not in this version; use \"record\".",
+        /// Several records, as EventBridge Pipes passes them.
+        Pipes = "pipes",
+        /// Several records, as a Lambda event-source mapping passes them.
+        Lambda = "lambda",
     }
 }
 
@@ -266,6 +349,31 @@ choice! {
         Null = "null",
         /// It goes where failed records go.
         DeadLetter = "dead_letter",
+    }
+}
+
+section! {
+    /// How many records share an execution, with input = "pipes" or "lambda". A batch is of one
+    /// partition, and of one route.
+    default Batch {
+        /// Records, at most. From 1 to 10000.
+        records_max: u32 = 100;
+        /// Bytes of the input that is made of them, at most; engine.document_size_max and
+        /// engine.state_data_max bound it too. A record that is too large alone fails.
+        bytes_max: ByteSize = ByteSize::kib(256);
+        /// How long the first record waits for others; "0s": for those only that are there already.
+        window: Duration = Duration::ZERO;
+    }
+}
+
+impl Check for Batch {
+    fn check(&self, node: &Node, findings: &mut Findings<'_>) {
+        if !(1..=10_000).contains(&self.records_max) {
+            findings.refuse(node, "records_max", "batch.records_max is from 1 to 10000.");
+        }
+        if self.window > Duration::from_secs(300) {
+            findings.refuse(node, "window", "batch.window is 300s at most.");
+        }
     }
 }
 

@@ -18,6 +18,11 @@ fn rejects(text: &str, expected: &[(&str, &str, u32)]) -> Vec<String> {
     findings.into_iter().map(|finding| finding.message).collect()
 }
 
+/// Refused, with these findings.
+fn finds(text: &str) -> Vec<Diagnostic> {
+    parsed(text, &[]).expect_err("the configuration is not valid")
+}
+
 const PIPELINE: &str = r#"
 [[pipeline]]
 name = "iot"
@@ -38,7 +43,7 @@ fn files_are_relative_to_the_configuration() {
     let file = folder.path().join("pipeline.toml");
     std::fs::write(&file, PIPELINE).expect("the file can be written");
     let config = load(&file).expect("the configuration is valid");
-    assert_eq!(config.pipeline[0].definition, folder.path().join("iot.asl.json"));
+    assert_eq!(config.pipeline[0].definition, Some(folder.path().join("iot.asl.json")));
     let findings = load(&folder.path().join("none.toml")).expect_err("there is no such file");
     assert_eq!(findings[0].code, "UNREADABLE_FILE");
 }
@@ -47,7 +52,7 @@ fn files_are_relative_to_the_configuration() {
 fn a_pipeline_reads_into_its_kinds() {
     let config = reads(PIPELINE);
     let pipeline = &config.pipeline[0];
-    assert_eq!(pipeline.definition, Path::new("/etc/expressway/iot.asl.json"));
+    assert_eq!(pipeline.definition.as_deref(), Some(Path::new("/etc/expressway/iot.asl.json")));
     assert_eq!(pipeline.failure_policy(), FailurePolicy::Stop);
     let SourceKind::Kafka { topics, group, start } = pipeline.source.kind() else {
         panic!("a Kafka source was written")
@@ -115,10 +120,67 @@ fn dead_letters_need_a_place_and_a_policy() {
 }
 
 #[test]
-fn what_comes_later_is_refused_by_name() {
-    let text = format!("{PIPELINE}input = \"lambda\"\nroute = []\n");
-    let later = "NOT_IN_THIS_VERSION";
-    rejects(&text, &[(later, "/pipeline/0/input", 8), (later, "/pipeline/0/route", 9)]);
+fn batches_are_for_inputs_of_several_records() {
+    let text = format!("{PIPELINE}batch = {{ records_max = 5 }}\n");
+    rejects(&text, &[("INVALID_VALUE", "/pipeline/0/batch", 8)]);
+    let batched = format!("{text}input = \"lambda\"\n");
+    assert_eq!(reads(&batched).pipeline[0].batch.records_max, 5);
+    let text = batched.replace("records_max = 5", "records_max = 0, window = \"301s\"");
+    let (records, window) = ("/pipeline/0/batch/records_max", "/pipeline/0/batch/window");
+    rejects(&text, &[("INVALID_VALUE", records, 8), ("INVALID_VALUE", window, 8)]);
+}
+
+#[test]
+fn batches_are_not_for_queues() {
+    let queue = "queue_url = \"https://sqs.eu-west-1.amazonaws.com/123456789012/orders\"";
+    let text = format!(
+        "[[pipeline]]\nname = \"p\"\ndefinition = \"d\"\non_failure = \"redrive\"\n\
+         input = \"pipes\"\nsource = {{ {queue} }}\noutput = {{ discard = true }}\n"
+    );
+    rejects(&text, &[("INVALID_VALUE", "/pipeline/0/input", 5)]);
+    reads(&text.replace("pipes", "record"));
+}
+
+#[test]
+fn a_route_says_which_records_and_where_to() {
+    let route = |lines: &str| format!("{PIPELINE}\n[[pipeline.route]]\n{lines}\n");
+    let of = |text: &str| reads(text).pipeline[0].route[0].clone();
+    let tables = of(&route("pattern = { a = [1, { exists = true }] }\naction = \"drop\""));
+    let json = r#"{"a":[1,{"exists":true}]}"#;
+    assert_eq!(tables.condition(), (Condition::Pattern(json), "pattern"));
+    let wrong = [
+        ("jsonata = \"a\"\nchoice = '{}'\naction = \"drop\"", "ROUTE", ""),
+        ("jsonata = \"a\"", "ROUTE", ""),
+        ("definition = \"d\"\naction = \"drop\"", "ROUTE", ""),
+        (
+            "action = \"drop\"\ncanary = { definition = \"d\", weight = 5 }",
+            "INVALID_VALUE",
+            "/canary",
+        ),
+        (
+            "definition = \"d\"\ncanary = { definition = \"d\", weight = 101 }",
+            "INVALID_VALUE",
+            "/canary/weight",
+        ),
+        ("choice = 5\naction = \"drop\"", "INVALID_VALUE", "/choice"),
+    ];
+    for (lines, code, key) in wrong {
+        let findings = finds(&route(lines));
+        let pointer = format!("/pipeline/0/route/0{key}");
+        let is_it = |it: &Diagnostic| it.code == code && it.location.pointer == pointer;
+        assert!(findings.iter().any(is_it), "{lines}: {findings:#?}");
+    }
+    let open = route("action = \"drop\"\n[[pipeline.route]]\naction = \"drop\"");
+    assert!(finds(&open)[0].message.contains("never reached"));
+    let twice = "name = \"a\"\njsonata = \"true\"\naction = \"drop\"\n";
+    let twice = route(&format!("{twice}[[pipeline.route]]\n{twice}"));
+    assert!(finds(&twice)[0].message.contains("\"a\""));
+    let none = PIPELINE.replace("definition = \"iot.asl.json\"", "");
+    assert_eq!(finds(&none)[0].code, "MISSING_KEY");
+    let letters = route("jsonata = \"a\"\naction = \"dead_letter\"");
+    assert!(finds(&letters)[0].message.contains("needs a place"));
+    let both = PIPELINE.replace("on_failure", "unmatched = \"drop\"\non_failure");
+    rejects(&both, &[("INVALID_VALUE", "/pipeline/0/unmatched", 5)]);
 }
 
 #[test]

@@ -2,10 +2,11 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::prepare::Prepared;
 use crate::config::{Callbacks, Config, Listen};
 use crate::program::Program;
 use crate::shard::Issuer;
-use crate::tasks::callbacks::{Key, Limits, Links};
+use crate::tasks::callbacks::{Desk, Key, Limits, Links};
 
 /// The code of findings about them.
 pub const CALLBACK_SETTINGS: &str = "CALLBACK_SETTINGS";
@@ -18,6 +19,14 @@ pub fn issuer(callbacks: &Callbacks) -> Issuer {
         valid_ms: milliseconds(callbacks.approval_valid_for),
     });
     Issuer { key, links }
+}
+
+/// Lets workers know the activities that definitions call.
+pub fn announce(desk: &Desk, prepared: &[Prepared]) {
+    let versions = prepared.iter().flat_map(|it| &it.plan.versions);
+    for activity in versions.flat_map(|version| version.tasks.activities()) {
+        desk.add_activity(activity, true, now_ms());
+    }
 }
 
 /// What one shard may take of them.

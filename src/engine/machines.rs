@@ -8,7 +8,7 @@ use super::prepare::{Refused, Unanswered, document_limits, plan_for, substitutio
 use crate::config::{Config, Pipeline};
 use crate::machine;
 use crate::program::{Definition, Options, Program, unreadable};
-use crate::shard::LocalMachine;
+use crate::shard::{LocalMachine, Version};
 use crate::tasks::{Form, Settings};
 
 /// The names that executions of the pipelines may start.
@@ -20,7 +20,9 @@ fn places(config: &Config) -> impl Iterator<Item = (&str, &File)> {
     let machines = config.machines.0.iter().map(|(name, file)| (name.as_str(), file.as_path()));
     let is_new = |pipeline: &&Pipeline| !config.machines.0.contains_key(&pipeline.name);
     let pipelines = config.pipeline.iter().filter(is_new);
-    machines.chain(pipelines.map(|it| (it.name.as_str(), it.definition.as_path())))
+    // One that has only routes is no single machine.
+    let pipelines = pipelines.filter_map(|it| Some((it.name.as_str(), it.definition.as_deref()?)));
+    machines.chain(pipelines)
 }
 
 /// Does an execution of it start others?
@@ -33,11 +35,11 @@ fn starts_any(program: &Program) -> bool {
 pub(super) fn machines_of(
     config: &Config,
     pipeline: &Pipeline,
-    program: &Program,
+    versions: &[Version],
     limits: machine::Limits,
     settings: &Settings,
 ) -> Result<Arc<[LocalMachine]>, Refused> {
-    if !starts_any(program) {
+    if !versions.iter().any(|version| starts_any(&version.program)) {
         return Ok(Arc::from([]));
     }
     let read = |(name, file)| machine(config, pipeline, (name, file), limits, settings);

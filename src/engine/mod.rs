@@ -8,7 +8,9 @@ mod machines;
 mod once;
 mod prepare;
 mod progress;
+mod reload;
 mod remote;
+mod routing;
 mod watchdog;
 mod window;
 
@@ -20,7 +22,8 @@ pub use prepare::{
     Prepared, Refused, Unanswered, document_limits, environment, machine_name, plan_for,
     plan_tasks, prepare, substitutions_of,
 };
-pub use window::{WINDOW_TOO_SMALL, window_warnings};
+pub use routing::{Complaint, definitions_of, routing_of};
+pub use window::{WINDOW_TOO_SMALL, ceilings, window_warnings};
 
 use std::fmt;
 use std::sync::Arc;
@@ -93,6 +96,8 @@ pub struct Engine {
     progress: Progress,
     suspects: Arc<Suspects>,
     watchdog: Option<Watchdog>,
+    /// What it runs.
+    config: Config,
 }
 
 /// How a stop went.
@@ -114,7 +119,7 @@ impl Engine {
         }
         let names = |it: &Prepared| PipelineNames {
             pipeline: it.plan.name.to_string(),
-            states: it.plan.program.rows.iter().map(|row| row.name.clone()).collect(),
+            plan: it.plan.names(),
         };
         let metrics = Arc::new(Metrics::new(prepared.iter().map(names).collect()));
         let health = Health::default();
@@ -124,9 +129,7 @@ impl Engine {
         let bare: Vec<Wake> = wakes.iter().map(|(wake, _)| wake.clone()).collect();
         let key = callbacks::issuer(&config.callbacks).key;
         let (desk, inboxes) = Desk::open(key, config.callbacks.queue_max as usize, &bare);
-        for activity in prepared.iter().flat_map(|it| it.tasks.activities()) {
-            desk.add_activity(activity, true, callbacks::now_ms());
-        }
+        callbacks::announce(&desk, prepared);
         let mut engine = Engine {
             metrics,
             health,
@@ -140,6 +143,7 @@ impl Engine {
             progress: Progress::new(config.engine.stall_timeout),
             suspects: Arc::new(crashes::suspects(config, shards)?),
             watchdog: None,
+            config: config.clone(),
         };
         // Sinks before sources: a topic that is not there ends the start before anything is read.
         let mut files = ends::Files::default();
@@ -176,7 +180,7 @@ impl Engine {
                     };
                     Lane { plan: it.plan.clone(), source, sink: output, letters }
                 });
-            engine.spawn(config, at, shards, lanes.collect(), prepared, pair)?;
+            engine.spawn(config, at, shards, lanes.collect(), pair)?;
         }
         let bound = config.engine.hang_timeout;
         if !bound.is_zero() {
@@ -192,7 +196,6 @@ impl Engine {
         at: usize,
         shards: usize,
         lanes: Vec<Lane>,
-        prepared: &[Prepared],
         (pair, inbox): ((Wake, Arc<Notify>), Inbox),
     ) -> Result<(), StartError> {
         let control = Arc::new(Control::default());
@@ -206,11 +209,10 @@ impl Engine {
             callbacks: Some((inbox, callbacks::limits(&config.callbacks))),
         };
         let counters = ShardCounters::new(&self.metrics);
-        let plans = prepared.iter().map(|it| it.tasks.clone()).collect();
         let (told, hears) = mpsc::channel();
         let (shard_control, wake) = (control.clone(), pair.0.clone());
         let is_pinned = config.engine.pin_shards;
-        let run = move || match Shard::open(lanes, plans, counters, pair, shard_control, settings) {
+        let run = move || match Shard::open(lanes, counters, pair, shard_control, settings) {
             Ok(shard) => {
                 // Not before: the clients' threads that it has started would stay on its core.
                 if let Some(Err(why)) = is_pinned.then(|| pin_to_core(at)) {

@@ -6,6 +6,7 @@ use std::path::Path as File;
 use std::sync::Arc;
 
 use super::once::{NOT_COVERED, once_warnings};
+use super::routing::{Complaint, definitions_of, routing_of};
 use super::window::{WINDOW_TOO_SMALL, window_warnings};
 use super::{callbacks, machines};
 use crate::asl::codes;
@@ -14,7 +15,9 @@ use crate::config::{self, Config, Pipeline};
 use crate::expr::Path;
 use crate::fault::{Diagnostic, Location};
 use crate::program::{Definition, Options, Program, parts_of, unreadable};
+use crate::shard::Routing;
 use crate::tasks::{self, Mocks, TaskState};
+use crate::value::Scratch;
 use crate::{ack, jsonata, machine, shard, value};
 
 /// A pipeline that can be run.
@@ -22,8 +25,6 @@ use crate::{ack, jsonata, machine, shard, value};
 pub struct Prepared {
     /// What its shards do.
     pub plan: Arc<shard::Plan>,
-    /// What answers its tasks.
-    pub tasks: Arc<tasks::Plan>,
 }
 
 /// What is wrong with one file.
@@ -41,57 +42,101 @@ pub struct Refused {
 pub fn prepare(config: &Config) -> Result<(Vec<Prepared>, Vec<Refused>), Vec<Refused>> {
     let (mut prepared, mut refused, mut warned) = (Vec::new(), Vec::new(), Vec::new());
     for pipeline in &config.pipeline {
-        match prepare_one(config, pipeline) {
-            Ok((ready, warnings)) => {
+        let mut found = Vec::new();
+        match prepare_one(config, pipeline, &mut found) {
+            Some(ready) => {
                 prepared.push(ready);
-                warned.extend(Some(warnings).filter(|refused| !refused.findings.is_empty()));
+                warned.extend(found.into_iter().filter(|refused| !refused.findings.is_empty()));
             }
-            Err(findings) => refused.push(findings),
+            None => refused.extend(found),
         }
     }
     if refused.is_empty() { Ok((prepared, warned)) } else { Err(refused) }
 }
 
-fn prepare_one(config: &Config, pipeline: &Pipeline) -> Result<(Prepared, Refused), Refused> {
-    let file = &pipeline.definition;
-    let mut refused =
-        Refused { file: file.display().to_string(), text: String::new(), findings: Vec::new() };
+/// Prepares a pipeline; what is found goes to `found`, and is why where nothing comes back.
+fn prepare_one(config: &Config, pipeline: &Pipeline, found: &mut Vec<Refused>) -> Option<Prepared> {
     let documents = document_limits(config);
+    let routing = routing_of(pipeline, documents).map_err(|complaints| {
+        let finding = |it: Complaint| {
+            let location = Location { pointer: pointer(&it.keys), ..Location::default() };
+            Diagnostic::error(it.code, it.message, location)
+        };
+        found.push(about(pipeline, complaints.into_iter().map(finding).collect()));
+    });
+    let output = output_of(&pipeline.output)
+        .map_err(|finding| found.push(about(pipeline, vec![finding])))
+        .ok();
+    let mut constants = routing.as_ref().map(Routing::scratch).unwrap_or_default();
+    let mut versions = Vec::new();
+    for (file, _) in definitions_of(pipeline) {
+        let version = version_of(config, pipeline, file, &constants, found);
+        if let Some(version) = &version {
+            // The next one's constants come on top, so that all run in one memory.
+            constants = version.program.scratch();
+        }
+        versions.push(version);
+    }
+    let versions: Option<Vec<_>> = versions.into_iter().collect();
+    let plan = plan_of(config, pipeline, routing.ok()?, versions?, output?);
+    let settings = task_settings(config, pipeline);
+    let machines = machines::machines_of(config, pipeline, &plan.versions, plan.limits, &settings)
+        .map_err(|refused| found.push(refused))
+        .ok()?;
+    let plan = shard::Plan { machines, ..plan };
+    Some(Prepared { plan: Arc::new(plan) })
+}
+
+fn pointer(keys: &[String]) -> String {
+    keys.iter().map(|key| format!("/{}", key.replace('~', "~0").replace('/', "~1"))).collect()
+}
+
+/// Findings about the pipeline's own settings.
+fn about(pipeline: &Pipeline, findings: Vec<Diagnostic>) -> Refused {
+    Refused { file: format!("pipeline {:?}", pipeline.name), text: String::new(), findings }
+}
+
+/// A definition that the pipeline names, on top of `constants`.
+fn version_of(
+    config: &Config,
+    pipeline: &Pipeline,
+    file: &File,
+    constants: &Scratch,
+    found: &mut Vec<Refused>,
+) -> Option<shard::Version> {
     let substitutions = substitutions_of(pipeline);
-    let (substitutions, strict_express) = (&substitutions, pipeline.strict_aws);
-    let options = Options { documents, substitutions, strict_express, ..Options::default() };
-    let Definition { shown, text, program, findings } = match Definition::read(file, &options) {
+    let options = Options {
+        documents: document_limits(config),
+        substitutions: &substitutions,
+        strict_express: pipeline.strict_aws,
+        constants: Some(constants),
+        ..Options::default()
+    };
+    let Definition { shown, text, program, mut findings } = match Definition::read(file, &options) {
         Ok(definition) => definition,
         Err(e) => {
-            refused.findings.push(unreadable(file, &e));
-            return Err(refused);
+            let (file, findings) = (file.display().to_string(), vec![unreadable(file, &e)]);
+            found.push(Refused { file, text: String::new(), findings });
+            return None;
         }
     };
-    refused = Refused { file: shown, text, findings };
-    let Some(program) = program else { return Err(refused) };
-    let warning = |message| Diagnostic::warning(WINDOW_TOO_SMALL, message, Location::default());
-    refused.findings.extend(window_warnings(config, pipeline, &program).into_iter().map(warning));
-    let warning = |message| Diagnostic::warning(NOT_COVERED, message, Location::default());
-    refused.findings.extend(once_warnings(config, pipeline, &program).into_iter().map(warning));
-    let warning =
-        |message| Diagnostic::warning(callbacks::CALLBACK_SETTINGS, message, Location::default());
-    let warnings = callbacks::callback_warnings(config, &program, &refused.text);
-    refused.findings.extend(warnings.into_iter().map(warning));
-    let name = machine_name(file);
-    let tasks = plan_tasks(config, pipeline, &program);
-    let tasks = tasks.map_err(|unanswered| refused.findings.extend(unanswered.findings())).ok();
-    let output = output_of(&pipeline.output).map_err(|e| refused.findings.push(e)).ok();
-    match (tasks, output) {
-        (Some(tasks), Some(output)) => {
-            let plan = plan_of(config, pipeline, program, &name, output);
-            let settings = task_settings(config, pipeline);
-            let machines =
-                machines::machines_of(config, pipeline, &plan.program, plan.limits, &settings)?;
-            let plan = shard::Plan { machines, ..plan };
-            Ok((Prepared { plan: Arc::new(plan), tasks: Arc::new(tasks) }, refused))
-        }
-        _ => Err(refused),
+    let mut tasks = None;
+    if let Some(program) = &program {
+        let warning = |message| Diagnostic::warning(WINDOW_TOO_SMALL, message, Location::default());
+        findings.extend(window_warnings(config, pipeline, program).into_iter().map(warning));
+        let warning = |message| Diagnostic::warning(NOT_COVERED, message, Location::default());
+        findings.extend(once_warnings(config, pipeline, program).into_iter().map(warning));
+        let code = callbacks::CALLBACK_SETTINGS;
+        let warning = |message| Diagnostic::warning(code, message, Location::default());
+        let warnings = callbacks::callback_warnings(config, program, &text);
+        findings.extend(warnings.into_iter().map(warning));
+        tasks = plan_tasks(config, pipeline, file, program)
+            .map_err(|unanswered| findings.extend(unanswered.findings()))
+            .ok();
     }
+    found.push(Refused { file: shown, text, findings });
+    let machine = machine_name(file).into();
+    Some(shard::Version { machine, program: Arc::new(program?), tasks: Arc::new(tasks?) })
 }
 
 /// The limits that the configuration sets on documents.
@@ -133,16 +178,16 @@ pub fn machine_name(place: &File) -> String {
 fn plan_of(
     config: &Config,
     pipeline: &Pipeline,
-    program: Program,
-    name: &str,
+    routing: Routing,
+    versions: Vec<shard::Version>,
     output: shard::Output,
 ) -> shard::Plan {
     let engine = &config.engine;
     let ceiling = engine.machine_timeout_max;
     shard::Plan {
         name: pipeline.name.as_str().into(),
-        machine: name.into(),
-        program: Arc::new(program),
+        routing,
+        versions,
         limits: machine::Limits {
             steps_max: engine.work_budget_steps,
             concurrency_max: engine.map_concurrency_max,
@@ -160,7 +205,19 @@ fn plan_of(
         input: match pipeline.input {
             config::Input::Value => shard::Input::Value,
             config::Input::Record => shard::Input::Record,
+            config::Input::Pipes => shard::Input::Batch(shard::Shape::Pipes),
+            config::Input::Lambda => shard::Input::Batch(shard::Shape::Lambda),
         },
+        batch: shard::BatchBounds {
+            records_max: pipeline.batch.records_max as usize,
+            bytes_max: [pipeline.batch.bytes_max, engine.document_size_max, engine.state_data_max]
+                .iter()
+                .map(|size| size.bytes() as usize)
+                .min()
+                .unwrap_or_default(),
+            window_ns: pipeline.batch.window.as_nanos() as u64,
+        },
+        form: form_of(config, pipeline),
         decode: match pipeline.decode {
             config::Decode::Json => shard::Decode::Json,
             config::Decode::String => shard::Decode::String,
@@ -186,6 +243,8 @@ fn plan_of(
         },
         ordering: match pipeline.ordering {
             config::Ordering::None => shard::Ordering::None,
+            // A batch holds several keys: what keeps them all in order is their partition's.
+            config::Ordering::Key if pipeline.is_batched() => shard::Ordering::Partition,
             config::Ordering::Key => shard::Ordering::Key,
             config::Ordering::Partition => shard::Ordering::Partition,
         },
@@ -237,14 +296,23 @@ fn output_of(output: &config::Output) -> Result<shard::Output, Diagnostic> {
     })
 }
 
+/// What the source's records look like in an envelope.
+fn form_of(config: &Config, pipeline: &Pipeline) -> Arc<dyn shard::Form> {
+    Arc::new(shard::KafkaForm {
+        bootstrap_servers: config.kafka.bootstrap_servers.join(",").into(),
+        arn: pipeline.source.event_source_arn.as_deref().map(Arc::from),
+    })
+}
+
 /// Gives every Task of the program a driver or a mock, as its pipeline has them, or says where there
 /// is none.
 pub fn plan_tasks(
     config: &Config,
     pipeline: &Pipeline,
+    definition: &File,
     program: &Program,
 ) -> Result<tasks::Plan, Unanswered> {
-    let machine = machine_name(&pipeline.definition);
+    let machine = machine_name(definition);
     let load = |place: &std::path::PathBuf| Mocks::load(&place.to_string_lossy(), &machine);
     let mocks =
         pipeline.mocks.as_ref().map(load).transpose().map_err(|error| Unanswered {

@@ -50,6 +50,43 @@ pub fn window_warnings(config: &Config, pipeline: &Pipeline, program: &Program) 
     warnings
 }
 
+/// What executions a second a pipeline can come to, by each of its waits: those that wait at once are
+/// bounded, in the process and in each partition's window.
+pub fn ceilings(config: &Config, pipeline: &Pipeline, program: &Program) -> Vec<String> {
+    let engine = &config.engine;
+    let shards = engine.shards.count() as f64;
+    let parked = f64::from(engine.parked_executions_max) * shards;
+    let (timeout, by) = timeout(config, pipeline, program);
+    let name = &pipeline.name;
+    let line = |held: Duration, what: &dyn Display| {
+        let seconds = held.as_secs_f64().max(f64::MIN_POSITIVE);
+        let (all, partition) = (parked / seconds, f64::from(engine.window_records_max) / seconds);
+        format!(
+            "{name}: {what}, so at most {all:.0} a second in this process (max_parked / wait: \
+             engine.parked_executions_max of {shards} shards) and {partition:.0} in a partition \
+             (engine.window_records_max)"
+        )
+    };
+    let of_row = |row: &crate::states::Row| {
+        let state = &row.name;
+        match fixed_wait(&row.step).filter(|seconds| *seconds > 0) {
+            Some(seconds) => {
+                let held = Duration::from_secs(seconds).min(timeout);
+                let seconds = held.as_secs_f64();
+                Some(line(held, &format_args!("state {state:?} waits {seconds} s")))
+            }
+            None if is_open_ended(&row.step) => {
+                let seconds = timeout.as_secs_f64();
+                let what =
+                    format_args!("state {state:?} may take as long as {by}, {seconds} s, lets it");
+                Some(line(timeout, &what))
+            }
+            None => None,
+        }
+    };
+    program.rows.iter().filter_map(of_row).collect()
+}
+
 /// The shortest of the timeouts that hold for the pipeline, and what it is called.
 fn timeout(config: &Config, pipeline: &Pipeline, program: &Program) -> (Duration, &'static str) {
     let ceiling = (config.engine.machine_timeout_max, "engine.machine_timeout_max");
@@ -87,8 +124,13 @@ mod tests {
 
     /// What is said of `state` at `rate` records a second, `settings` being the pipeline's.
     fn warns(state: &str, rate: &str, settings: &str) -> Vec<String> {
+        let (config, program) = given(state, rate, settings);
+        window_warnings(&config, &config.pipeline[0], &program)
+    }
+
+    fn given(state: &str, rate: &str, settings: &str) -> (Config, Program) {
         let text = format!(
-            "[[pipeline]]\nname = \"p\"\ndefinition = \"d.json\"\non_failure = \"drop\"\n\
+            "[engine]\nshards = 2\nparked_executions_max = 100_000\n[[pipeline]]\nname = \"p\"\ndefinition = \"d.json\"\non_failure = \"drop\"\n\
              output = {{ discard = true }}\n{settings}\n\
              [pipeline.source]\ntopics = [\"t\"]\ngroup = \"g\"\n{rate}\n"
         );
@@ -97,8 +139,7 @@ mod tests {
         let config = parse(&text, &origin).unwrap_or_else(|findings| panic!("{findings:#?}"));
         let machine = format!(r#"{{"StartAt": "S", "States": {{"S": {{{state}, "End": true}}}}}}"#);
         let (program, findings) = compile(machine.as_bytes(), Format::Json, &Options::default());
-        let program = program.unwrap_or_else(|| panic!("{findings:#?}"));
-        window_warnings(&config, &config.pipeline[0], &program)
+        (config, program.unwrap_or_else(|| panic!("{findings:#?}")))
     }
 
     const MINUTE: &str = r#""Type": "Wait", "Seconds": 60"#;
@@ -116,6 +157,24 @@ mod tests {
         assert!(warns(MINUTE, "expected_rate = 1666", "").is_empty(), "it just fits");
         // The timeout ends it before the window is full.
         assert!(warns(MINUTE, "expected_rate = 2000", "timeout = \"10s\"").is_empty());
+    }
+
+    #[test]
+    fn the_ceiling_follows_from_what_may_wait_at_once() {
+        let told = |state: &str, settings: &str| {
+            let (config, program) = given(state, "", settings);
+            ceilings(&config, &config.pipeline[0], &program)
+        };
+        let said = told(MINUTE, "");
+        // 100,000 in each of two shards, for a minute each; and a window of 100,000.
+        let parts =
+            ["p: state \"S\" waits 60 s", "at most 3333 a second", "and 1667 in a partition"];
+        assert!(said.len() == 1 && parts.iter().all(|part| said[0].contains(part)), "{said:?}");
+        let said = told(r#""Type": "Wait", "SecondsPath": "$.s""#, "timeout = \"10s\"");
+        assert!(
+            said[0].contains("the pipeline's timeout, 10 s") && said[0].contains("20000 a second")
+        );
+        assert!(told(r#""Type": "Pass""#, "").is_empty());
     }
 
     #[test]

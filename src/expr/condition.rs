@@ -10,6 +10,7 @@ mod compare;
 mod parse;
 
 use compare::Test;
+pub(super) use compare::{Pattern, Relation};
 
 /// A parsed rule.
 #[derive(Clone, Debug)]
@@ -82,6 +83,17 @@ impl Condition {
                 }
                 Some(is_and)
             }
+        }
+    }
+
+    /// As [`Condition::evaluate`], where what a path leads nowhere of does not hold: of events that are
+    /// told apart by their shape.
+    pub fn holds(&self, scope: &mut Scope<'_>) -> bool {
+        match self {
+            Condition::Comparison(comparison) => comparison.evaluate(scope).unwrap_or(false),
+            Condition::Not(rule) => !rule.holds(scope),
+            Condition::And(rules) => rules.iter().all(|rule| rule.holds(scope)),
+            Condition::Or(rules) => rules.iter().any(|rule| rule.holds(scope)),
         }
     }
 

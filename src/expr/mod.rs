@@ -2,6 +2,7 @@
 //! and choice rules. They are parsed when a definition is compiled and evaluated in a [`Scope`].
 
 mod condition;
+mod event_pattern;
 mod expression;
 mod laid_out;
 mod path;
@@ -12,6 +13,7 @@ mod template;
 mod timestamp;
 
 pub use condition::Condition;
+pub use event_pattern::EventPattern;
 pub use expression::{Expression, Invocation};
 pub use path::{Path, PathError, Root};
 pub use problem::Problem;

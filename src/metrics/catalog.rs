@@ -29,8 +29,10 @@ pub struct Metric {
 
 /// The labels of what is counted for a pipeline.
 const PIPELINE: &[&str] = &["pipeline"];
+/// The labels of what is counted for a version of a definition.
+const VERSION: &[&str] = &["pipeline", "definition", "version"];
 /// The labels of what is counted for a state.
-const STATE: &[&str] = &["pipeline", "state"];
+const STATE: &[&str] = &["pipeline", "definition", "state"];
 
 /// Makes of its rows a struct of plain integers, and their metrics in the same order.
 macro_rules! counted {
@@ -110,6 +112,8 @@ counted! {
         catches: "expressway_catches_total", "errors";
         /// Failed records that were run again, as the pipeline's retry asks for.
         record_retries: "expressway_record_retries_total", "retries";
+        /// Records of batches that an execution's batchItemFailures named.
+        item_failures: "expressway_batch_item_failures_total", "records";
         /// Outputs that the sink has acknowledged.
         outputs: "expressway_outputs_total", "records";
         /// Bytes of their keys and values.
@@ -150,6 +154,18 @@ counted! {
 }
 
 counted! {
+    /// What a shard counts for a version of a definition.
+    VersionCounts, VERSION_COUNTS, Counter, VERSION {
+        /// Executions begun on a version of a definition.
+        started: "expressway_version_started_total", "executions";
+        /// Executions on it that succeeded.
+        succeeded: "expressway_version_succeeded_total", "executions";
+        /// Executions on it that failed or timed out.
+        failed: "expressway_version_failed_total", "executions";
+    }
+}
+
+counted! {
     /// What a shard counts for a state.
     StateCounts, STATE_COUNTS, Counter, STATE {
         /// Times a state was entered.
@@ -158,6 +174,24 @@ counted! {
         errors: "expressway_state_errors_total", "errors";
     }
 }
+
+/// What became of records by the pipeline's rules.
+pub(super) const ROUTED: Metric = Metric {
+    name: "expressway_routed_records_total",
+    kind: Kind::Counter,
+    unit: "records",
+    labels: &["pipeline", "route"],
+    help: "Records that a route took; those that none took are counted as \"unmatched\".",
+};
+
+/// Reloads.
+pub(super) const RELOADS: Metric = Metric {
+    name: "expressway_reloads_total",
+    kind: Kind::Counter,
+    unit: "reloads",
+    labels: &["result"],
+    help: "Reloads of definitions and routes, \"applied\" or \"refused\".",
+};
 
 /// From a record's arrival to its settlement.
 pub(super) const LATENCY: Metric = Metric {
@@ -214,13 +248,14 @@ pub(super) const LOG_LINES_SUPPRESSED: Metric = Metric {
 };
 
 const SINGLES: &[Metric] =
-    &[LATENCY, LAG, STALLED, BUDGET_USED, BUDGET_LIMIT, LOG_LINES_SUPPRESSED];
+    &[LATENCY, LAG, STALLED, BUDGET_USED, BUDGET_LIMIT, LOG_LINES_SUPPRESSED, ROUTED, RELOADS];
 
-const COUNT: usize = COUNTS.len() + LEVELS.len() + STATE_COUNTS.len() + SINGLES.len();
+const COUNT: usize =
+    COUNTS.len() + LEVELS.len() + VERSION_COUNTS.len() + STATE_COUNTS.len() + SINGLES.len();
 
 /// Every metric there is.
 pub static CATALOG: [Metric; COUNT] = {
-    let groups = [COUNTS, LEVELS, STATE_COUNTS, SINGLES];
+    let groups = [COUNTS, LEVELS, VERSION_COUNTS, STATE_COUNTS, SINGLES];
     let mut catalog = [LATENCY; COUNT];
     let (mut group, mut next) = (0, 0);
     while group < groups.len() {

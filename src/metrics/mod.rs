@@ -7,6 +7,7 @@
 mod catalog;
 mod health;
 mod latency;
+mod series;
 mod shard;
 
 use std::collections::BTreeMap;
@@ -17,12 +18,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use metrics::{Counter, Gauge, Key, Label, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
-pub use catalog::{CATALOG, Counts, Kind, Levels, Metric, StateCounts};
+pub use catalog::{CATALOG, Counts, Kind, Levels, Metric, StateCounts, VersionCounts};
 pub use health::{Health, Pulse, SILENCE_MAX};
 pub use latency::Latency;
+pub use series::{PlanCounters, PlanNames, PlanTotals, Series, VersionCounters, VersionNames};
 pub use shard::{PipelineCounters, ShardCounters};
 
-use catalog::{BUDGET_LIMIT, BUDGET_USED, LAG, LATENCY, LOG_LINES_SUPPRESSED, STALLED};
+use catalog::{BUDGET_LIMIT, BUDGET_USED, LAG, LATENCY, LOG_LINES_SUPPRESSED, RELOADS, STALLED};
 
 /// Powers of two of nanoseconds that a latency is shown by: 8 us to 275 s. They are bucket limits
 /// of [`Latency`] too, so that nothing is estimated.
@@ -31,13 +33,16 @@ const SHOWN_BITS: std::ops::RangeInclusive<u32> = 13..=38;
 const METADATA: Metadata<'static> =
     Metadata::new(module_path!(), Level::INFO, Some(module_path!()));
 
-/// A pipeline and its states, as metrics name them.
+/// How a reload may end.
+const RELOAD_RESULTS: [&str; 2] = ["applied", "refused"];
+
+/// A pipeline and what it runs on at first, as metrics name them.
 #[derive(Clone, Debug)]
 pub struct PipelineNames {
     /// The pipeline.
     pub pipeline: String,
-    /// Its definition's states, in the order that shards count them by.
-    pub states: Vec<String>,
+    /// What it runs on.
+    pub plan: PlanNames,
 }
 
 /// What all shards have flushed, and where it is read.
@@ -53,7 +58,8 @@ pub struct Metrics {
 #[derive(Debug)]
 struct PipelineTotals {
     pipeline: String,
-    states: Vec<String>,
+    /// Of the plan that is current.
+    series: Mutex<Arc<Series>>,
     inner: Mutex<Totals>,
 }
 
@@ -64,8 +70,8 @@ pub struct Totals {
     pub counts: Counts,
     /// How much there is just now.
     pub levels: Levels,
-    /// What was counted by state, in the order of [`PipelineNames::states`].
-    pub states: Vec<StateCounts>,
+    /// What was counted by route, version and state since what it runs on came.
+    pub plan: PlanTotals,
     /// From arrival to settlement.
     pub latency: Latency,
     /// Records that partitions are behind, by topic and partition.
@@ -83,18 +89,41 @@ impl Metrics {
     pub fn new(pipelines: Vec<PipelineNames>) -> Metrics {
         let recorder = PrometheusBuilder::new().build_recorder();
         describe(&recorder);
-        let totals = |PipelineNames { pipeline, states }| {
-            let counted = vec![StateCounts::default(); states.len()];
-            let inner = Mutex::new(Totals { states: counted, ..Totals::default() });
-            Arc::new(PipelineTotals { pipeline, states, inner })
-        };
         let gauge = |metric: &Metric| register_gauge(&recorder, metric, &[]);
         let budget = [gauge(&BUDGET_USED), gauge(&BUDGET_LIMIT)];
-        let pipelines = pipelines.into_iter().map(totals).collect();
         let log_lines_suppressed =
             recorder.register_counter(&key(&LOG_LINES_SUPPRESSED, &[]), &METADATA);
         let handle = recorder.handle();
-        Metrics { handle, recorder, pipelines, budget, log_lines_suppressed }
+        let mut metrics =
+            Metrics { handle, recorder, pipelines: Vec::new(), budget, log_lines_suppressed };
+        for PipelineNames { pipeline, plan } in pipelines {
+            let series = Mutex::new(Arc::new(Series::new(&metrics, &pipeline, &plan)));
+            let inner = Mutex::default();
+            metrics.pipelines.push(Arc::new(PipelineTotals { pipeline, series, inner }));
+        }
+        for result in RELOAD_RESULTS {
+            metrics.counter(&RELOADS, &[("result", result)]).increment(0);
+        }
+        metrics
+    }
+
+    /// What shards count in once a pipeline runs on something else. `None`: there is no such pipeline.
+    pub fn series(&self, pipeline: usize, names: &PlanNames) -> Option<Arc<Series>> {
+        let totals = self.pipelines.get(pipeline)?;
+        Some(Arc::new(Series::new(self, &totals.pipeline, names)))
+    }
+
+    /// [`Metrics::totals`] tells of these from now on.
+    pub fn adopt(&self, pipeline: usize, series: Arc<Series>) {
+        if let Some(totals) = self.pipelines.get(pipeline) {
+            *lock(&totals.series) = series;
+        }
+    }
+
+    /// Counts a reload.
+    pub fn count_reload(&self, is_applied: bool) {
+        let result = RELOAD_RESULTS[usize::from(!is_applied)];
+        self.counter(&RELOADS, &[("result", result)]).increment(1);
     }
 
     /// The byte budget: how much is used, how much there is.
@@ -133,7 +162,9 @@ impl Metrics {
 
     /// A pipeline's figures, as far as shards have flushed them.
     pub fn totals(&self, pipeline: usize) -> Totals {
-        self.pipelines.get(pipeline).map(|totals| lock(&totals.inner).clone()).unwrap_or_default()
+        let Some(totals) = self.pipelines.get(pipeline) else { return Totals::default() };
+        let plan = lock(&totals.series).totals();
+        Totals { plan, ..lock(&totals.inner).clone() }
     }
 
     /// Everything in Prometheus' text format.
@@ -211,8 +242,14 @@ mod tests {
     use super::*;
 
     fn metrics() -> Metrics {
+        Metrics::new(vec![PipelineNames { pipeline: "iot".to_owned(), plan: plan("1") }])
+    }
+
+    fn plan(version: &str) -> PlanNames {
         let states = vec!["Choose".to_owned(), "Done".to_owned()];
-        Metrics::new(vec![PipelineNames { pipeline: "iot".to_owned(), states }])
+        let (definition, version) = ("d".to_owned(), version.to_owned());
+        let versions = vec![VersionNames { definition, version, states }];
+        PlanNames { routes: vec!["r".to_owned()], versions }
     }
 
     fn shows(metrics: &Metrics, line: &str) {
@@ -228,7 +265,8 @@ mod tests {
             let pipeline = &mut shard.pipelines[0];
             pipeline.counts.records_in += counted;
             pipeline.levels.parked = counted;
-            pipeline.states[1].entered += counted;
+            pipeline.plans[0].versions[0].states[1].entered += counted;
+            pipeline.plans[0].routes[0] += counted;
             pipeline.latency.record_many(100_000, counted);
             shard.flush();
         }
@@ -236,16 +274,43 @@ mod tests {
         shards[0].flush();
         let totals = metrics.totals(0);
         assert_eq!((totals.counts.records_in, totals.levels.parked), (5, 4));
-        assert_eq!((totals.states[1].entered, totals.latency.count()), (5, 5));
+        assert_eq!((totals.plan.states[0][1].entered, totals.latency.count()), (5, 5));
         shows(&metrics, "expressway_records_in_total{pipeline=\"iot\"} 5");
         shows(&metrics, "expressway_parked_executions{pipeline=\"iot\"} 4");
-        shows(&metrics, "expressway_state_entered_total{pipeline=\"iot\",state=\"Done\"} 5");
+        let done = "{pipeline=\"iot\",definition=\"d\",state=\"Done\"}";
+        shows(&metrics, &format!("expressway_state_entered_total{done} 5"));
+        shows(&metrics, "expressway_routed_records_total{pipeline=\"iot\",route=\"r\"} 5");
         shows(&metrics, "expressway_record_latency_seconds_count{pipeline=\"iot\"} 5");
         shows(&metrics, "expressway_record_latency_seconds_sum{pipeline=\"iot\"} 0.0005");
         let buckets = "expressway_record_latency_seconds_bucket{pipeline=\"iot\",le";
         shows(&metrics, &format!("{buckets}=\"0.000065536\"}} 0"));
         shows(&metrics, &format!("{buckets}=\"0.000131072\"}} 5"));
         shows(&metrics, &format!("{buckets}=\"+Inf\"}} 5"));
+    }
+
+    #[test]
+    fn what_a_pipeline_runs_on_may_change() {
+        let metrics = metrics();
+        let mut shard = ShardCounters::new(&metrics);
+        let series = metrics.series(0, &plan("2")).expect("there is such a pipeline");
+        metrics.adopt(0, series.clone());
+        let pipeline = &mut shard.pipelines[0];
+        pipeline.adopt(1, series);
+        for (plan, started) in [(0, 2), (1, 3)] {
+            pipeline.plans[plan].versions[0].counts.started += started;
+            pipeline.plans[plan].versions[0].states[0].entered += started;
+        }
+        shard.flush();
+        let labels = "pipeline=\"iot\",definition=\"d\"";
+        for (version, count) in [("1", 2), ("2", 3)] {
+            let labels = format!("{labels},version=\"{version}\"");
+            shows(&metrics, &format!("expressway_version_started_total{{{labels}}} {count}"));
+        }
+        let entered = "expressway_state_entered_total";
+        shows(&metrics, &format!("{entered}{{{labels},state=\"Choose\"}} 5"));
+        assert_eq!(metrics.totals(0).plan.versions[0].started, 3, "those of the current one");
+        metrics.count_reload(false);
+        shows(&metrics, "expressway_reloads_total{result=\"refused\"} 1");
     }
 
     #[test]

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use metrics::{Counter, Gauge};
 
-use super::catalog::{COUNTS, Counts, LEVELS, Levels, STATE_COUNTS, StateCounts};
+use super::catalog::{COUNTS, Counts, LEVELS, Levels};
 use super::latency::Latency;
+use super::series::{PlanCounters, Series};
 use super::{Metrics, PipelineTotals, lock};
 
 /// What a shard counts in. Counting is adding to a field; nothing is shared until
@@ -23,8 +24,8 @@ pub struct PipelineCounters {
     pub counts: Counts,
     /// How much there is just now; set, not added to.
     pub levels: Levels,
-    /// Counted since the last flush, by the state's number.
-    pub states: Box<[StateCounts]>,
+    /// Counted since the last flush, by what the pipeline ran on: a plan's place is the shard's.
+    pub plans: Vec<PlanCounters>,
     /// Latencies since the last flush.
     pub latency: Latency,
     flushed_levels: Levels,
@@ -37,7 +38,6 @@ pub struct PipelineCounters {
 struct Exported {
     counts: Vec<Counter>,
     levels: Vec<Gauge>,
-    states: Vec<Vec<Counter>>,
 }
 
 impl ShardCounters {
@@ -56,19 +56,15 @@ impl ShardCounters {
 impl PipelineCounters {
     fn new(metrics: &Metrics, totals: &Arc<PipelineTotals>) -> PipelineCounters {
         let labels = [("pipeline", totals.pipeline.as_str())];
-        let state_counters = |state: &String| {
-            let labels = [labels[0], ("state", state.as_str())];
-            STATE_COUNTS.iter().map(|metric| metrics.counter(metric, &labels)).collect()
-        };
         let exported = Exported {
             counts: COUNTS.iter().map(|metric| metrics.counter(metric, &labels)).collect(),
             levels: LEVELS.iter().map(|metric| metrics.gauge(metric, &labels)).collect(),
-            states: totals.states.iter().map(state_counters).collect(),
         };
+        let series = lock(&totals.series).clone();
         PipelineCounters {
             counts: Counts::default(),
             levels: Levels::default(),
-            states: vec![StateCounts::default(); totals.states.len()].into_boxed_slice(),
+            plans: vec![PlanCounters::new(series)],
             latency: Latency::default(),
             flushed_levels: Levels::default(),
             exported,
@@ -76,22 +72,28 @@ impl PipelineCounters {
         }
     }
 
+    /// From now on the plan at this place, which is free or new, counts in these.
+    pub fn adopt(&mut self, place: usize, series: Arc<Series>) {
+        let counters = PlanCounters::new(series);
+        match self.plans.get_mut(place) {
+            Some(free) => *free = counters,
+            None => self.plans.push(counters),
+        }
+    }
+
     fn flush(&mut self) {
         self.export();
+        self.plans.iter_mut().for_each(PlanCounters::flush);
         let mut totals = lock(&self.totals.inner);
         totals.counts.add(&self.counts);
         totals.levels = totals.levels.since(&self.flushed_levels);
         totals.levels.add(&self.levels);
-        for (total, counted) in totals.states.iter_mut().zip(&self.states) {
-            total.add(counted);
-        }
         if self.latency.count() > 0 {
             totals.latency.add(&self.latency);
             self.latency.clear();
         }
         self.counts = Counts::default();
         self.flushed_levels = self.levels;
-        self.states.fill(StateCounts::default());
     }
 
     fn export(&self) {
@@ -104,11 +106,6 @@ impl PipelineCounters {
             self.exported.levels.iter().zip(self.levels.values()).zip(before)
         {
             gauge.increment(now as f64 - before as f64);
-        }
-        for (counters, counted) in self.exported.states.iter().zip(&self.states) {
-            for (counter, count) in counters.iter().zip(counted.values()) {
-                counter.increment(count);
-            }
         }
     }
 }

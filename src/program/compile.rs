@@ -24,13 +24,16 @@ pub struct Options<'a> {
     pub substitutions: &'a Substitutions,
     /// What the service's Express machines do not have is refused.
     pub strict_express: bool,
+    /// Constants to lay the program's own upon, so that all those run in one memory: the one of the
+    /// last that was compiled.
+    pub constants: Option<&'a Scratch>,
 }
 
 impl Default for Options<'_> {
     fn default() -> Self {
         static NONE: Substitutions = Substitutions::none();
         let (source, documents) = Default::default();
-        Options { source, documents, substitutions: &NONE, strict_express: false }
+        Options { source, documents, substitutions: &NONE, strict_express: false, constants: None }
     }
 }
 
@@ -71,10 +74,12 @@ fn lower(root: &Place<'_>, options: &Options<'_>, diagnostics: &Diagnostics) -> 
     let language = fields.one_of(names::QUERY_LANGUAGE, &["JSONPath", "JSONata"]);
     let timeout = fields.integer(names::TIMEOUT_SECONDS, 1..=TIMEOUT_SECONDS_MAX);
     // Constants may be as large as the definition; the documents' limits hold from then on.
-    let mut constants = Scratch::new(Limits {
+    let limits = Limits {
         bytes_max: options.source.bytes.max(options.documents.bytes_max),
         height_max: Limits::HEIGHT_CEILING,
-    });
+    };
+    let mut constants = options.constants.map_or_else(|| Scratch::new(limits), Scratch::clone);
+    constants.set_limits(limits);
     let mut resources = Vec::new();
     let mut lowering = Lowering::new(&mut constants, &mut resources, diagnostics);
     if language == Some("JSONata") {

@@ -119,14 +119,13 @@ impl Shard {
             let waits = self.core.slots.get(slot).is_some_and(|it| it.execution.waits_for(call));
             return if waits { Found::Waiting(slot, call) } else { Found::Over };
         }
-        for (lane, Running { plan, flow, .. }) in self.lanes.iter().enumerate() {
-            match flow.windows.whereabouts(&plan.name, &token.record) {
+        for (lane, Running { plans, flow, .. }) in self.lanes.iter().enumerate() {
+            match flow.windows.whereabouts(&plans.now().plan.name, &token.record) {
                 Whereabouts::Elsewhere => {}
                 Whereabouts::Settled => return Found::Over,
-                // An execution of another version makes no such call.
+                // Executions of other versions make no such call.
                 Whereabouts::Here
-                    if standing == Standing::Over
-                        || plan.program.version != token.record.version =>
+                    if standing == Standing::Over || !plans.run(token.record.version) =>
                 {
                     return Found::Over;
                 }

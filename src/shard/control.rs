@@ -1,10 +1,11 @@
 //! What the engine tells its shards, and what they tell it: a few words, none of them per event.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::flow::Halt;
+use super::plans::Order;
 
 /// What shards are to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub struct Control {
     phase: AtomicU8,
     halts: Mutex<BTreeMap<String, Halt>>,
     budget: AtomicUsize,
+    orders: Mutex<VecDeque<Order>>,
+    has_orders: AtomicBool,
 }
 
 impl Control {
@@ -53,6 +56,25 @@ impl Control {
     /// Pipelines that take no more records, and why.
     pub fn halts(&self) -> BTreeMap<String, Halt> {
         self.halts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Tells the shard to do something once; it sees it on its next round.
+    pub fn order(&self, order: Order) {
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner).push_back(order);
+        self.has_orders.store(true, Ordering::Release);
+    }
+
+    /// Is there anything to do?
+    #[inline]
+    pub fn has_orders(&self) -> bool {
+        self.has_orders.load(Ordering::Acquire)
+    }
+
+    /// What there is to do, in its order.
+    pub fn take_orders(&self) -> VecDeque<Order> {
+        let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
+        self.has_orders.store(false, Ordering::Release);
+        std::mem::take(&mut *orders)
     }
 
     /// A shard's last word on the bytes its waiting executions hold.

@@ -4,12 +4,12 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::clock::Clock;
-use super::slots::{Slot, SlotId, Slots};
+use super::slots::{Passage, Slot, SlotId, Slots};
 use super::suspects::Marker;
 use super::timers::Timers;
 use crate::fault::StateError;
 use crate::machine::Observer;
-use crate::metrics::{Counts, PipelineCounters, ShardCounters};
+use crate::metrics::{Counts, PipelineCounters, ShardCounters, StateCounts, VersionCounts};
 use crate::step::{CallNumber, CallSite, ResourceId, StepId};
 use crate::tasks::callbacks::Token;
 use crate::tasks::{Call, CallId, Tasks};
@@ -76,6 +76,13 @@ impl Core {
         &mut self.counters.pipelines[pipeline].counts
     }
 
+    /// What is counted for the version that a record runs.
+    #[inline]
+    pub fn version_counts(&mut self, pipeline: usize, passage: &Passage) -> &mut VersionCounts {
+        let plan = &mut self.counters.pipelines[pipeline].plans[passage.plan.index()];
+        &mut plan.versions[usize::from(passage.version)].counts
+    }
+
     /// Wakes a parked execution then.
     pub fn set_timer(&mut self, id: SlotId, due_ms: i64) {
         let timer = self.timers.set(due_ms, id.to_bits());
@@ -86,12 +93,12 @@ impl Core {
 
     /// Calls a task for an execution; its arguments and name are in the buffers.
     pub fn call(&mut self, id: SlotId, calling: &Calling<'_>) {
-        let Calling { pipeline, number, state, resource, attempt, wake_ms, .. } = *calling;
+        let Calling { plan, number, state, resource, attempt, wake_ms, .. } = *calling;
         let Calling { site, ref token, .. } = *calling;
         let timeout = Duration::from_millis((wake_ms - self.now_ms).max(0).unsigned_abs());
         self.tasks.call(&Call {
             id: CallId(id.to_bits(), number.to_bits()),
-            plan: pipeline,
+            plan,
             resource: resource.0 as usize,
             state,
             attempt,
@@ -144,8 +151,8 @@ impl Core {
 
 /// A call for an execution.
 pub struct Calling<'a> {
-    /// Its pipeline's index on this shard.
-    pub pipeline: usize,
+    /// Where the shard's tasks know what it runs.
+    pub plan: usize,
     /// The call, which its answer must name.
     pub number: CallNumber,
     /// The state that calls.
@@ -163,24 +170,36 @@ pub struct Calling<'a> {
 }
 
 /// Counts what the machine reports.
-pub struct Watch<'a>(pub &'a mut PipelineCounters);
+pub struct Watch<'a> {
+    counts: &'a mut Counts,
+    states: &'a mut [StateCounts],
+}
+
+impl<'a> Watch<'a> {
+    /// Counts for an execution on this version of a pipeline's plan.
+    #[inline]
+    pub fn new(counters: &'a mut PipelineCounters, plan: usize, version: usize) -> Watch<'a> {
+        let PipelineCounters { counts, plans, .. } = counters;
+        Watch { counts, states: &mut plans[plan].versions[version].states }
+    }
+}
 
 impl Observer for Watch<'_> {
     #[inline]
     fn entered(&mut self, step: StepId) {
-        self.0.counts.steps += 1;
-        self.0.states[step.0 as usize].entered += 1;
+        self.counts.steps += 1;
+        self.states[step.0 as usize].entered += 1;
     }
 
     fn failed(&mut self, step: StepId, _: &StateError) {
-        self.0.states[step.0 as usize].errors += 1;
+        self.states[step.0 as usize].errors += 1;
     }
 
     fn retried(&mut self, _: StepId) {
-        self.0.counts.retries += 1;
+        self.counts.retries += 1;
     }
 
     fn caught(&mut self, _: StepId) {
-        self.0.counts.catches += 1;
+        self.counts.catches += 1;
     }
 }

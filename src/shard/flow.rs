@@ -1,27 +1,31 @@
 //! One pipeline on one shard: records become executions, executions become outputs or dead letters,
 //! receipts settle records.
 
+mod gather;
 mod outcome;
 mod parked;
 mod receipts;
+mod start;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use super::batch::Batches;
 use super::core::{Core, Watch};
-use super::input;
 use super::letters::Letters;
 use super::names::Origin;
 use super::order::Queues;
-use super::outputs::{Ledger, OUTPUT_FAILED, Outlet};
-use super::plan::{NullValue, Plan};
+use super::outputs::{Ledger, Outlet};
+use super::plan::{Input, Plan};
+use super::plans::{PlanId, Plans};
 use super::ratio::FailureRatio;
 use super::slots::{Passage, SlotId};
-use super::suspects::{CRASHED, Verdict, Whose};
+use super::suspects::Whose;
 use super::window::Windows;
-use crate::ack::Settlement;
 use crate::fault::{StateError, names};
-use crate::machine::{Execution, Identity, Machine, Outcome, Suspension};
+use crate::jsonata::Memory;
+use crate::machine::{Execution, Machine, Outcome, Suspension};
+use crate::program::Program;
 use crate::record::{Assignment, AssignmentId, Record};
 use crate::sinks::TopicId;
 use crate::sources::Arrival;
@@ -50,16 +54,19 @@ pub struct Flow {
     /// Its index on this shard.
     index: usize,
     name: Arc<str>,
-    scratch: Scratch,
-    /// For executions that keep theirs while they are parked.
-    #[expect(clippy::vec_box, reason = "a slot holds a pointer to one, and takes it from here")]
-    spare_scratches: Vec<Box<Scratch>>,
-    /// The memory was brought along by an execution that needed much.
-    is_oversized: bool,
+    /// What executions run in: those of the plan that ran last.
+    bench: Workbench,
+    /// The same of other plans, by their places; that of the plan at work is empty.
+    idle: Vec<Workbench>,
+    at_work: PlanId,
+    /// Working memory of rules.
+    queries: Memory,
     /// The slot of the execution that runs, if it has waited before or is calling.
     slot: Option<SlotId>,
     execution: Execution,
     ledger: Ledger,
+    /// Records that share executions.
+    batches: Batches,
     /// Who waits for whom.
     order: Queues,
     /// Partitions to be read again.
@@ -85,6 +92,8 @@ pub enum Halt {
 #[derive(Clone, Copy)]
 struct Run<'a> {
     plan: &'a Plan,
+    /// Where the shard's tasks know the plan's versions.
+    tasks: &'a [usize],
     origin: &'a Origin<'a>,
     passage: Passage,
 }
@@ -94,10 +103,43 @@ impl<'a> Run<'a> {
     fn whose(&self, topic: &'a str, partition: i32) -> Whose<'a> {
         Whose {
             pipeline: &self.plan.name,
-            version: self.plan.program.version,
+            version: self.plan.version(),
             assignment: self.passage.claim.assignment(),
             topic,
             partition,
+        }
+    }
+
+    /// What it runs.
+    #[inline]
+    fn program(&self) -> &'a Program {
+        &self.origin.version.expect("what runs has a version").program
+    }
+}
+
+/// Memory to run a plan's executions in.
+#[derive(Default)]
+struct Workbench {
+    scratch: Scratch,
+    /// For executions that keep theirs while they are parked.
+    #[expect(clippy::vec_box, reason = "a slot holds a pointer to one, and takes it from here")]
+    spares: Vec<Box<Scratch>>,
+    /// The memory was brought along by an execution that needed much.
+    is_oversized: bool,
+}
+
+impl Workbench {
+    /// With a plan's constants.
+    fn of(plan: &Plan) -> Workbench {
+        Workbench { scratch: plan.scratch(), ..Workbench::default() }
+    }
+
+    /// For the next execution.
+    #[inline]
+    fn clear(&mut self) {
+        self.scratch.reset();
+        if std::mem::take(&mut self.is_oversized) {
+            self.scratch.shrink_to(KEPT_BYTES_MAX);
         }
     }
 }
@@ -113,12 +155,14 @@ impl Flow {
             halted: None,
             index,
             name: plan.name.clone(),
-            scratch: plan.program.scratch(),
-            spare_scratches: Vec::new(),
-            is_oversized: false,
+            bench: Workbench::of(plan),
+            idle: vec![Workbench::default()],
+            at_work: PlanId::default(),
+            queries: Memory::default(),
             slot: None,
             execution: Execution::default(),
             ledger: Ledger::default(),
+            batches: Batches::default(),
             order: Queues::new(plan.ordering),
             rewinds: Vec::new(),
             undone: Vec::new(),
@@ -127,6 +171,32 @@ impl Flow {
             value: Vec::new(),
             key: Vec::new(),
         }
+    }
+
+    /// From now on what runs is of this plan, and in its memory.
+    #[inline]
+    fn work_on(&mut self, plan: PlanId) {
+        if plan != self.at_work {
+            std::mem::swap(&mut self.idle[self.at_work.index()], &mut self.bench);
+            std::mem::swap(&mut self.idle[plan.index()], &mut self.bench);
+            self.at_work = plan;
+        }
+    }
+
+    /// Makes memory for the plan at this place.
+    pub fn furnish(&mut self, id: PlanId, plan: &Plan) {
+        self.idle.resize_with(self.idle.len().max(id.index() + 1), Workbench::default);
+        let bench = Workbench::of(plan);
+        if id == self.at_work {
+            self.bench = bench;
+        } else {
+            self.idle[id.index()] = bench;
+        }
+    }
+
+    /// Are any of its records on this plan?
+    pub fn uses(&self, core: &Core, plan: PlanId) -> bool {
+        core.slots.plans_of_lane(self.index).chain(self.order.plans()).any(|it| it == plan)
     }
 
     /// Does it take records?
@@ -155,20 +225,20 @@ impl Flow {
 
     /// Bytes of outputs held back, and of records that wait for their turn.
     pub fn held_bytes(&self) -> usize {
-        self.outlet.bytes() + self.letters.bytes() + self.order.bytes()
+        self.outlet.bytes() + self.letters.bytes() + self.order.bytes() + self.batches.bytes()
     }
 
     /// Takes what the source hands over.
     #[inline]
-    pub fn arrive(&mut self, plan: &Plan, core: &mut Core, arrival: Arrival<'_>) {
+    pub fn arrive(&mut self, plans: &Plans, core: &mut Core, arrival: Arrival<'_>) {
         match arrival {
-            Arrival::Record(record) => self.record(plan, core, &record),
+            Arrival::Record(record) => self.record(plans, core, &record),
             Arrival::Assigned(assignment) => {
-                claim(plan, core, &assignment);
+                claim(&self.name, core, &assignment);
                 self.windows.open(assignment);
             }
             Arrival::Queue(assignment) => {
-                claim(plan, core, &assignment);
+                claim(&self.name, core, &assignment);
                 self.windows.open_queue(assignment);
             }
             Arrival::Revoking(id) => self.windows.drain(id),
@@ -181,7 +251,7 @@ impl Flow {
         }
     }
 
-    fn record(&mut self, plan: &Plan, core: &mut Core, record: &Record<'_>) {
+    fn record(&mut self, plans: &Plans, core: &mut Core, record: &Record<'_>) {
         let bytes = record.value.map_or(0, <[u8]>::len) + record.key.map_or(0, <[u8]>::len);
         let counts = core.counts(self.index);
         counts.records_in += 1;
@@ -195,52 +265,13 @@ impl Flow {
             // What failed is read again first, and this behind it.
             return;
         }
-        let passage = Passage { claim, received_ns: core.now_ns, turn: None, runs: 0 };
-        if let Some(turn) = self.order.taken(record) {
+        let passage = Passage::new(claim, core.now_ns, plans.current());
+        // Batches take turns, and not their records.
+        let is_batched = matches!(plans.now().plan.input, Input::Batch(_));
+        if !is_batched && let Some(turn) = self.order.taken(record) {
             return self.order.defer(turn, passage, record);
         }
-        self.start(plan, core, record, passage);
-    }
-
-    /// Does what is to be done with a record.
-    #[inline]
-    fn start(&mut self, plan: &Plan, core: &mut Core, record: &Record<'_>, mut passage: Passage) {
-        passage.runs += 1;
-        let position = record.position;
-        let window = self.windows.get(position.assignment).expect("it gave a claim");
-        let (topic, partition) = (window.topic.clone(), window.assignment.partition);
-        let mark = self.windows.mark(position.assignment, position.offset);
-        let condemned = mark.and_then(|mark| mark.condemned.clone());
-        let origin = Origin::new(plan, &topic, partition, record);
-        let run = Run { plan, origin: &origin, passage };
-        if core.marker.enter(run.whose(&topic, partition), position.offset) == Verdict::Convicted {
-            self.convicted(core, run);
-        } else {
-            self.start_marked(core, run, condemned);
-            core.marker.leave();
-        }
-    }
-
-    #[inline]
-    fn start_marked(&mut self, core: &mut Core, run: Run<'_>, condemned: Option<String>) {
-        let (plan, record) = (run.plan, run.origin.record);
-        if record.value.is_none() && plan.null_value != NullValue::Null {
-            self.tombstone(core, run);
-        } else if let Some(why) = condemned {
-            self.fail(core, run, StateError::new(OUTPUT_FAILED, why), None);
-        } else {
-            return self.begin(core, run);
-        }
-        self.pass_on(core, run);
-    }
-
-    /// The record has brought the process down, alone: it fails without being run.
-    #[cold]
-    fn convicted(&mut self, core: &mut Core, run: Run<'_>) {
-        let cause = "The process came down while this record's execution ran, and again when it ran \
-                     alone.";
-        self.fail(core, run, StateError::new(CRASHED, cause), None);
-        self.pass_on(core, run);
+        self.start(plans, core, record, passage);
     }
 
     /// The record is done with: whoever waits for it may start.
@@ -252,42 +283,15 @@ impl Flow {
         }
     }
 
-    fn tombstone(&mut self, core: &mut Core, run: Run<'_>) {
-        if run.plan.null_value == NullValue::Skip {
-            core.counts(self.index).nulls_skipped += 1;
-            return self.settle(core, run.passage, Settlement::Ack);
-        }
-        let error = StateError::new(input::DECODE_FAILED, "The record has no value.");
-        self.fail(core, run, error, None);
-    }
-
-    /// Starts an execution.
-    #[inline]
-    fn begin(&mut self, core: &mut Core, run: Run<'_>) {
-        self.slot = None;
-        self.scratch.reset();
-        if std::mem::take(&mut self.is_oversized) {
-            self.scratch.shrink_to(KEPT_BYTES_MAX);
-        }
-        let input = match input::read(run.origin, &mut self.scratch) {
-            Ok(input) => input,
-            Err(error) => {
-                self.fail(core, run, error, None);
-                return self.pass_on(core, run);
-            }
-        };
-        let machine = machine(run, core.now_ms);
-        machine.start(&mut self.execution, input, run.origin.seed());
-        self.advance(core, run, Resume::Continue);
-    }
-
     /// Runs the execution on, and does what it asks for.
     #[inline]
     fn advance(&mut self, core: &mut Core, run: Run<'_>, mut resume: Resume<'_>) {
         loop {
             let machine = machine(run, core.now_ms);
-            let Flow { execution, scratch, index, .. } = self;
-            let mut watch = Watch(&mut core.counters.pipelines[*index]);
+            let Flow { execution, bench: Workbench { scratch, .. }, index, .. } = self;
+            let Passage { plan, version, .. } = run.passage;
+            let counters = &mut core.counters.pipelines[*index];
+            let mut watch = Watch::new(counters, plan.index(), version.into());
             let next = std::mem::replace(&mut resume, Resume::Continue);
             let ran = catch_unwind(AssertUnwindSafe(|| {
                 machine.run(execution, scratch, next, &mut watch)
@@ -332,7 +336,7 @@ impl Flow {
     #[cold]
     fn panicked(&mut self, core: &mut Core, run: Run<'_>, panic: &(dyn std::any::Any + Send)) {
         core.counts(self.index).panics += 1;
-        self.scratch = run.plan.program.scratch();
+        self.bench = Workbench::of(run.plan);
         self.execution = Execution::default();
         let text = panic.downcast_ref::<&str>().copied();
         let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
@@ -342,11 +346,18 @@ impl Flow {
 
     /// An execution is over. Returns whether its record is done with.
     fn finish(&mut self, core: &mut Core, run: Run<'_>, outcome: Outcome) -> bool {
-        let state = Some(run.plan.program.state_name(self.execution.step()));
+        let state = Some(run.program().state_name(self.execution.step()));
+        let has_succeeded = matches!(outcome, Outcome::Succeeded(_));
+        let counts = core.version_counts(self.index, &run.passage);
+        counts.succeeded += u64::from(has_succeeded);
+        counts.failed += u64::from(!has_succeeded);
         let counts = core.counts(self.index);
         let error = match outcome {
             Outcome::Succeeded(output) => {
                 counts.succeeded += 1;
+                if run.passage.batch.is_some() {
+                    return self.finish_batch(core, run, output, state);
+                }
                 self.ratio.count(false);
                 if let Err(error) = self.write(core, run, output) {
                     self.fail(core, run, error, state);
@@ -370,15 +381,13 @@ impl Flow {
     }
 }
 
-/// Answers to calls of these records are for this shard from now on.
-fn claim(plan: &Plan, core: &mut Core, assignment: &Assignment) {
-    if plan.program.has_tokens {
-        let stream = stream_of(&plan.name, &assignment.topic);
-        core.tasks.callbacks().claim(stream, assignment.partition);
-    }
+/// Answers to calls of these records are for this shard from now on: those of definitions that are
+/// still to come, too.
+fn claim(pipeline: &str, core: &mut Core, assignment: &Assignment) {
+    let stream = stream_of(pipeline, &assignment.topic);
+    core.tasks.callbacks().claim(stream, assignment.partition);
 }
 
 fn machine<'a>(run: Run<'a>, now_ms: i64) -> Machine<'a> {
-    let Plan { program, limits, .. } = run.plan;
-    Machine { program, limits, identity: run.origin, now_ms }
+    Machine { program: run.program(), limits: &run.plan.limits, identity: run.origin, now_ms }
 }

@@ -18,6 +18,8 @@ pub struct Report<'a> {
     pub attempts: u32,
     /// Executions of the record.
     pub runs: u32,
+    /// The route that it took, where there are any.
+    pub route: Option<&'a str>,
 }
 
 /// The report as headers, in a fixed order; values that are missing are left out.
@@ -29,16 +31,19 @@ fn fields(origin: &Origin<'_>, report: &Report<'_>) -> Vec<(&'static str, String
         ("offset", origin.offset.to_string()),
         ("timestamp", origin.record.timestamp_ms.to_string()),
         ("execution", origin.name()),
-        ("definition", origin.plan.machine.to_string()),
-        ("version", format!("{:016x}", origin.plan.program.version)),
         ("attempts", report.attempts.to_string()),
         ("runs", report.runs.to_string()),
     ];
+    if let Some(version) = origin.version {
+        fields.push(("definition", version.machine.to_string()));
+        fields.push(("version", format!("{:016x}", version.program.version)));
+    }
     let optional = [
         ("message-id", origin.record.id),
         ("error", report.error.name()),
         ("cause", report.error.cause()),
         ("state", report.state),
+        ("route", report.route),
     ];
     for (name, value) in optional {
         fields.extend(value.map(|value| (name, value.to_owned())));

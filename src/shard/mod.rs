@@ -11,10 +11,12 @@
 //! when there was nothing. What crosses threads: the source's and sink's queues below, wake-ups, and
 //! [`Control`].
 
+mod batch;
 mod callbacks;
 mod clock;
 mod control;
 mod core;
+mod envelope;
 mod flow;
 mod input;
 mod letters;
@@ -24,15 +26,20 @@ mod order;
 mod outputs;
 mod pin;
 mod plan;
+mod plans;
 mod ratio;
+mod reload;
+mod route;
 mod slots;
 mod suspects;
 mod timers;
 mod transaction;
 mod window;
 
+pub use batch::Bounds as BatchBounds;
 pub use clock::{Clock, Time};
 pub use control::{Control, Phase};
+pub use envelope::{BATCH_FAILED, Form, ITEM_FAILED, KafkaForm, Shape};
 pub use flow::Halt;
 pub use input::read as read_input;
 pub use letters::Letters;
@@ -41,8 +48,10 @@ pub use nested::LocalMachine;
 pub use outputs::{Outlet, Way};
 pub use pin::pin_to_core;
 pub use plan::{
-    Decode, Input, Issuer, Key, NullValue, Ordering, Output, Place, Plan, Policy, Retry,
+    Decode, Input, Issuer, Key, NullValue, Ordering, Output, Place, Plan, Policy, Retry, Version,
 };
+pub use plans::{Order, Successor};
+pub use route::{Destination, NO_ROUTE, ROUTED, Routing, Rule, When};
 pub use suspects::{CRASHED, Marker, Suspects};
 pub use timers::{TimerId, Timers};
 pub use transaction::Transactions;
@@ -57,16 +66,18 @@ use tokio::task::LocalSet;
 
 use self::core::Core;
 use self::flow::Flow;
-use self::nested::Nested;
+use self::nested::SharedNested;
+use self::plans::{Adopted, Plans};
 use self::slots::SlotId;
 use crate::fault::StateError;
-use crate::metrics::{Pulse, ShardCounters};
+use crate::metrics::{Pulse, Series, ShardCounters};
 use crate::record::Wake;
 use crate::sinks::{Receipt, Sink};
 use crate::sources::Source;
 use crate::step::{CallNumber, Resume};
 use crate::tasks::callbacks::{Inbox, Limits};
 use crate::tasks::{CallId, OpenError, Tasks};
+use reload::ready_for;
 
 /// Executions that go on in one tick after they had spent their budget.
 const READY_PER_TICK_MAX: usize = 16;
@@ -115,7 +126,9 @@ struct Bounds {
 }
 
 struct Running {
-    plan: Arc<Plan>,
+    plans: Plans,
+    /// What was made ready for, to be adopted or not.
+    next: Option<(Adopted, Arc<Series>)>,
     source: Option<Box<dyn Source>>,
     flow: Flow,
 }
@@ -124,6 +137,7 @@ struct Running {
 pub struct Shard {
     lanes: Vec<Running>,
     core: Core,
+    nested: SharedNested,
     runtime: Runtime,
     local: Rc<LocalSet>,
     notify: Arc<Notify>,
@@ -156,7 +170,6 @@ impl Shard {
     /// A shard over these lanes. Called on the thread that will run it.
     pub fn open(
         lanes: Vec<Lane>,
-        task_plans: Vec<Arc<crate::tasks::Plan>>,
         counters: ShardCounters,
         (wake, notify): (Wake, Arc<Notify>),
         control: Arc<Control>,
@@ -168,16 +181,17 @@ impl Shard {
         })?;
         let local = Rc::new(LocalSet::new());
         let guard = runtime.enter();
-        let nested_wake = wake.clone();
-        let mut tasks = Tasks::open(task_plans, local.clone(), wake)?;
+        let nested = SharedNested::new(Tasks::new(local.clone(), wake.clone()));
+        let mut tasks = Tasks::new(local.clone(), wake);
         if let Some((inbox, limits)) = settings.callbacks {
             tasks.attend(inbox, limits);
         }
-        let machines: Vec<_> = lanes.iter().map(|lane| lane.plan.machines.clone()).collect();
-        if machines.iter().any(|list| !list.is_empty()) {
-            let plans = machines.iter().flat_map(|list| list.iter().map(|it| it.tasks.clone()));
-            let of_machines = Tasks::open(plans.collect(), local.clone(), nested_wake)?;
-            tasks.run_locally(Box::new(Nested::new(&machines, of_machines)));
+        tasks.run_locally(Box::new(nested.clone()));
+        let mut running = Vec::new();
+        for (index, Lane { plan, source, sink, letters }) in lanes.into_iter().enumerate() {
+            let flow = Flow::new(index, &plan, Outlet::new(sink), letters);
+            let plans = Plans::new(ready_for(plan, &mut tasks, &nested)?);
+            running.push(Running { plans, next: None, source, flow });
         }
         drop(guard);
         let bounds = Bounds {
@@ -185,13 +199,10 @@ impl Shard {
             bytes: settings.bytes_max,
             metrics_interval: settings.metrics_interval,
         };
-        let lanes = lanes.into_iter().enumerate().map(|(index, lane)| {
-            let flow = Flow::new(index, &lane.plan, Outlet::new(lane.sink), lane.letters);
-            Running { plan: lane.plan, source: lane.source, flow }
-        });
         Ok(Shard {
-            lanes: lanes.collect(),
+            lanes: running,
             core: Core::new(counters, tasks, settings.clock, settings.marker),
+            nested,
             runtime,
             local,
             notify,
@@ -232,6 +243,9 @@ impl Shard {
     pub fn tick(&mut self) -> usize {
         self.core.look_at_clock();
         self.core.marker.beat();
+        if self.control.has_orders() {
+            self.obey();
+        }
         let mut work = 0;
         for lane in &mut self.lanes {
             work += lane.flow.collect(&mut self.core, &mut self.receipts);
@@ -243,11 +257,12 @@ impl Shard {
         work += self.take_turns();
         let has_room = self.has_room();
         for at in 0..self.lanes.len() {
-            let Running { plan, source, flow } = &mut self.lanes[at];
+            let Running { plans, source, flow, .. } = &mut self.lanes[at];
             let Some(source) = source else { continue };
+            let plan = &plans.now().plan;
             let limit = if has_room && flow.is_open() { plan.batch_max } else { 0 };
             let core = &mut self.core;
-            let polled = source.poll(limit, &mut |arrival| flow.arrive(plan, core, arrival));
+            let polled = source.poll(limit, &mut |arrival| flow.arrive(plans, core, arrival));
             match polled {
                 Ok(records) => work += records,
                 Err(e) if e.retriable => {
@@ -255,6 +270,8 @@ impl Shard {
                 }
                 Err(e) => flow.halted = Some(Halt::Stopped(e.message)),
             }
+            let is_last = self.control.phase() != Phase::Run;
+            flow.dispatch_due(plans, &mut self.core, is_last);
             flow.end_tick(&mut self.core, source.as_mut());
         }
         work
@@ -291,8 +308,8 @@ impl Shard {
             let lane = waiting.lane;
             self.core.counts(lane).task_failures += u64::from(answer.is_err());
             let answer = answer.map(|(from, to)| &self.answers.text[from..to]);
-            let Running { plan, flow, .. } = &mut self.lanes[lane];
-            flow.resume(plan, &mut self.core, slot, Resume::Reply(call, answer));
+            let Running { plans, flow, .. } = &mut self.lanes[lane];
+            flow.resume(plans, &mut self.core, slot, Resume::Reply(call, answer));
         }
         self.answers.list = list;
         count
@@ -324,20 +341,20 @@ impl Shard {
     fn take_turns(&mut self) -> usize {
         let core = &mut self.core;
         let lanes = self.lanes.iter_mut();
-        lanes.map(|lane| lane.flow.take_turns(&lane.plan, core, TURNS_PER_TICK_MAX)).sum()
+        lanes.map(|lane| lane.flow.take_turns(&lane.plans, core, TURNS_PER_TICK_MAX)).sum()
     }
 
     fn resume(&mut self, id: SlotId, resume: Resume<'_>) {
         let Some(slot) = self.core.slots.get(id) else { return };
-        let Running { plan, flow, .. } = &mut self.lanes[slot.lane];
-        flow.resume(plan, &mut self.core, id, resume);
+        let Running { plans, flow, .. } = &mut self.lanes[slot.lane];
+        flow.resume(plans, &mut self.core, id, resume);
     }
 
     /// Tells the engine of pipelines that halted; hands counters over when it is time.
     fn report(&mut self) {
         for lane in &self.lanes {
             if let Some(halt) = &lane.flow.halted {
-                self.control.halt(&lane.plan.name, halt);
+                self.control.halt(&lane.plans.now().plan.name, halt);
             }
         }
         let now = Instant::now();
@@ -346,6 +363,7 @@ impl Shard {
         }
         self.flushed = now;
         self.pulse.beat(now);
+        self.retire();
         for (at, lane) in self.lanes.iter().enumerate() {
             let levels = &mut self.core.counters.pipelines[at].levels;
             levels.in_flight = lane.flow.windows.open_records() as u64;
@@ -365,7 +383,8 @@ impl Shard {
     pub fn is_idle(&self) -> bool {
         let is_done = |lane: &Running| {
             let flow = &lane.flow;
-            flow.pending() == 0 && !flow.has_deferred() && flow.uncommitted() == 0
+            let has_more = flow.has_deferred() || flow.is_gathering();
+            flow.pending() == 0 && !has_more && flow.uncommitted() == 0
         };
         self.core.slots.len() == 0 && self.lanes.iter().all(is_done)
     }
@@ -391,7 +410,8 @@ impl Shard {
             Duration::from_millis(due_ms.saturating_sub(self.core.now_ms).max(0).unsigned_abs())
                 .min(SLEEP_MAX)
         });
-        let until = until.min(self.bounds.metrics_interval);
+        let batch = self.lanes.iter().filter_map(|it| it.flow.due_in(&it.plans, &self.core)).min();
+        let until = until.min(self.bounds.metrics_interval).min(batch.unwrap_or(SLEEP_MAX));
         let commits = self.lanes.iter().any(|lane| lane.flow.uncommitted() > 0);
         let until = if commits { until.min(COMMIT_LOOK) } else { until };
         let notified = self.notify.notified();

@@ -8,7 +8,7 @@ use crate::step::CallSite;
 use crate::tasks::callbacks::{RecordId, Token, stream_of};
 use crate::value::{Scratch, Value, hash, hash_on};
 
-use super::plan::{Issuer, Plan};
+use super::plan::{Issuer, Plan, Version};
 
 /// Step Functions' limit on an execution's name.
 const NAME_CHARS_MAX: usize = 80;
@@ -17,6 +17,8 @@ const NAME_CHARS_MAX: usize = 80;
 pub struct Origin<'a> {
     /// Its pipeline.
     pub plan: &'a Plan,
+    /// What it runs, once that is known.
+    pub version: Option<&'a Version>,
     /// The topic the record came from.
     pub topic: &'a str,
     /// The partition.
@@ -35,10 +37,15 @@ impl<'a> Origin<'a> {
         partition: i32,
         record: &'a Record<'a>,
     ) -> Origin<'a> {
+        // Where there is only one, it need not run to be known.
+        let version = if let [only] = &plan.versions[..] { Some(only) } else { None };
         match record.first {
-            None => Origin { plan, topic, partition, offset: record.position.offset, record },
+            None => {
+                let offset = record.position.offset;
+                Origin { plan, version, topic, partition, offset, record }
+            }
             Some(First { topic, partition, offset }) => {
-                Origin { plan, topic, partition, offset, record }
+                Origin { plan, version, topic, partition, offset, record }
             }
         }
     }
@@ -84,8 +91,13 @@ impl Origin<'_> {
                 Some(id) => hash_on(hash([]), id.bytes()) as i64 & i64::MAX,
                 None => self.offset,
             },
-            version: self.plan.program.version,
+            version: self.version_number(),
         }
+    }
+
+    /// The version that it runs; 0 where that is not known yet.
+    fn version_number(&self) -> u64 {
+        self.version.map_or(0, |version| version.program.version)
     }
 
     /// The token of a call.
@@ -102,7 +114,7 @@ impl Identity for Origin<'_> {
     }
 
     fn machine_name(&self) -> String {
-        self.plan.machine.to_string()
+        self.version.map_or(&self.plan.name, |version| &version.machine).to_string()
     }
 
     /// Where the record stood, and the version.
@@ -111,7 +123,7 @@ impl Identity for Origin<'_> {
             Some(id) => hash_on(hash([]), id.bytes()),
             None => (self.partition as u64) << 48 ^ self.offset as u64,
         };
-        let start = self.plan.program.version ^ position.rotate_left(17);
+        let start = self.version_number() ^ position.rotate_left(17);
         hash_on(hash([]) ^ start, self.topic.bytes())
     }
 
@@ -156,7 +168,7 @@ pub fn source_object(
 }
 
 /// Headers by name; of several with one name the last counts, as elsewhere for keys.
-fn headers_object(headers: &[Header<'_>], scratch: &mut Scratch) -> Option<Value> {
+pub fn headers_object(headers: &[Header<'_>], scratch: &mut Scratch) -> Option<Value> {
     let mark = scratch.mark();
     for (at, header) in headers.iter().enumerate() {
         if headers[at + 1..].iter().any(|later| later.name == header.name) {
@@ -172,8 +184,22 @@ fn headers_object(headers: &[Header<'_>], scratch: &mut Scratch) -> Option<Value
 pub fn text_of(bytes: &[u8], scratch: &mut Scratch) -> Value {
     match std::str::from_utf8(bytes) {
         Ok(text) => scratch.string(text),
-        Err(_) => scratch.string(&base64_of(bytes)),
+        Err(_) => base64_into(bytes, scratch),
     }
+}
+
+/// Bytes as a string of base64, without a detour.
+pub fn base64_into(bytes: &[u8], scratch: &mut Scratch) -> Value {
+    use base64::Engine;
+    let mark = scratch.open_string();
+    let mut text = [0; 64];
+    // Whole groups of three, so that only the last chunk is padded.
+    for chunk in bytes.chunks(48) {
+        let len = base64::engine::general_purpose::STANDARD.encode_slice(chunk, &mut text);
+        let text = std::str::from_utf8(&text[..len.unwrap_or(0)]).unwrap_or_default();
+        scratch.push_plain(text);
+    }
+    scratch.close_string(mark)
 }
 
 /// Bytes as base64.

@@ -7,8 +7,10 @@
 
 mod child;
 
+use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use self::child::{Child, Owner};
@@ -17,7 +19,7 @@ use crate::fault::StateError;
 use crate::machine::{self, Suspension};
 use crate::program::Program;
 use crate::step::{CallNumber, Resume, TaskRequest};
-use crate::tasks::{Call, CallId, Form, Local, Plan, Take, Tasks};
+use crate::tasks::{Call, CallId, Form, Local, OpenError, Plan, Take, Tasks};
 use crate::value::{Kind, Limits, Scratch};
 
 /// Children of one shard at once.
@@ -42,10 +44,10 @@ pub struct LocalMachine {
 
 /// What one shard's executions have started.
 pub struct Nested {
-    /// Those of each pipeline, one after the other.
-    machines: Vec<LocalMachine>,
-    /// Where each pipeline's begin.
-    first: Vec<usize>,
+    /// By the number that `tasks` know them by; those that are gone leave a place.
+    machines: Vec<Option<LocalMachine>>,
+    /// Those that a plan's calls may start, by the number that the shard's tasks know it by.
+    sets: HashMap<usize, Rc<[usize]>>,
     tasks: Tasks,
     children: HashMap<u64, Child>,
     by_call: HashMap<CallId, u64>,
@@ -63,15 +65,10 @@ pub struct Nested {
 }
 
 impl Nested {
-    /// Machines by pipeline, and tasks opened for all of them in this order.
-    pub fn new(of_pipelines: &[Arc<[LocalMachine]>], tasks: Tasks) -> Nested {
-        let mut first = vec![0];
-        for machines in of_pipelines {
-            first.push(first[first.len() - 1] + machines.len());
-        }
+    fn new(tasks: Tasks) -> Nested {
         Nested {
-            machines: of_pipelines.iter().flat_map(|list| list.iter().cloned()).collect(),
-            first,
+            machines: Vec::new(),
+            sets: HashMap::new(),
             tasks,
             children: HashMap::new(),
             by_call: HashMap::new(),
@@ -89,8 +86,31 @@ impl Nested {
         }
     }
 
-    /// The machine that these arguments name, among those of a pipeline.
-    fn find(&mut self, pipeline: usize, arguments: &[u8]) -> Option<usize> {
+    /// Makes ready for machines. What was opened is in `opened`, also where it was not all.
+    fn open(
+        &mut self,
+        machines: &[LocalMachine],
+        opened: &mut Vec<usize>,
+    ) -> Result<(), OpenError> {
+        for machine in machines {
+            let number = self.tasks.add(machine.tasks.clone())?;
+            self.machines.resize(self.machines.len().max(number + 1), None);
+            self.machines[number] = Some(machine.clone());
+            opened.push(number);
+        }
+        Ok(())
+    }
+
+    /// Lets go of machines; none of their executions is left.
+    fn close(&mut self, machines: &[usize]) {
+        for number in machines {
+            self.tasks.remove(*number);
+            self.machines[*number] = None;
+        }
+    }
+
+    /// The machine that these arguments name, among those of a set.
+    fn find(&mut self, set: &[usize], arguments: &[u8]) -> Option<usize> {
         self.reader.reset();
         let root = self.reader.parse(arguments).ok()?;
         let arn = self.reader.member(root, "StateMachineArn")?;
@@ -102,15 +122,24 @@ impl Nested {
         // the bare name.
         let name = arn.split_once(":stateMachine:").map_or(&*arn, |(_, name)| name);
         let name = name.split(':').next().unwrap_or_default();
-        let of_pipeline = self.first[pipeline]..self.first[pipeline + 1];
-        of_pipeline.into_iter().find(|at| *self.machines[*at].name == *name)
+        let is_it = |at: &usize| self.machines[*at].as_ref().is_some_and(|it| *it.name == *name);
+        set.iter().copied().find(is_it)
     }
 
-    fn pipeline_of(&self, machine: usize) -> usize {
-        self.first.partition_point(|first| *first <= machine) - 1
+    /// The machine that a call of the shard's starts, and those that it may start in turn.
+    fn taken(&mut self, call: &Call<'_>) -> Option<(usize, Rc<[usize]>)> {
+        let set = self.sets.get(&call.plan)?.clone();
+        Some((self.find(&set, call.arguments)?, set))
     }
 
-    fn begin(&mut self, owner: Owner, depth: u32, machine: usize, call: &Call<'_>, form: Form) {
+    fn begin(
+        &mut self,
+        (owner, depth): (Owner, u32),
+        (machine, set): (usize, Rc<[usize]>),
+        call: &Call<'_>,
+        form: Form,
+    ) {
+        let Some(definition) = &self.machines[machine] else { return };
         let begun = if self.children.len() >= CHILDREN_MAX || depth > DEPTH_MAX {
             let cause = format!(
                 "At most {CHILDREN_MAX} executions may be started by others on a shard at once, \
@@ -118,8 +147,7 @@ impl Nested {
             );
             Err(StateError::new("StepFunctions.ExecutionLimitExceededException", cause))
         } else {
-            let definition = &self.machines[machine];
-            Child::begin(owner, depth, machine, definition, call, form)
+            Child::begin((owner, depth), (machine, set), definition, call, form)
         };
         let child = match begun {
             Ok(child) => child,
@@ -148,7 +176,7 @@ impl Nested {
         let Some(mut child) = self.children.remove(&id) else { return };
         self.timers.remove(&(child.wake_ms, id));
         loop {
-            let definition = self.machines[child.machine].clone();
+            let Some(definition) = self.machines[child.machine].clone() else { return };
             let next = std::mem::replace(&mut resume, Resume::Continue);
             let ran = catch_unwind(AssertUnwindSafe(|| child.run(&definition, self.now_ms, next)));
             let cancelled: Vec<_> = child.execution.cancelled().collect();
@@ -208,12 +236,13 @@ impl Nested {
             now_ms: self.now_ms,
         };
         let form = Form::of(&definition.program.resource(request.resource).parsed);
-        let pipeline = self.pipeline_of(child.machine);
         let is_mocked = self.tasks.is_mocked(&call);
-        let inner = form.filter(|_| !is_mocked).zip(self.find(pipeline, &arguments));
+        let set = child.set.clone();
+        let inner = form.filter(|_| !is_mocked).zip(self.find(&set, &arguments));
         match inner {
             Some((form, machine)) => {
-                self.begin(Owner::Child(id, number), child.depth + 1, machine, &call, form);
+                let owner = (Owner::Child(id, number), child.depth + 1);
+                self.begin(owner, (machine, set), &call, form);
             }
             None => self.tasks.call(&call),
         }
@@ -279,15 +308,79 @@ impl Nested {
     }
 }
 
+/// It, for the shard's tasks and for the shard, which exchanges the machines.
+#[derive(Clone)]
+pub struct SharedNested(Rc<RefCell<Nested>>);
+
+impl SharedNested {
+    /// Without machines. `tasks` are for the executions that are started.
+    pub fn new(tasks: Tasks) -> SharedNested {
+        SharedNested(Rc::new(RefCell::new(Nested::new(tasks))))
+    }
+
+    /// Makes ready for the machines that calls of these plans may start, numbered as the shard's tasks
+    /// know them. What an error leaves behind goes with [`SharedNested::remove`].
+    pub fn add(&self, plans: &[usize], machines: &[LocalMachine]) -> Result<(), OpenError> {
+        if machines.is_empty() {
+            return Ok(());
+        }
+        let (mut nested, mut opened) = (self.0.borrow_mut(), Vec::new());
+        let outcome = nested.open(machines, &mut opened);
+        let set: Rc<[usize]> = opened.into();
+        nested.sets.extend(plans.iter().map(|plan| (*plan, set.clone())));
+        outcome
+    }
+
+    /// Lets go of what was made ready for the plans. No call of theirs is under way any more.
+    pub fn remove(&self, plans: &[usize]) {
+        let mut nested = self.0.borrow_mut();
+        let sets: Vec<_> = plans.iter().filter_map(|plan| nested.sets.remove(plan)).collect();
+        // They share one.
+        if let Some(set) = sets.first() {
+            nested.close(set);
+        }
+    }
+}
+
+impl Local for SharedNested {
+    fn takes(&mut self, call: &Call<'_>) -> bool {
+        self.0.borrow_mut().takes(call)
+    }
+
+    fn call(&mut self, call: &Call<'_>, form: Form) {
+        self.0.borrow_mut().call(call, form);
+    }
+
+    fn poll(&mut self, now_ms: i64, take: &mut Take<'_>) {
+        self.0.borrow_mut().poll(now_ms, take);
+    }
+
+    fn cancel(&mut self, id: CallId) {
+        self.0.borrow_mut().cancel(id);
+    }
+
+    fn leave(&mut self, id: CallId) {
+        self.0.borrow_mut().leave(id);
+    }
+
+    fn next_due_ms(&self) -> Option<i64> {
+        self.0.borrow().next_due_ms()
+    }
+
+    fn in_flight(&self) -> usize {
+        self.0.borrow().in_flight()
+    }
+}
+
 impl Local for Nested {
     fn takes(&mut self, call: &Call<'_>) -> bool {
-        self.find(call.plan, call.arguments).is_some()
+        self.taken(call).is_some()
     }
 
     fn call(&mut self, call: &Call<'_>, form: Form) {
         self.now_ms = call.now_ms;
-        if let Some(machine) = self.find(call.plan, call.arguments) {
-            self.begin(Owner::Task(call.id), 1, machine, call, form);
+        if let Some(taken) = self.taken(call) {
+            self.begin((Owner::Task(call.id), 1), taken, call, form);
         }
     }
 

@@ -7,6 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::plan::Ordering;
+use super::plans::PlanId;
 use super::slots::{Kept, Passage};
 use crate::record::{AssignmentId, Record};
 
@@ -146,6 +147,12 @@ impl Queues {
         Some(deferred)
     }
 
+    /// Plans that records which wait are on.
+    pub fn plans(&self) -> impl Iterator<Item = PlanId> {
+        let waiting = self.pool.iter().filter_map(|it| it.0.as_ref());
+        waiting.map(|it| it.passage.plan)
+    }
+
     /// Gives a copy's memory back for the next one.
     pub fn recycle(&mut self, mut kept: Kept) {
         kept.clear();
@@ -193,7 +200,7 @@ mod tests {
 
     fn passage(windows: &mut Windows, offset: i64) -> Passage {
         let claim = windows.claim(ID, offset, 1).expect("its window is open");
-        Passage { claim, received_ns: 0, turn: None, runs: 0 }
+        Passage::new(claim, 0, PlanId::default())
     }
 
     /// The offset of the record whose turn has come.

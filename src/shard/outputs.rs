@@ -267,7 +267,8 @@ pub fn with_headers<T>(
     write: impl FnOnce(&[Header<'_>]) -> T,
 ) -> T {
     origin.write_name(name);
-    let version = format!("{:016x}", origin.plan.program.version);
+    let version = origin.version.map_or(0, |version| version.program.version);
+    let version = format!("{version:016x}");
     let ours =
         [("expressway.execution", name.as_bytes()), ("expressway.version", version.as_bytes())];
     let ours = ours.map(|(name, value)| Header { name, value: Some(value) });

@@ -3,26 +3,36 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::batch::Bounds;
+use super::envelope::{Form, Shape};
 use super::nested::LocalMachine;
+use super::route::Routing;
 use crate::ack;
 use crate::expr::Path;
 use crate::machine;
+use crate::metrics::{PlanNames, VersionNames};
 use crate::program::Program;
+use crate::tasks;
 use crate::tasks::callbacks::{Key as TokenKey, Links};
+use crate::value::Scratch;
 
 /// A pipeline as its shards run it.
 #[derive(Debug)]
 pub struct Plan {
     /// Its name.
     pub name: Arc<str>,
-    /// The definition's name: its file without extensions.
-    pub machine: Arc<str>,
-    /// What it runs.
-    pub program: Arc<Program>,
+    /// What runs what.
+    pub routing: Routing,
+    /// The definitions that it names. All of them run in the memory of the last.
+    pub versions: Vec<Version>,
     /// What an execution may use.
     pub limits: machine::Limits,
     /// What an execution's input is.
     pub input: Input,
+    /// What bounds a batch, where inputs are made of several records.
+    pub batch: Bounds,
+    /// What its source's records look like in there.
+    pub form: Arc<dyn Form>,
     /// How a record's value is read.
     pub decode: Decode,
     /// What becomes of a record without a value.
@@ -56,6 +66,47 @@ pub struct Issuer {
     pub links: Option<Links>,
 }
 
+/// A definition, in one of its versions.
+#[derive(Clone, Debug)]
+pub struct Version {
+    /// The definition's name: its file without extensions.
+    pub machine: Arc<str>,
+    /// What it runs.
+    pub program: Arc<Program>,
+    /// What answers its tasks.
+    pub tasks: Arc<tasks::Plan>,
+}
+
+impl Plan {
+    /// Memory to run all of its versions in.
+    pub fn scratch(&self) -> Scratch {
+        let last = self.versions.last();
+        last.map_or_else(|| self.routing.scratch(), |version| version.program.scratch())
+    }
+
+    /// What tells it from another with other definitions.
+    #[inline]
+    pub fn version(&self) -> u64 {
+        self.versions.iter().fold(0, |all, version| all ^ version.program.version)
+    }
+
+    /// Do tasks of any version wait for an answer from outside?
+    pub fn has_tokens(&self) -> bool {
+        self.versions.iter().any(|version| version.program.has_tokens)
+    }
+
+    /// What it is counted by.
+    pub fn names(&self) -> PlanNames {
+        let of_version = |it: &Version| VersionNames {
+            definition: it.machine.to_string(),
+            version: format!("{:016x}", it.program.version),
+            states: it.program.rows.iter().map(|row| row.name.clone()).collect(),
+        };
+        let versions = self.versions.iter().map(of_version).collect();
+        PlanNames { routes: self.routing.names(), versions }
+    }
+}
+
 /// What an execution's input is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Input {
@@ -63,6 +114,8 @@ pub enum Input {
     Value,
     /// `record`: `{Topic, Partition, Offset, Timestamp, Key, Headers, Value}`.
     Record,
+    /// `pipes`, `lambda`: several records as AWS passes them.
+    Batch(Shape),
 }
 
 /// How a record's value is read.

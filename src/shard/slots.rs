@@ -1,7 +1,9 @@
 //! Executions that wait: each in a slot with its memory, its timer, and a copy of its record, which
 //! the source took back when the batch was over. Slots are reused with all they hold.
 
+use super::batch::BatchId;
 use super::order::Turn;
+use super::plans::PlanId;
 use super::timers::TimerId;
 use super::window::Claim;
 use crate::machine::Execution;
@@ -81,6 +83,11 @@ impl Kept {
         self.bytes.shrink_to(KEPT_BYTES);
     }
 
+    /// Where the record stood, and its time.
+    pub fn position(&self) -> (Position, i64) {
+        (self.position.expect("a slot in use holds a record"), self.timestamp_ms)
+    }
+
     /// Bytes of the copy.
     pub fn bytes(&self) -> usize {
         self.bytes.len()
@@ -129,6 +136,30 @@ pub struct Passage {
     pub turn: Option<Turn>,
     /// Executions of it that have begun.
     pub runs: u32,
+    /// The plan that it came under, and stays with.
+    pub plan: PlanId,
+    /// Which of the plan's versions it runs.
+    pub version: u16,
+    /// The route that it took, once that is known.
+    pub route: Option<u16>,
+    /// The batch that it stands for.
+    pub batch: Option<BatchId>,
+}
+
+impl Passage {
+    /// The way of a record that was claimed just now.
+    pub fn new(claim: Claim, received_ns: u64, plan: PlanId) -> Passage {
+        Passage {
+            claim,
+            received_ns,
+            turn: None,
+            runs: 0,
+            plan,
+            version: 0,
+            route: None,
+            batch: None,
+        }
+    }
 }
 
 /// What a waiting execution needs.
@@ -207,6 +238,12 @@ impl Slots {
         self.list.iter().enumerate().filter_map(place).collect()
     }
 
+    /// Plans that the parked executions of a lane are on.
+    pub fn plans_of_lane(&self, lane: usize) -> impl Iterator<Item = PlanId> {
+        let slots = self.list.iter().filter_map(|entry| entry.1.as_ref());
+        slots.filter(move |slot| slot.lane == lane).map(|slot| slot.passage.plan)
+    }
+
     /// Takes the execution out for a while; its slot stays its own.
     pub fn lend(&mut self, id: SlotId) -> Option<Slot> {
         self.get(id)?;
@@ -263,7 +300,7 @@ mod tests {
         let id = AssignmentId(1);
         windows.open(Assignment { id, topic: "t".into(), partition: 0 });
         let claim = windows.claim(id, 0, 0).expect("a window is open");
-        let passage = Passage { claim, received_ns: 0, turn: None, runs: 1 };
+        let passage = Passage { runs: 1, ..Passage::new(claim, 0, PlanId::default()) };
         let mut slots = Slots::default();
         let spare = slots.spare();
         let first = slots.reserve();

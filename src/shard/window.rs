@@ -45,6 +45,8 @@ pub struct Window {
 pub struct Mark {
     /// Its output was refused, perhaps for that of another: it is written alone.
     pub is_output_alone: bool,
+    /// Its batch's output was refused for its own sake: it runs in a batch of its own.
+    pub is_single: bool,
     /// Its output was refused for its own sake, and why: it fails at once.
     pub condemned: Option<String>,
     /// Its dead letter was refused, perhaps for that of another: it is written alone.
@@ -244,6 +246,18 @@ impl Windows {
     /// Is it a queue's, whose messages come again one by one?
     pub fn is_queue(&mut self, id: AssignmentId) -> bool {
         self.get(id).is_some_and(|window| matches!(window.tracker, Tracker::Receipts(..)))
+    }
+
+    /// As [`Windows::is_valid`], for many claims in a row.
+    pub fn holds(&self, claim: Claim) -> bool {
+        let is_it = |window: &Window| window.assignment.id == claim.assignment;
+        self.list.iter().find(|window| is_it(window)).is_some_and(|it| it.epoch == claim.epoch)
+    }
+
+    /// Partitions that are to be given up.
+    pub fn draining(&self) -> Vec<AssignmentId> {
+        let draining = self.list.iter().filter(|window| window.is_draining);
+        draining.map(|window| window.assignment.id).collect()
     }
 
     /// Unsettled records.

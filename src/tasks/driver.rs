@@ -23,7 +23,7 @@ pub struct CallId(pub u64, pub u64);
 pub struct Call<'a> {
     /// Comes back with the answer.
     pub id: CallId,
-    /// The definition's plan, by its index in [`Tasks::open`](super::Tasks::open).
+    /// The definition's plan, by its number of [`Tasks::add`](super::Tasks::add).
     pub plan: usize,
     /// The resource, by its index in the program's table.
     pub resource: usize,

@@ -119,8 +119,10 @@ impl std::error::Error for OpenError {}
 
 /// One shard's end of all integrations of all its definitions.
 pub struct Tasks {
-    plans: Vec<Opened>,
-    drivers: Vec<Box<dyn Driver>>,
+    place: Place,
+    /// By the number that calls give; plans that are gone leave a place.
+    plans: Vec<Option<Opened>>,
+    drivers: Vec<Option<Box<dyn Driver>>>,
     mocked: mocks::Calls,
     callbacks: Callbacks,
     local: Option<Box<dyn Local>>,
@@ -128,43 +130,64 @@ pub struct Tasks {
 
 struct Opened {
     plan: Arc<Plan>,
-    // By the resource's index.
+    /// Its drivers, each once.
+    own: Vec<usize>,
+    /// By the resource's index.
     answerers: Vec<Answerer>,
 }
 
 impl Tasks {
-    /// Opens what the plans need. Calls name a plan by its index here. `wake` is called when an
-    /// answer has come; the shard drives `local`, within a runtime with I/O and time enabled.
+    /// Nothing to be called yet. `wake` is called when an answer has come; the shard drives `local`,
+    /// within a runtime with I/O and time enabled.
+    pub fn new(local: Rc<LocalSet>, wake: Wake) -> Tasks {
+        let place = Place::new(local, wake);
+        let (plans, drivers) = (Vec::new(), Vec::new());
+        let (mocked, callbacks) = Default::default();
+        Tasks { place, plans, drivers, mocked, callbacks, local: None }
+    }
+
+    /// With these plans, numbered from 0.
     pub fn open(
         plans: Vec<Arc<Plan>>,
         local: Rc<LocalSet>,
         wake: Wake,
     ) -> Result<Tasks, OpenError> {
-        let place = Place::new(local, wake);
-        let mut drivers = Vec::new();
-        let mut opened = Vec::new();
+        let mut tasks = Tasks::new(local, wake);
         for plan in plans {
-            let first = drivers.len();
-            let used = plan.integrations();
-            for integration in &used {
-                drivers.push((TASKS[*integration].open)(plan.settings(), &place)?);
-            }
-            let opened_of = |answerer: &Answerer| match answerer {
-                Answerer::Integration(wanted) => {
-                    let rank = used.iter().position(|used| used == wanted);
-                    rank.map_or(Answerer::Mock, |rank| Answerer::Integration(first + rank))
-                }
-                Answerer::Machine(form, Some(wanted)) => {
-                    let rank = used.iter().position(|used| used == wanted);
-                    Answerer::Machine(*form, rank.map(|rank| first + rank))
-                }
-                other => other.clone(),
-            };
-            let answerers = plan.answerers().iter().map(opened_of).collect();
-            opened.push(Opened { plan, answerers });
+            tasks.add(plan)?;
         }
-        let (mocked, callbacks) = Default::default();
-        Ok(Tasks { plans: opened, drivers, mocked, callbacks, local: None })
+        Ok(tasks)
+    }
+
+    /// Opens what a plan needs. Calls name the plan by the number that is returned.
+    pub fn add(&mut self, plan: Arc<Plan>) -> Result<usize, OpenError> {
+        let used = plan.integrations();
+        let mut opened = Vec::new();
+        for integration in &used {
+            opened.push((TASKS[*integration].open)(plan.settings(), &self.place)?);
+        }
+        let own: Vec<usize> =
+            opened.into_iter().map(|driver| put(&mut self.drivers, driver)).collect();
+        let place_of = |wanted: &usize| used.iter().position(|it| it == wanted).map(|it| own[it]);
+        let opened_of = |answerer: &Answerer| match answerer {
+            Answerer::Integration(wanted) => {
+                place_of(wanted).map_or(Answerer::Mock, Answerer::Integration)
+            }
+            Answerer::Machine(form, wanted) => {
+                Answerer::Machine(*form, wanted.as_ref().and_then(place_of))
+            }
+            other => other.clone(),
+        };
+        let answerers = plan.answerers().iter().map(opened_of).collect();
+        Ok(put(&mut self.plans, Opened { plan, own, answerers }))
+    }
+
+    /// Closes what a plan needed. No call of it is under way any more.
+    pub fn remove(&mut self, plan: usize) {
+        let Some(opened) = self.plans.get_mut(plan).and_then(Option::take) else { return };
+        for driver in opened.own {
+            self.drivers[driver] = None;
+        }
     }
 
     /// Has executions that calls start run here.
@@ -174,7 +197,8 @@ impl Tasks {
 
     /// Do mocks answer this call?
     pub fn is_mocked(&self, call: &Call<'_>) -> bool {
-        let mocks = self.plans[call.plan].plan.mocks();
+        let opened = self.plans[call.plan].as_ref();
+        let mocks = opened.and_then(|opened| opened.plan.mocks());
         mocks.is_some_and(|mocks| mocks.of_state(call.state).is_some())
     }
 
@@ -191,7 +215,7 @@ impl Tasks {
     /// Takes a call; never blocks. Its answer comes out of [`Tasks::poll`], exactly once unless it
     /// is cancelled.
     pub fn call(&mut self, call: &Call<'_>) {
-        let opened = &self.plans[call.plan];
+        let Some(opened) = &self.plans[call.plan] else { return self.mocked.refuse(call.id) };
         if let Some(mocks) = opened.plan.mocks()
             && let Some(list) = mocks.of_state(call.state)
         {
@@ -203,34 +227,38 @@ impl Tasks {
             return;
         }
         let called = opened.plan.called(call.resource);
-        match (&opened.answerers[call.resource], call.token) {
-            (Answerer::Integration(driver), _) => self.drivers[*driver].call(call, called),
-            (Answerer::Worker(activity), Some(token)) => {
+        let answerer = &opened.answerers[call.resource];
+        let driver = answerer.integration();
+        let driver = driver.and_then(|driver| self.drivers[driver].as_mut());
+        match (answerer, call.token, driver) {
+            (Answerer::Worker(activity), Some(token), _) => {
                 self.callbacks.offer(token, activity, call.arguments);
             }
-            (Answerer::Machine(form, driver), _) => {
+            (Answerer::Machine(form, _), _, driver) => {
                 let local = self.local.as_mut().and_then(|local| {
                     let takes = local.takes(call);
                     takes.then_some(local)
                 });
                 match (local, driver) {
                     (Some(local), _) => local.call(call, *form),
-                    (None, Some(driver)) => self.drivers[*driver].call(call, called),
+                    (None, Some(driver)) => driver.call(call, called),
                     (None, None) => {
                         self.callbacks.close(call.id);
                         self.mocked.fail(call.id, no_machine());
                     }
                 }
             }
+            (Answerer::Integration(_), _, Some(driver)) => driver.call(call, called),
             // A plan is only made where every state has a driver or a mock.
-            (Answerer::Mock | Answerer::Worker(_), _) => self.mocked.refuse(call.id),
+            _ => self.mocked.refuse(call.id),
         }
     }
 
     /// Hands over the answers that have come. Never waits.
     pub fn poll(&mut self, now_ms: i64, take: &mut Take<'_>) {
         let plans = &self.plans;
-        self.mocked.poll(now_ms, &|plan| plans[plan].plan.mocks(), take);
+        let mocks = |plan: usize| plans[plan].as_ref().and_then(|opened| opened.plan.mocks());
+        self.mocked.poll(now_ms, &mocks, take);
         let callbacks = &mut self.callbacks;
         callbacks.poll(take);
         if let Some(local) = &mut self.local {
@@ -240,7 +268,7 @@ impl Tasks {
                 }
             });
         }
-        for driver in &mut self.drivers {
+        for driver in self.drivers.iter_mut().flatten() {
             driver.poll(&mut |id, answer| {
                 if callbacks.is_final(id, answer.is_err()) {
                     take(id, answer);
@@ -256,7 +284,7 @@ impl Tasks {
         if let Some(local) = &mut self.local {
             local.cancel(id);
         }
-        for driver in &mut self.drivers {
+        for driver in self.drivers.iter_mut().flatten() {
             driver.cancel(id);
         }
     }
@@ -269,7 +297,7 @@ impl Tasks {
         if let Some(local) = &mut self.local {
             local.leave(id);
         }
-        for driver in &mut self.drivers {
+        for driver in self.drivers.iter_mut().flatten() {
             driver.leave(id);
         }
     }
@@ -277,7 +305,8 @@ impl Tasks {
     /// When [`Tasks::poll`] is wanted at the latest (milliseconds since 1970, `i64::MIN` for at
     /// once); `None` where only the wake-up can tell.
     pub fn next_due_ms(&self) -> Option<i64> {
-        if self.callbacks.is_due() || self.drivers.iter().any(|driver| driver.is_due()) {
+        let is_due = self.drivers.iter().flatten().any(|driver| driver.is_due());
+        if is_due || self.callbacks.is_due() {
             return Some(i64::MIN);
         }
         let local = self.local.as_ref().and_then(|local| local.next_due_ms());
@@ -287,9 +316,8 @@ impl Tasks {
     /// Calls taken and not yet answered or cancelled, waiting ones included.
     pub fn in_flight(&self) -> usize {
         let local = self.local.as_ref().map_or(0, |local| local.in_flight());
-        local
-            + self.mocked.in_flight()
-            + self.drivers.iter().map(|it| it.in_flight()).sum::<usize>()
+        let of_drivers = self.drivers.iter().flatten().map(|it| it.in_flight());
+        local + self.mocked.in_flight() + of_drivers.sum::<usize>()
     }
 }
 
@@ -297,6 +325,16 @@ fn no_machine() -> StateError {
     let cause = "No state machine of this process has the name in StateMachineArn: see [machines] in \
                  the configuration.";
     StateError::new("StepFunctions.StateMachineDoesNotExistException", cause)
+}
+
+/// Puts something into the first free place. Returns which that is.
+fn put<T>(places: &mut Vec<Option<T>>, it: T) -> usize {
+    let free = places.iter().position(Option::is_none).unwrap_or(places.len());
+    if free == places.len() {
+        places.push(None);
+    }
+    places[free] = Some(it);
+    free
 }
 
 #[cfg(test)]

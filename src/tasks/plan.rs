@@ -29,7 +29,7 @@ pub struct Refusal {
 
 impl Answerer {
     /// The integration it may take.
-    fn integration(&self) -> Option<usize> {
+    pub(super) fn integration(&self) -> Option<usize> {
         match self {
             Answerer::Integration(index) | Answerer::Machine(_, Some(index)) => Some(*index),
             _ => None,

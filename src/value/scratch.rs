@@ -80,6 +80,12 @@ pub struct Scratch {
     pub(super) spare: Vec<u8>,
 }
 
+impl std::fmt::Debug for Scratch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Scratch").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
 impl Clone for Scratch {
     fn clone(&self) -> Scratch {
         Scratch {

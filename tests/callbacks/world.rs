@@ -41,9 +41,15 @@ impl World {
             broker.create_topic(topic, partitions).expect("the topic is made");
         }
         let folder = tempfile::tempdir().expect("a folder can be made");
+        let world = World { broker, folder };
+        world.define(definition);
+        world
+    }
+
+    /// Exchanges the definition; a running engine sees it.
+    pub fn define(&self, definition: &Value) {
         let text = definition.to_string();
-        std::fs::write(folder.path().join("definition.asl.json"), text).expect("written");
-        World { broker, folder }
+        std::fs::write(self.folder.path().join("definition.asl.json"), text).expect("written");
     }
 
     pub fn write(&self, partition: i32, value: &Value) {
@@ -147,6 +153,11 @@ pub struct Engine {
 impl Engine {
     fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Waits until it has exchanged its definition so many times.
+    pub fn reloads(&self, count: usize) {
+        until("it reloads", || (self.log().matches("reloaded").count() == count).then_some(()));
     }
 
     /// As a crash would.

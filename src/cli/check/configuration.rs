@@ -7,9 +7,9 @@ use crate::asl::codes;
 use crate::cli::definition::Filled;
 use crate::config::{self, Config, Key, OutputValue, Pipeline, Place, Property};
 use crate::engine::{
-    CALLBACK_SETTINGS, NOT_COVERED, WINDOW_TOO_SMALL, callback_warnings, consumer_properties,
-    document_limits, once_warnings, plan_tasks, producer_properties, substitutions_of,
-    window_warnings,
+    CALLBACK_SETTINGS, Complaint, NOT_COVERED, WINDOW_TOO_SMALL, callback_warnings, ceilings,
+    consumer_properties, definitions_of, document_limits, once_warnings, plan_tasks,
+    producer_properties, routing_of, substitutions_of, window_warnings,
 };
 use crate::expr;
 use crate::fault::{Diagnostic, Location};
@@ -37,7 +37,12 @@ pub(super) fn check(file: &Path, filled: &Filled) -> Vec<Report> {
         Ok(config) => config.with_substitutions(filled.given()),
         Err(diagnostics) => return vec![Report::new(file, shown, diagnostics)],
     };
-    let mut checked = Checked { text: &text, config: Vec::new(), definitions: Vec::new() };
+    let mut checked = Checked {
+        text: &text,
+        config: Vec::new(),
+        definitions: Vec::new(),
+        ceilings: String::new(),
+    };
     checked.properties(&config.kafka);
     if config.pipeline.is_empty() && checked.config.is_empty() {
         let message = "There is no pipeline to run. Add a [[pipeline]].".to_owned();
@@ -46,10 +51,11 @@ pub(super) fn check(file: &Path, filled: &Filled) -> Vec<Report> {
     for (index, pipeline) in config.pipeline.iter().enumerate() {
         let index = index.to_string();
         checked.paths(&index, pipeline);
-        checked.definition(&index, pipeline, &config);
+        checked.definitions(&index, pipeline, &config);
     }
-    let Checked { config: findings, definitions, .. } = checked;
-    let own = Report { resolved: Some(config.resolved()), ..Report::new(file, shown, findings) };
+    let Checked { config: findings, definitions, ceilings, .. } = checked;
+    let resolved = ceilings + &config.resolved();
+    let own = Report { resolved: Some(resolved), ..Report::new(file, shown, findings) };
     std::iter::once(own).chain(definitions).collect()
 }
 
@@ -58,6 +64,8 @@ struct Checked<'a> {
     text: &'a str,
     config: Vec<Diagnostic>,
     definitions: Vec<Report>,
+    /// What waits bound, a line each.
+    ceilings: String,
 }
 
 impl Checked<'_> {
@@ -115,9 +123,18 @@ impl Checked<'_> {
         }
     }
 
-    /// The definition must compile, and its tasks be answered.
-    fn definition(&mut self, index: &str, pipeline: &Pipeline, config: &Config) {
-        let file = &pipeline.definition;
+    /// The rules must compile, the definitions that they name too, and their tasks be answered.
+    fn definitions(&mut self, index: &str, pipeline: &Pipeline, config: &Config) {
+        let routing = routing_of(pipeline, document_limits(config));
+        for Complaint { keys, code, message } in routing.err().into_iter().flatten() {
+            self.error(code, &below(index, &keys), message);
+        }
+        for (file, keys) in definitions_of(pipeline) {
+            self.definition(file, &below(index, &keys), pipeline, config);
+        }
+    }
+
+    fn definition(&mut self, file: &Path, keys: &[&str], pipeline: &Pipeline, config: &Config) {
         let substitutions = substitutions_of(pipeline);
         let (documents, substitutions) = (document_limits(config), &substitutions);
         let strict_express = pipeline.strict_aws;
@@ -126,34 +143,42 @@ impl Checked<'_> {
             Ok(definition) => definition,
             Err(error) => {
                 let message = format!("The definition {} can't be read: {error}.", file.display());
-                let keys = ["pipeline", index, "definition"];
-                return self.error(codes::UNREADABLE_FILE, &keys, message);
+                return self.error(codes::UNREADABLE_FILE, keys, message);
             }
         };
         let Definition { shown, text, program, mut findings } = definition;
         if let Some(program) = &program {
+            let of_pipeline = |rest: &[&'static str]| [&keys[..2], rest].concat();
             for message in window_warnings(config, pipeline, program) {
-                let keys = ["pipeline", index, "source", "expected_rate"];
+                let keys = of_pipeline(&["source", "expected_rate"]);
                 let location = config::locate(self.text, &keys);
                 self.config.push(Diagnostic::warning(WINDOW_TOO_SMALL, message, location));
             }
             for message in once_warnings(config, pipeline, program) {
-                let location = config::locate(self.text, &["pipeline", index, "delivery"]);
+                let location = config::locate(self.text, &of_pipeline(&["delivery"]));
                 self.config.push(Diagnostic::warning(NOT_COVERED, message, location));
             }
             for message in callback_warnings(config, program, &text) {
                 let location = config::locate(self.text, &["callbacks"]);
                 self.config.push(Diagnostic::warning(CALLBACK_SETTINGS, message, location));
             }
-            if let Err(unanswered) = plan_tasks(config, pipeline, program) {
+            for line in ceilings(config, pipeline, program) {
+                self.ceilings.push_str(&format!("# {line}\n"));
+            }
+            if let Err(unanswered) = plan_tasks(config, pipeline, file, program) {
                 findings.extend(unanswered.definition);
                 for message in unanswered.mocks {
-                    self.error(MOCKS, &["pipeline", index, "mocks"], message);
+                    self.error(MOCKS, &of_pipeline(&["mocks"]), message);
                 }
             }
         }
         self.definitions.push(Report::new(Path::new(&shown), text, findings));
     }
+}
+
+/// Keys of a pipeline's settings, from the file's top.
+fn below<'a>(index: &'a str, keys: &'a [String]) -> Vec<&'a str> {
+    ["pipeline", index].into_iter().chain(keys.iter().map(String::as_str)).collect()
 }
 
 /// What librdkafka says against a property. Names and values are the same for all clients.

@@ -131,9 +131,12 @@ impl Screen {
         );
         row("latency", latency(view));
         row("", String::new());
-        let top = view.totals.states.iter().map(|it| it.entered).max().unwrap_or(0).max(1);
+        let top =
+            view.totals.plan.states.iter().flatten().map(|it| it.entered).max().unwrap_or(0).max(1);
         let states = self.states.take();
-        for (name, counted) in states.iter().zip(&view.totals.states).take(STATES_MAX) {
+        for (name, counted) in
+            states.iter().zip(view.totals.plan.states.iter().flatten()).take(STATES_MAX)
+        {
             let share = bar(counted.entered as f64 / top as f64, STATE_BAR);
             let share = paint.lively(&format!("{share:<STATE_BAR$}"));
             row(&short(name), format!("{:>11}  {share}", count(counted.entered)));

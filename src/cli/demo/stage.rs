@@ -119,7 +119,8 @@ impl Stage {
     ) -> anyhow::Result<Stage> {
         let scenario = scenario(&broker.bootstrap())?;
         let engine = Engine::start(config, prepared)?;
-        let rows = prepared.iter().flat_map(|it| &it.plan.program.rows);
+        let versions = prepared.iter().flat_map(|it| &it.plan.versions);
+        let rows = versions.flat_map(|it| &it.program.rows);
         Ok(Stage {
             definition,
             states: rows.map(|row| row.name.clone()).collect(),

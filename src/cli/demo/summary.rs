@@ -220,8 +220,9 @@ impl Summary {
 
     fn by_state(&self, paint: Paint, out: &mut String) -> std::fmt::Result {
         writeln!(out, "\n  {}", paint.bold("States entered"))?;
-        let top = self.totals.states.iter().map(|it| it.entered).max().unwrap_or(0).max(1);
-        for (name, counted) in self.states.iter().zip(&self.totals.states) {
+        let top =
+            self.totals.plan.states.iter().flatten().map(|it| it.entered).max().unwrap_or(0).max(1);
+        for (name, counted) in self.states.iter().zip(self.totals.plan.states.iter().flatten()) {
             let share = paint.lively(&bar(counted.entered as f64 / top as f64, STATE_BAR));
             writeln!(out, "  {:<12}{:>13}   {share}", short(name), count(counted.entered))?;
         }

@@ -21,7 +21,7 @@ use crate::engine::{Prepared, consumer_properties, prepare};
 use crate::kafka;
 use crate::machine::Identity;
 use crate::record::{AssignmentId, First, Header, Position, Record};
-use crate::shard::{NullValue, Origin, read_input};
+use crate::shard::{Input, NullValue, Origin, read_input};
 use crate::sources::Arrival;
 use crate::sources::letters::{self, Form};
 
@@ -121,6 +121,9 @@ impl Exec {
 
     fn run_one(&self, prepared: &Prepared, at: &Place, record: &Record<'_>) -> anyhow::Result<u8> {
         let plan = &prepared.plan;
+        if let Input::Batch(_) = plan.input {
+            bail!("the pipeline's input is made of several records; give it with --input");
+        }
         if record.value.is_none() && plan.null_value != NullValue::Null {
             let how =
                 if plan.null_value == NullValue::Skip { "skips it" } else { "dead-letters it" };
@@ -128,20 +131,30 @@ impl Exec {
             return Ok(SUCCEEDED);
         }
         let origin = Origin::new(plan, &at.topic, at.partition, record);
-        let mut scratch = plan.program.scratch();
-        let input = match read_input(&origin, &mut scratch) {
+        let (mut scratch, clock) = (plan.scratch(), Clock::start());
+        let resolved = plan.routing.resolve(&origin, &mut scratch, clock.now_ms());
+        let (route, destination, value) = match resolved {
+            Ok(resolved) => resolved,
+            Err(error) => return Ok(failed(&error)),
+        };
+        let Some(version) = destination.version(&origin).map(|at| &plan.versions[at]) else {
+            complain(&format!("The record runs nothing: route {route:?} says {destination:?}."));
+            return Ok(SUCCEEDED);
+        };
+        let origin = Origin { version: Some(version), ..origin };
+        let input = match read_input(&origin, value, &mut scratch) {
             Ok(input) => input,
             Err(error) => return Ok(failed(&error)),
         };
         let driver = Driver {
-            program: &plan.program,
+            program: &version.program,
             limits: plan.limits,
             identity: &origin,
             name: origin.name(),
-            clock: Clock::start(),
+            clock,
             trace: self.form(),
         };
-        let ended = block_on(&driver, prepared.tasks.clone(), &mut scratch, input)?;
+        let ended = block_on(&driver, version.tasks.clone(), &mut scratch, input)?;
         report(ended, &scratch, &driver)
     }
 
@@ -171,7 +184,10 @@ impl Exec {
             bail!("name one of the configuration's pipelines with --pipeline");
         };
         if let Some(place) = self.place() {
-            pipeline.definition = place.to_owned();
+            // What is tried out is this, whatever the pipeline would run.
+            pipeline.definition = Some(place.to_owned());
+            (pipeline.canary, pipeline.route) = (None, Vec::new());
+            pipeline.unmatched = config::Unmatched::Fail;
         }
         if let Some(mocks) = &self.mocks {
             pipeline.mocks = Some(mocks.into());

@@ -8,7 +8,7 @@ use crate::value::{Kind, Scratch, Value};
 
 /// How two values must stand to each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Relation {
+pub(in crate::expr) enum Relation {
     /// `...Equals`
     Equal,
     /// `...LessThan`
@@ -51,7 +51,7 @@ pub(super) enum Test {
 }
 
 impl Relation {
-    fn holds(self, ordering: Ordering) -> bool {
+    pub(in crate::expr) fn holds(self, ordering: Ordering) -> bool {
         match self {
             Relation::Equal => ordering.is_eq(),
             Relation::Less => ordering.is_lt(),
@@ -144,14 +144,14 @@ fn timestamp(scratch: &Scratch, value: Value) -> Option<Timestamp> {
 
 /// A text in which `*` stands for any characters; `\*` is an asterisk, `\\` a backslash.
 #[derive(Clone, Debug)]
-pub(super) struct Pattern {
+pub(in crate::expr) struct Pattern {
     /// What lies between the asterisks.
     parts: Box<[Box<str>]>,
 }
 
 impl Pattern {
     /// Reads the pattern; a backslash before anything else stands for itself.
-    pub(super) fn new(text: &str) -> Pattern {
+    pub(in crate::expr) fn new(text: &str) -> Pattern {
         let mut parts = vec![String::new()];
         let mut chars = text.chars().peekable();
         while let Some(c) = chars.next() {
@@ -169,7 +169,7 @@ impl Pattern {
     }
 
     /// Does the whole text match? The earliest place for each part leaves most room for the next.
-    pub(super) fn matches(&self, text: &str) -> bool {
+    pub(in crate::expr) fn matches(&self, text: &str) -> bool {
         let [first, middle @ .., last] = &*self.parts else { return text == &*self.parts[0] };
         let Some(mut rest) = text.strip_prefix(&**first).and_then(|t| t.strip_suffix(&**last))
         else {

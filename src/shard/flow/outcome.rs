@@ -1,6 +1,6 @@
 //! From an execution's outcome to the sinks: outputs, and what becomes of a record that failed.
 
-use super::{Flow, Halt, Run};
+use super::{Flow, Halt, Run, Workbench};
 use crate::ack::Settlement;
 use crate::fault::StateError;
 use crate::record::Header;
@@ -33,11 +33,11 @@ impl Flow {
             self.settle(core, run.passage, Settlement::Ack);
             return Ok(());
         };
-        let value = outputs::part(output, run.origin, &mut self.scratch)?;
+        let value = outputs::part(output, run.origin, &mut self.bench.scratch)?;
         let topic = match self.fixed_topic {
             Some(topic) => topic,
             None => {
-                let name = outputs::topic_of(place, output, run.origin, &mut self.scratch)?;
+                let name = outputs::topic_of(place, output, run.origin, &mut self.bench.scratch)?;
                 let topic = self.outlet.sink.topic(&name).map_err(output_failed)?;
                 if matches!(place, Place::Fixed(_)) {
                     self.fixed_topic = Some(topic);
@@ -45,15 +45,15 @@ impl Flow {
                 topic
             }
         };
-        outputs::key_into(output, run.origin, &mut self.scratch, &mut self.key)?;
-        let count = if plan.split { self.scratch.count(value) } else { 1 };
+        outputs::key_into(output, run.origin, &mut self.bench.scratch, &mut self.key)?;
+        let count = if plan.split { self.bench.scratch.count(value) } else { 1 };
         if count == 0 {
             self.settle(core, run.passage, Settlement::Ack);
             return Ok(());
         }
         let offset = run.origin.record.position.offset;
         let mark = self.windows.mark(run.passage.claim.assignment(), offset);
-        let is_alone = mark.is_some_and(|mark| mark.is_output_alone);
+        let is_alone = mark.is_some_and(|mark| mark.is_output_alone) || self.is_batch_alone(run);
         let tag = self.ledger.open(Waiting {
             passage: run.passage,
             offset,
@@ -81,7 +81,7 @@ impl Flow {
         value: Value,
         (tag, is_alone): (u64, bool),
     ) -> Result<(), SinkError> {
-        let Flow { scratch, outlet, key, value: buffer, index, .. } = self;
+        let Flow { bench: Workbench { scratch, .. }, outlet, key, value: buffer, index, .. } = self;
         let key = outputs::key_slice(run.origin, key);
         let counts = &mut core.counters.pipelines[*index].counts;
         let mut send = |value: Value, headers: &[Header<'_>]| {
@@ -114,8 +114,24 @@ impl Flow {
         error: StateError,
         state: Option<&str>,
     ) {
+        if let Some(id) = run.passage.batch {
+            return self.fail_batch(core, run, id, &error, state);
+        }
         self.ratio.count(true);
-        match run.plan.policy {
+        self.end_as(run.plan.policy, core, run, error, state);
+    }
+
+    /// A record comes to nothing, and this is what becomes of it.
+    #[cold]
+    pub(super) fn end_as(
+        &mut self,
+        policy: Policy,
+        core: &mut Core,
+        run: Run<'_>,
+        error: StateError,
+        state: Option<&str>,
+    ) {
+        match policy {
             // Of an earlier window, whose records are read again.
             _ if !self.windows.is_valid(run.passage.claim) => {}
             Policy::Drop => {
@@ -139,7 +155,10 @@ impl Flow {
             Policy::DeadLetter => {
                 let attempts = if state.is_some() { self.execution.attempt() + 1 } else { 0 };
                 let runs = run.passage.runs;
-                let report = Report { error: &error, state, attempts, runs };
+                let routing = &run.plan.routing;
+                let route = run.passage.route.filter(|_| routing.has_rules());
+                let route = route.map(|route| routing.name(route.into()));
+                let report = Report { error: &error, state, attempts, runs, route };
                 let offset = run.origin.record.position.offset;
                 let mark = self.windows.mark(run.passage.claim.assignment(), offset);
                 let mark = mark.cloned().unwrap_or_default();

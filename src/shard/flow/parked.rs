@@ -1,11 +1,11 @@
 //! Executions that wait: parked in slots, taken up again, given up; and records that wait for their
 //! turn, or to be run again.
 
-use super::{Flow, Run};
+use super::{Flow, Run, Workbench};
 use crate::shard::core::{Calling, Core};
 use crate::shard::names::Origin;
 use crate::shard::order::Deferred;
-use crate::shard::plan::Plan;
+use crate::shard::plans::{Adopted, Plans};
 use crate::shard::slots::{Passage, Slot, SlotId};
 use crate::step::{Resume, TaskRequest};
 use crate::tasks::callbacks::RecordId;
@@ -18,7 +18,7 @@ const SPARE_SCRATCHES: usize = 8;
 
 impl Flow {
     /// Starts records whose turn has come, so many at most. Returns how many.
-    pub fn take_turns(&mut self, plan: &Plan, core: &mut Core, most: usize) -> usize {
+    pub fn take_turns(&mut self, plans: &Plans, core: &mut Core, most: usize) -> usize {
         let mut count = 0;
         while count < most
             && self.halted.is_none()
@@ -26,9 +26,12 @@ impl Flow {
         {
             count += 1;
             if self.windows.is_valid(passage.claim) {
-                kept.lend(|record| self.start(plan, core, record, passage));
-            } else if let Some(turn) = passage.turn {
-                self.order.leave(turn);
+                kept.lend(|record| self.start(plans, core, record, passage));
+            } else {
+                self.disband(passage);
+                if let Some(turn) = passage.turn {
+                    self.order.leave(turn);
+                }
             }
             self.order.recycle(kept);
         }
@@ -36,29 +39,32 @@ impl Flow {
     }
 
     /// Goes on with a parked execution, unless its record is not this shard's any more.
-    pub fn resume(&mut self, plan: &Plan, core: &mut Core, id: SlotId, resume: Resume<'_>) {
+    pub fn resume(&mut self, plans: &Plans, core: &mut Core, id: SlotId, resume: Resume<'_>) {
         let Some(mut slot) = core.lend(id) else { return };
         self.slot = Some(id);
         if !self.windows.is_valid(slot.passage.claim) {
             self.give_up(core, id, &mut slot);
         } else if slot.begins_anew {
             self.free_slot(core);
-            slot.kept.lend(|record| self.start(plan, core, record, slot.passage));
+            slot.kept.lend(|record| self.start(plans, core, record, slot.passage));
         } else {
             let window =
                 self.windows.get(slot.passage.claim.assignment()).expect("its claim is valid");
             let (topic, partition) = (window.topic.clone(), window.assignment.partition);
+            let Adopted { plan, tasks } = plans.of(slot.passage.plan);
+            let version = plan.versions.get(usize::from(slot.passage.version));
+            self.work_on(slot.passage.plan);
             self.execution.trade_places(&mut slot.execution);
             match slot.scratch.take() {
                 Some(own) => self.take_over(own),
                 None => {
-                    self.scratch.reset();
-                    self.execution.unpark(&mut self.scratch, &slot.block);
+                    self.bench.scratch.reset();
+                    self.execution.unpark(&mut self.bench.scratch, &slot.block);
                 }
             }
             slot.kept.lend(|record| {
-                let origin = Origin::new(plan, &topic, partition, record);
-                let run = Run { plan, origin: &origin, passage: slot.passage };
+                let origin = Origin { version, ..Origin::new(plan, &topic, partition, record) };
+                let run = Run { plan, tasks, origin: &origin, passage: slot.passage };
                 core.marker.enter(run.whose(&topic, partition), record.position.offset);
                 self.advance(core, run, resume);
                 core.marker.leave();
@@ -74,6 +80,7 @@ impl Flow {
         slot.execution.cancelled().for_each(|call| core.leave(id, call));
         self.slot = Some(id);
         self.free_slot(core);
+        self.disband(slot.passage);
         if let Some(turn) = slot.passage.turn {
             self.order.leave(turn);
         }
@@ -82,6 +89,7 @@ impl Flow {
     /// Ends all of those, so that neither they nor what waits for them is held any longer.
     #[cold]
     pub(super) fn abandon(&mut self, core: &mut Core) {
+        self.disband_void();
         for id in core.slots.of_lane(self.index) {
             let is_void = |slot: &mut Slot| !self.windows.is_valid(slot.passage.claim);
             if core.slots.get(id).is_some_and(is_void)
@@ -95,10 +103,10 @@ impl Flow {
 
     /// An execution brought its own memory.
     fn take_over(&mut self, mut own: Box<Scratch>) {
-        std::mem::swap(&mut self.scratch, &mut own);
-        self.is_oversized = true;
-        if self.spare_scratches.len() < SPARE_SCRATCHES {
-            self.spare_scratches.push(own);
+        std::mem::swap(&mut self.bench.scratch, &mut own);
+        self.bench.is_oversized = true;
+        if self.bench.spares.len() < SPARE_SCRATCHES {
+            self.bench.spares.push(own);
         }
     }
 
@@ -108,15 +116,15 @@ impl Flow {
         let (mut kept, mut execution, mut block) = core.slots.spare();
         kept.keep(run.origin.record);
         // What would be written out and read again with every answer costs more than its memory.
-        let is_heavy = self.execution.is_forked() && self.scratch.used() > EVACUATED_BYTES_MAX;
+        let Workbench { scratch: used, spares, .. } = &mut self.bench;
+        let is_heavy = self.execution.is_forked() && used.used() > EVACUATED_BYTES_MAX;
         let scratch = is_heavy.then(|| {
-            let spare = self.spare_scratches.pop();
-            let mut spare = spare.unwrap_or_else(|| Box::new(run.plan.program.scratch()));
-            std::mem::swap(&mut *spare, &mut self.scratch);
+            let mut spare = spares.pop().unwrap_or_else(|| Box::new(run.plan.scratch()));
+            std::mem::swap(&mut *spare, used);
             spare
         });
         if scratch.is_none() {
-            self.execution.park(&mut self.scratch, &mut block);
+            self.execution.park(&mut self.bench.scratch, &mut block);
         }
         self.execution.trade_places(&mut execution);
         core.counts(self.index).parks += 1;
@@ -134,25 +142,21 @@ impl Flow {
         wake_ms: i64,
     ) {
         core.arguments.clear();
-        self.scratch.write(request.arguments, &mut core.arguments);
+        self.bench.scratch.write(request.arguments, &mut core.arguments);
         core.role.clear();
-        request.write_role(&self.scratch, &mut core.role);
+        request.write_role(&self.bench.scratch, &mut core.role);
         run.origin.write_name(&mut core.name);
         let (step, attempt) = (self.execution.step(), self.execution.attempt());
         let number = self.execution.call();
         core.counts(self.index).task_calls += 1;
         let id = *self.slot.get_or_insert_with(|| core.slots.reserve());
-        let state = run.plan.program.state_name(step);
-        let (pipeline, resource) = (self.index, request.resource);
-        let program = &run.plan.program;
-        let parsed = &program.resource(resource).parsed;
-        let waits = program.has_tokens && parsed.has_token();
+        let program = run.program();
+        let state = program.state_name(step);
+        let (plan, resource) = (run.tasks[usize::from(run.passage.version)], request.resource);
+        let waits = program.has_tokens && program.resource(resource).parsed.has_token();
         let site = self.execution.site();
         let token = waits.then(|| run.origin.token_at(site));
-        core.call(
-            id,
-            &Calling { pipeline, number, state, resource, attempt, wake_ms, site, token },
-        );
+        core.call(id, &Calling { plan, number, state, resource, attempt, wake_ms, site, token });
     }
 
     /// The record's way, with its turn: from now on others wait for it.
@@ -170,7 +174,7 @@ impl Flow {
             return false;
         }
         core.counts(self.index).record_retries += 1;
-        if run.plan.program.has_tokens {
+        if run.plan.has_tokens() {
             let RecordId { stream, partition, offset, .. } = run.origin.record_id();
             core.tasks.callbacks().forget(stream, partition, Some(offset));
         }

@@ -12,6 +12,9 @@ use crate::tasks::callbacks::stream_of;
 
 impl Flow {
     pub(super) fn settle(&mut self, core: &mut Core, passage: Passage, how: Settlement) {
+        if let Some(id) = passage.batch {
+            return self.settle_batch(core, id, how);
+        }
         let now_ns = core.now_ns;
         let counters = &mut core.counters.pipelines[self.index];
         if !self.windows.settle(passage.claim, how) {
@@ -69,6 +72,10 @@ impl Flow {
             {
                 self.pause(self.letters.failure(&e));
             }
+            (SinkErrorKind::Record, Way::Output) if waiting.passage.batch.is_some() => {
+                self.note_batch(&waiting, &e.message);
+                self.read_again(core, &waiting);
+            }
             (SinkErrorKind::Record, way) => {
                 let (id, offset) = (waiting.passage.claim.assignment(), waiting.offset);
                 self.windows.note(id, offset, |mark| match (way, waiting.is_alone) {
@@ -84,6 +91,7 @@ impl Flow {
             }
             (SinkErrorKind::Fatal, Way::Letter) => self.pause(self.letters.failure(&e)),
         }
+        self.disband(waiting.passage);
     }
 
     /// Has a refused output's partition read again, unless it was since. A queue's message comes

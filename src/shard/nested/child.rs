@@ -1,6 +1,7 @@
 //! An execution that another one has started.
 
 use std::fmt::Write;
+use std::rc::Rc;
 
 use super::LocalMachine;
 use crate::fault::{StateError, names};
@@ -28,6 +29,8 @@ pub(super) struct Child {
     pub(super) depth: u32,
     /// What it runs, by its index.
     pub(super) machine: usize,
+    /// What it may start, by their indexes.
+    pub(super) set: Rc<[usize]>,
     pub(super) execution: Execution,
     pub(super) scratch: Scratch,
     pub(super) name: String,
@@ -66,9 +69,8 @@ impl Identity for Who<'_> {
 impl Child {
     /// Makes it ready to run on the call's `Input`.
     pub(super) fn begin(
-        owner: Owner,
-        depth: u32,
-        machine: usize,
+        (owner, depth): (Owner, u32),
+        (machine, set): (usize, Rc<[usize]>),
         definition: &LocalMachine,
         call: &Call<'_>,
         form: Form,
@@ -98,6 +100,7 @@ impl Child {
             owner,
             depth,
             machine,
+            set,
             execution: Execution::default(),
             input: text_of(&scratch, input),
             scratch,
