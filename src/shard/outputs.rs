@@ -2,6 +2,7 @@
 //! outputs that the sink had no room for.
 
 use std::collections::VecDeque;
+use std::io::Write as _;
 
 use super::names::Origin;
 use super::plan::{Key, Place};
@@ -15,6 +16,11 @@ use crate::value::{Kind, Scratch, Value};
 
 /// The error name of an output that could not be made or written.
 pub const OUTPUT_FAILED: &str = "Record.OutputFailed";
+
+/// Headers of an output that are put together without allocating.
+const HEADERS_INLINE: usize = 16;
+/// Digits of a version in hexadecimal.
+const VERSION_DIGITS: usize = 16;
 
 /// Which sink an output goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -259,21 +265,29 @@ pub fn key_slice<'a>(origin: &Origin<'a>, buffer: &'a [u8]) -> Option<&'a [u8]> 
     }
 }
 
-/// Calls `write` with the output's headers: the source's, then the execution's name and the
+/// Calls `write_to` with the output's headers: the source's, then the execution's name and the
 /// definition's version. `name` is a buffer.
 pub fn with_headers<T>(
     origin: &Origin<'_>,
     name: &mut String,
-    write: impl FnOnce(&[Header<'_>]) -> T,
+    write_to: impl FnOnce(&[Header<'_>]) -> T,
 ) -> T {
     origin.write_name(name);
-    let version = origin.version.map_or(0, |version| version.program.version);
-    let version = format!("{version:016x}");
-    let ours =
-        [("expressway.execution", name.as_bytes()), ("expressway.version", version.as_bytes())];
+    let mut version = [b'0'; VERSION_DIGITS];
+    let number = origin.version.map_or(0, |version| version.program.version);
+    // The digits fit: a version has 64 bits.
+    let _ = write!(&mut version[..], "{number:016x}");
+    let ours = [("expressway.execution", name.as_bytes()), ("expressway.version", &version[..])];
     let ours = ours.map(|(name, value)| Header { name, value: Some(value) });
-    let headers: Vec<_> = origin.record.headers.iter().copied().chain(ours).collect();
-    write(&headers)
+    let own = origin.record.headers;
+    let count = own.len() + ours.len();
+    if count > HEADERS_INLINE {
+        return write_to(&[own, &ours].concat());
+    }
+    let mut headers = [ours[0]; HEADERS_INLINE];
+    headers[..own.len()].copy_from_slice(own);
+    headers[own.len()..count].copy_from_slice(&ours);
+    write_to(&headers[..count])
 }
 
 /// The value at a path of the output, or of the context object.
