@@ -183,25 +183,11 @@ fn plan_of(
     output: shard::Output,
 ) -> shard::Plan {
     let engine = &config.engine;
-    let ceiling = engine.machine_timeout_max;
     shard::Plan {
         name: pipeline.name.as_str().into(),
         routing,
         versions,
-        limits: machine::Limits {
-            steps_max: engine.work_budget_steps,
-            concurrency_max: engine.map_concurrency_max,
-            data_bytes_max: engine.state_data_max.bytes() as usize,
-            queries: jsonata::Limits {
-                steps_max: engine.query_steps_max.into(),
-                depth_max: engine.query_depth_max,
-                string_bytes_max: engine.query_string_max.bytes() as usize,
-                memory_max: engine.query_memory_max.bytes() as usize,
-                ..jsonata::Limits::default()
-            },
-            duration_max: pipeline.timeout.map_or(ceiling, |timeout| timeout.min(ceiling)),
-            ..machine::Limits::default()
-        },
+        limits: limits_of(engine, pipeline),
         input: match pipeline.input {
             config::Input::Value => shard::Input::Value,
             config::Input::Record => shard::Input::Record,
@@ -256,6 +242,24 @@ fn plan_of(
         failure_ratio: pipeline.failure_ratio_max.map(|max| (max, pipeline.failure_ratio_window)),
         issuer: callbacks::issuer(&config.callbacks),
         machines: Arc::from([]),
+    }
+}
+
+fn limits_of(engine: &config::Engine, pipeline: &Pipeline) -> machine::Limits {
+    let ceiling = engine.machine_timeout_max;
+    machine::Limits {
+        steps_max: engine.work_budget_steps,
+        concurrency_max: engine.map_concurrency_max,
+        data_bytes_max: engine.state_data_max.bytes() as usize,
+        queries: jsonata::Limits {
+            steps_max: engine.query_steps_max.into(),
+            depth_max: engine.query_depth_max,
+            string_bytes_max: engine.query_string_max.bytes() as usize,
+            memory_max: engine.query_memory_max.bytes() as usize,
+            ..jsonata::Limits::default()
+        },
+        duration_max: pipeline.timeout.map_or(ceiling, |timeout| timeout.min(ceiling)),
+        ..machine::Limits::default()
     }
 }
 
