@@ -167,6 +167,21 @@ pub fn source_object(
     scratch.object(mark).ok()
 }
 
+/// Members `topic`, `partition`, `offset` and `timestamp` of the object that is being put together.
+pub fn push_place(origin: &Origin<'_>, scratch: &mut Scratch) {
+    let topic = scratch.string(origin.topic);
+    scratch.push_member("topic", topic);
+    let numbers = [
+        ("partition", i64::from(origin.partition)),
+        ("offset", origin.offset),
+        ("timestamp", origin.record.timestamp_ms),
+    ];
+    for (name, number) in numbers {
+        let number = scratch.integer(number);
+        scratch.push_member(name, number);
+    }
+}
+
 /// Headers by name; of several with one name the last counts, as elsewhere for keys.
 pub fn headers_object(headers: &[Header<'_>], scratch: &mut Scratch) -> Option<Value> {
     let mark = scratch.mark();

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::names::{Origin, headers_object, text_of};
+use super::names::{Origin, headers_object, push_place, text_of};
 use crate::expr::{Condition, EventPattern, Scope};
 use crate::fault::{StateError, names};
 use crate::intrinsics::Random;
@@ -322,17 +322,7 @@ impl Reads {
         };
         let mark = scratch.mark();
         if self.position {
-            let topic = scratch.string(origin.topic);
-            scratch.push_member("topic", topic);
-            let numbers = [
-                ("partition", i64::from(origin.partition)),
-                ("offset", origin.offset),
-                ("timestamp", record.timestamp_ms),
-            ];
-            for (name, number) in numbers {
-                let number = scratch.integer(number);
-                scratch.push_member(name, number);
-            }
+            push_place(origin, scratch);
         }
         if self.key
             && let Some(key) = record.key

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Form;
 use crate::record::Header;
 use crate::shard::batch::View;
-use crate::shard::names::{Origin, base64_into};
+use crate::shard::names::{Origin, base64_into, push_place};
 use crate::value::{Scratch, Value};
 
 /// Bytes of a record's field names and numbers.
@@ -128,17 +128,7 @@ fn partition_key(origin: &Origin<'_>, scratch: &mut Scratch) -> Value {
 
 fn push_record(origin: &Origin<'_>, scratch: &mut Scratch) -> Option<()> {
     let record = origin.record;
-    let topic = scratch.string(origin.topic);
-    scratch.push_member("topic", topic);
-    let numbers = [
-        ("partition", i64::from(origin.partition)),
-        ("offset", origin.offset),
-        ("timestamp", record.timestamp_ms),
-    ];
-    for (name, number) in numbers {
-        let number = scratch.integer(number);
-        scratch.push_member(name, number);
-    }
+    push_place(origin, scratch);
     let kind = scratch.string("CREATE_TIME");
     scratch.push_member("timestampType", kind);
     for (name, bytes) in [("key", record.key), ("value", record.value)] {
