@@ -3,13 +3,18 @@
 
 #[path = "callbacks/determinism.rs"]
 mod determinism;
+#[path = "callbacks/engine.rs"]
+mod engine;
+#[path = "callbacks/topics.rs"]
+mod topics;
 #[path = "callbacks/world.rs"]
 mod world;
 
 use std::time::{Duration, Instant};
 
+use engine::until;
 use serde_json::{Value, json};
-use world::{Boto, World, until};
+use world::{Boto, World};
 
 const ACTIVITY: &str = "arn:aws:states:eu-west-1:111111111111:activity:pack";
 

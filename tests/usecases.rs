@@ -1,0 +1,21 @@
+//! The use cases that people know from Step Functions, off a stream: examples of `config/examples`
+//! as they stand there, on an embedded broker and moto, the engine a process of its own that can be
+//! killed. What moto can't do is done by servers that speak as the services do.
+//!
+//! `EXPRESSWAY_SKIP_AWS=1` skips all.
+
+#[path = "callbacks/engine.rs"]
+#[allow(dead_code, reason = "tests/callbacks.rs uses the rest")]
+mod engine;
+#[path = "usecases/harness.rs"]
+mod harness;
+#[path = "usecases/jobs.rs"]
+mod jobs;
+#[path = "aws/machine.rs"]
+#[allow(dead_code, reason = "tests/aws.rs uses the rest")]
+mod machine;
+#[path = "aws/server.rs"]
+#[allow(dead_code, reason = "tests/aws.rs uses the rest")]
+mod server;
+#[path = "callbacks/topics.rs"]
+mod topics;

@@ -1,0 +1,1 @@
+//! Jobs of Batch, Fargate and SageMaker, and people told how they ended.
