@@ -29,7 +29,6 @@ mod topics;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::Parser;
 
@@ -54,6 +53,15 @@ pub struct Asked {
     /// Repeats the schedule of a run that had this seed; by default a new one
     #[arg(long)]
     seed: Option<u64>,
+    /// `engine.window_records_max` of every member: what may come twice grows with it
+    #[arg(long, default_value_t = 3_000)]
+    window: u64,
+    /// The generator waits where so many events have no result yet
+    #[arg(long, default_value_t = 200_000)]
+    ahead: u64,
+    /// How many times longer than 2.5 to 6 s it takes from one mishap to the next
+    #[arg(long, default_value_t = 1.0)]
+    pace: f64,
     /// Where the timeline goes, a page that needs no network
     #[arg(long, default_value = "load-tests/results/chaos.html")]
     timeline: PathBuf,
@@ -84,11 +92,10 @@ fn asked() -> Option<Asked> {
 fn main() -> ExitCode {
     let Some(asked) = asked() else { return ExitCode::SUCCESS };
     let seed = asked.seed.unwrap_or_else(|| u64::from(std::process::id()));
-    let span = Duration::from_secs(asked.seconds);
     println!("chaos: {} s at {} events/s, seed {seed}", asked.seconds, asked.rate);
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(&asked.timeline);
     let logs = file.with_extension("logs");
-    let story = conduct::conduct(span, asked.rate, seed, &logs, asked.keep);
+    let story = conduct::conduct(&asked, seed, &logs);
     let made = file.parent().map_or(Ok(()), std::fs::create_dir_all);
     match made.and_then(|()| std::fs::write(&file, page::page(&story))) {
         Ok(()) => println!("timeline: {}", file.display()),

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::Asked;
 use crate::broker::Broker;
 use crate::engine::{Setup, pipeline};
 use crate::flow::Flow;
@@ -16,8 +17,6 @@ use crate::topics::Gauge;
 /// Partitions of both topics.
 const PARTITIONS: i32 = 12;
 const BROKERS: u16 = 3;
-/// `engine.window_records_max` of every member.
-const WINDOW: u64 = 3_000;
 /// Members at the start.
 const MEMBERS: usize = 2;
 const ROUND: Duration = Duration::from_millis(50);
@@ -69,22 +68,24 @@ struct Stage {
 }
 
 /// Runs it all. Logs are kept beside the timeline where something went wrong, or `keep` asks for it.
-pub fn conduct(span: Duration, rate: u64, seed: u64, logs: &Path, keep: bool) -> Story {
+pub fn conduct(asked: &Asked, seed: u64, logs: &Path) -> Story {
+    let Asked { window, rate, ahead, pace, keep, .. } = *asked;
+    let span = Duration::from_secs(asked.seconds);
     let started = Instant::now();
     let broker = Broker::start(BROKERS, &[]);
     println!("{BROKERS} brokers at {} after {:.1?}", broker.address, started.elapsed());
     for topic in ["chaos.in", "chaos.out"] {
         broker.topic(topic, PARTITIONS, &[]);
     }
-    let engine = format!("shards = 2\nwindow_records_max = {WINDOW}\n[log]\nlines_max = 0");
+    let engine = format!("shards = 2\nwindow_records_max = {window}\n[log]\nlines_max = 0");
     let setup = Setup::new(&broker, "chaos", DEFINITION, &engine);
     let pipeline = pipeline("chaos", "chaos.in", "chaos.out", r#"on_failure = "stop""#);
-    let flow = Flow::start(&broker.address, seed, rate, span);
+    let flow = Flow::start(&broker.address, seed, (rate, span), ahead);
     let mut stage = Stage {
         members: Members::new(setup, pipeline),
         broker,
         flow,
-        story: Story { seed, window: WINDOW, ..Story::default() },
+        story: Story { seed, window, ..Story::default() },
         news: News::default(),
         target: MEMBERS,
         afters: Vec::new(),
@@ -97,7 +98,7 @@ pub fn conduct(span: Duration, rate: u64, seed: u64, logs: &Path, keep: bool) ->
         stage.story.note(Duration::ZERO, Lane::Broker(n), State::Up, format!("broker {n} serves"));
     }
     stage.scale(MEMBERS);
-    stage.play(&plan(seed, span), span);
+    stage.play(&plan(seed, span, pace), span);
     stage.settle();
     let story = stage.verdict();
     if (keep || !story.complaints().is_empty())

@@ -18,9 +18,6 @@ use rdkafka::Message;
 
 use crate::story::Sample;
 
-/// The generator waits where so many events have no result yet: what is to be seen is whether all
-/// come through, and a backlog that never ends would only hide it.
-const AHEAD_MAX: u64 = 200_000;
 /// How long new topics may take to be known everywhere.
 const PATIENCE: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(50);
@@ -44,7 +41,7 @@ pub struct Flow {
 }
 
 /// Topics, keys and rate of a run.
-fn scenario(bootstrap: &str, seed: u64, rate: u64, span: Duration) -> Scenario {
+fn scenario(bootstrap: &str, seed: u64, (rate, span): (u64, Duration)) -> Scenario {
     let text = format!(
         "name = 'chaos'\nseed = {seed}\n[[event]]\nshape = 'iot'\n[keys]\nkind = 'uniform'\n\
          count = 5000\n[[step]]\nrate = {rate}\nduration = '{}ms'\n[target]\n\
@@ -68,9 +65,10 @@ fn patiently<T>(mut attempt: impl FnMut() -> Result<T, kafka::ClientError>) -> T
 }
 
 impl Flow {
-    /// Starts both.
-    pub fn start(bootstrap: &str, seed: u64, rate: u64, span: Duration) -> Flow {
-        let scenario = scenario(bootstrap, seed, rate, span);
+    /// Starts both. The generator waits where more than `ahead` events have no result yet: what is to
+    /// be seen is whether all come through, and a backlog that never ends would only hide it.
+    pub fn start(bootstrap: &str, seed: u64, step: (u64, Duration), ahead: u64) -> Flow {
+        let scenario = scenario(bootstrap, seed, step);
         let events = Events::of(&scenario).expect("the scenario is right");
         let run = seed as u32;
         let sent = Arc::new(Sent::new(1));
@@ -83,8 +81,8 @@ impl Flow {
         let (to_send, told, counts) = (stop.clone(), sent.clone(), seen.clone());
         let steps = scenario.steps();
         let sending = thread::spawn(move || {
-            let ahead = || counts.distinct.load(Ordering::Relaxed) + AHEAD_MAX;
-            sender.run(clock, Schedule::new(&steps), &to_send, &ahead);
+            let most = || counts.distinct.load(Ordering::Relaxed) + ahead;
+            sender.run(clock, Schedule::new(&steps), &to_send, &most);
             sender.finish();
             told.done.store(true, Ordering::Release);
         });

@@ -47,8 +47,8 @@ pub struct Due {
 /// Cards that are dealt again and again, so that each thing happens about as often in any run.
 const DECK: &str = "kkkkkkssfblqm";
 
-/// The schedule of a run.
-pub fn plan(seed: u64, span: Duration) -> Vec<Due> {
+/// The schedule of a run; `pace` stretches the time from one thing to the next.
+pub fn plan(seed: u64, span: Duration, pace: f64) -> Vec<Due> {
     let mut random = Random::of(seed, 0);
     let (mut plan, mut deck, mut at) = (Vec::new(), Vec::new(), WARM_UP);
     while at + COOL_DOWN < span {
@@ -58,7 +58,7 @@ pub fn plan(seed: u64, span: Duration) -> Vec<Due> {
         let card = deck.swap_remove(random.below(deck.len() as u64) as usize);
         let deed = deed(card, &mut random);
         plan.push(Due { at, deed, pick: random.bits() });
-        at += seconds(&mut random, 2.5, 6.0);
+        at += seconds(&mut random, 2.5, 6.0).mul_f64(pace);
     }
     plan
 }
