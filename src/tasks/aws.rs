@@ -94,6 +94,23 @@ pub(super) struct Job {
 }
 
 impl Job {
+    /// A call of this resource.
+    pub(super) fn new(
+        client: &Client,
+        settings: &Rc<Settings>,
+        call: &Call<'_>,
+        called: &Resource,
+    ) -> Job {
+        Job {
+            client: client.clone(),
+            settings: settings.clone(),
+            resource: called.clone(),
+            state: call.state.to_owned(),
+            role: call.role.map(str::to_owned),
+            arguments: call.arguments.to_vec(),
+        }
+    }
+
     /// The arguments; they must be an object.
     pub(super) fn members(&self) -> Result<Map<String, Json>, StateError> {
         match serde_json::from_slice(&self.arguments) {
@@ -158,14 +175,7 @@ struct Services {
 
 impl Driver for Services {
     fn call(&mut self, call: &Call<'_>, called: &Resource) {
-        let job = Job {
-            client: self.client.clone(),
-            settings: self.settings.clone(),
-            resource: called.clone(),
-            state: call.state.to_owned(),
-            role: call.role.map(str::to_owned),
-            arguments: call.arguments.to_vec(),
-        };
+        let job = Job::new(&self.client, &self.settings, call, called);
         let (id, work) = (call.id, (self.run)(job));
         let (answers, wake) = (self.answers.clone(), self.place.wake.clone());
         let exchange = async move {

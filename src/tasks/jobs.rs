@@ -25,9 +25,9 @@ use tokio::task::AbortHandle;
 
 use self::rows::{Job, job_of};
 use self::run::{Names, Started};
-use super::{Call, CallId, Driver, Integration, OpenError, Place, Take};
+use super::{Call, CallId, Driver, Integration, OpenError, Place, Take, aws};
 use crate::asl::resource::Resource;
-use crate::aws;
+use crate::aws::Client;
 use crate::fault::StateError;
 
 /// How often jobs are asked after.
@@ -50,10 +50,7 @@ impl Default for Settings {
 
 pub(super) const INTEGRATION: Integration = Integration {
     takes: |resource| job_of(resource).is_some(),
-    lacks: |settings| match settings.aws {
-        Some(_) => None,
-        None => Some("needs an AWS client, and none is configured; add a mock for the state."),
-    },
+    lacks: aws::lacks,
     open: |settings, place| Ok(Box::new(Jobs::open(settings, place)?)),
 };
 
@@ -65,7 +62,8 @@ type Outcomes = Rc<RefCell<VecDeque<(CallId, Outcome)>>>;
 
 /// One shard's jobs.
 struct Jobs {
-    client: aws::Client,
+    client: Client,
+    aws: Rc<aws::Settings>,
     settings: Rc<Settings>,
     place: Place,
     under_way: HashMap<CallId, UnderWay>,
@@ -75,6 +73,7 @@ struct Jobs {
 
 struct UnderWay {
     handle: AbortHandle,
+    asked: Rc<aws::Job>,
     job: &'static Job,
     fate: Rc<RefCell<Fate>>,
 }
@@ -93,10 +92,10 @@ enum Fate {
 
 impl Jobs {
     fn open(settings: &super::Settings, place: &Place) -> Result<Jobs, OpenError> {
-        let aws = settings.aws.as_ref().map(|aws| aws.client.clone()).unwrap_or_default();
-        let client = place.aws_client(&aws)?;
+        let aws = settings.aws.clone().unwrap_or_default();
         Ok(Jobs {
-            client,
+            client: place.aws_client(&aws.client)?,
+            aws: Rc::new(aws),
             settings: Rc::new(settings.jobs.clone()),
             place: place.clone(),
             under_way: HashMap::new(),
@@ -110,11 +109,11 @@ impl Jobs {
             .ok_or_else(|| StateError::runtime("this resource starts no job; a defect."))?;
         let names = Names { execution: call.execution, site: call.site };
         let fate: Rc<RefCell<Fate>> = Rc::default();
+        let asked = Rc::new(aws::Job::new(&self.client, &self.aws, call, called));
         let run = run::Run {
-            client: self.client.clone(),
+            members: run::members(&asked, job, &names)?,
+            asked: asked.clone(),
             job,
-            pattern: called.pattern(),
-            members: run::members(call.arguments, job, &names)?,
             settings: self.settings.clone(),
             fate: fate.clone(),
         };
@@ -126,17 +125,16 @@ impl Jobs {
             }
         };
         let handle = self.place.local.spawn_local(future).abort_handle();
-        Ok(UnderWay { handle, job, fate })
+        Ok(UnderWay { handle, asked, job, fate })
     }
 
     /// Nobody waits for this job any more.
-    fn stop(&self, UnderWay { handle, job, fate }: UnderWay) {
+    fn stop(&self, UnderWay { handle, asked, job, fate }: UnderWay) {
         // One that is being started may be there already: it is stopped once that is known.
         let before = std::mem::replace(&mut *fate.borrow_mut(), Fate::Unwanted);
         if let Fate::Running(started) = before {
             handle.abort();
-            let client = self.client.clone();
-            self.place.local.spawn_local(async move { run::stop(&client, job, &started).await });
+            self.place.local.spawn_local(async move { run::stop(&asked, job, &started).await });
         }
     }
 }

@@ -5,16 +5,27 @@ use serde_json::{Map, Value as Json, json};
 use super::run::{Names, Started};
 use crate::asl::resource::{Pattern, Resource};
 use crate::fault::StateError;
+use crate::tasks::aws::optimized::Optimized;
+use crate::tasks::batch::BATCH;
+use crate::tasks::ecs::ECS;
+use crate::tasks::sagemaker::SAGEMAKER;
+use crate::tasks::step_functions::STEP_FUNCTIONS;
+
+/// Here only to be waited for.
+const GLUE: Optimized = Optimized {
+    resource: "glue",
+    service: "glue",
+    prefix: "Glue",
+    client: "AWSGlue",
+    ..Optimized::PLAIN
+};
 
 /// A kind of job.
 pub(super) struct Job {
-    /// As resources name it: `ecs`, `runTask`
-    service: &'static str,
+    /// The integration that starts it without waiting.
+    pub(super) integration: &'static Optimized,
+    /// As resources name it: `runTask`
     action: &'static str,
-    /// The service as the client names it.
-    pub(super) client: &'static str,
-    /// What its errors' names begin with.
-    pub(super) prefix: &'static str,
     /// Operations.
     pub(super) start: &'static str,
     pub(super) describe: &'static str,
@@ -41,10 +52,8 @@ pub(super) enum Verdict {
 
 static JOBS: &[Job] = &[
     Job {
-        service: "ecs",
+        integration: &ECS,
         action: "runTask",
-        client: "ecs",
-        prefix: "ECS",
         start: "RunTask",
         describe: "DescribeTasks",
         stop: "StopTask",
@@ -58,10 +67,8 @@ static JOBS: &[Job] = &[
         verdict: ecs_verdict,
     },
     Job {
-        service: "batch",
+        integration: &BATCH,
         action: "submitJob",
-        client: "batch",
-        prefix: "Batch",
         start: "SubmitJob",
         describe: "DescribeJobs",
         stop: "TerminateJob",
@@ -85,10 +92,8 @@ static JOBS: &[Job] = &[
         },
     },
     Job {
-        service: "states",
+        integration: &STEP_FUNCTIONS,
         action: "startExecution",
-        client: "sfn",
-        prefix: "StepFunctions",
         start: "StartExecution",
         describe: "DescribeExecution",
         stop: "StopExecution",
@@ -114,10 +119,8 @@ static JOBS: &[Job] = &[
         },
     },
     Job {
-        service: "glue",
+        integration: &GLUE,
         action: "startJobRun",
-        client: "glue",
-        prefix: "Glue",
         start: "StartJobRun",
         describe: "GetJobRun",
         stop: "BatchStopJobRun",
@@ -179,10 +182,8 @@ const fn sagemaker(
     [start, describe, stop]: [&'static str; 3],
 ) -> Job {
     Job {
-        service: "sagemaker",
+        integration: &SAGEMAKER,
         action,
-        client: "sagemaker",
-        prefix: "SageMaker",
         start,
         describe,
         stop,
@@ -201,11 +202,13 @@ const fn sagemaker(
 /// The kind of job that a resource, with `.sync` at its end, starts.
 pub(super) fn job_of(resource: &Resource) -> Option<&'static Job> {
     let Resource::Integration(call) = resource else { return None };
-    let job = JOBS.iter().find(|job| (job.service, job.action) == (&call.service, &call.action))?;
+    let is_it =
+        |job: &&Job| (job.integration.resource, job.action) == (&call.service, &call.action);
+    let job = JOBS.iter().find(is_it)?;
     match call.pattern {
         Pattern::Sync => Some(job),
         // Only there it makes a difference.
-        Pattern::Sync2 => (job.service == "states").then_some(job),
+        Pattern::Sync2 => (job.integration.resource == STEP_FUNCTIONS.resource).then_some(job),
         _ => None,
     }
 }

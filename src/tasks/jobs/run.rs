@@ -3,12 +3,12 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 
 use super::rows::{Job, Verdict};
-use super::{Fate, Outcome, Settings};
+use super::{Fate, Outcome, Settings, aws};
 use crate::asl::resource::Pattern;
-use crate::aws::{self, ErrorKind, Service};
+use crate::aws::{Error, ErrorKind};
 use crate::fault::{StateError, names};
 use crate::step::CallSite;
 use crate::value::hash;
@@ -55,19 +55,17 @@ impl Names<'_> {
 
 /// What is to be run.
 pub(super) struct Run {
-    pub(super) client: aws::Client,
+    /// Whose calls these are: where they go, and as whom.
+    pub(super) asked: Rc<aws::Job>,
     pub(super) job: &'static Job,
-    pub(super) pattern: Pattern,
     pub(super) members: Json,
     pub(super) settings: Rc<Settings>,
     pub(super) fate: Rc<RefCell<Fate>>,
 }
 
 /// The parameters with what makes starting idempotent.
-pub(super) fn members(text: &[u8], job: &Job, names: &Names<'_>) -> Result<Json, StateError> {
-    let mut members: Map<String, Json> = serde_json::from_slice(text).map_err(|error| {
-        StateError::runtime(format!("The Parameters could not be used to start the Task: {error}."))
-    })?;
+pub(super) fn members(asked: &aws::Job, job: &Job, names: &Names<'_>) -> Result<Json, StateError> {
+    let mut members = asked.members()?;
     (job.prepare)(&mut members, names);
     Ok(members.into())
 }
@@ -81,7 +79,7 @@ impl Run {
         };
         let fate = std::mem::replace(&mut *self.fate.borrow_mut(), Fate::Running(started.clone()));
         if matches!(fate, Fate::Unwanted) {
-            stop(&self.client, self.job, &started).await;
+            stop(&self.asked, self.job, &started).await;
             return None;
         }
         let mut pause = self.settings.poll_interval;
@@ -92,7 +90,7 @@ impl Run {
                 Ok(said) => said,
                 // The job goes on, whatever keeps us from asking.
                 Err(error) if error.is_retriable() => continue,
-                Err(error) => return Some(Err(named(self.job, &error))),
+                Err(error) => return Some(Err(self.failed(&error))),
             };
             match (self.job.verdict)(self.job, said) {
                 Verdict::Running => {}
@@ -110,18 +108,26 @@ impl Run {
             // The record was run before: its job is there already.
             Err(error) => match (self.job.found)(self.job, &error.code, &self.members) {
                 Some(started) => Ok(started),
-                None => Err(named(self.job, &error)),
+                None => Err(self.failed(&error)),
             },
         }
     }
 
-    async fn call(&self, operation: &str, members: &Json) -> Result<Json, aws::Error> {
-        call(&self.client, self.job, operation, members).await
+    async fn call(&self, operation: &str, members: &Json) -> Result<Json, Error> {
+        call(&self.asked, self.job, operation, members).await
+    }
+
+    /// A service's error as the state sees it.
+    fn failed(&self, error: &Error) -> StateError {
+        match error.kind {
+            ErrorKind::Input => self.asked.refused(&error.message),
+            _ => self.job.integration.failure(error),
+        }
     }
 
     /// `.sync:2` has input and output as JSON.
     fn result(&self, mut said: Json) -> Json {
-        if self.pattern == Pattern::Sync2 {
+        if self.asked.resource.pattern() == Pattern::Sync2 {
             for name in ["Input", "Output"] {
                 if let Some(value) = said.get_mut(name)
                     && let Some(parsed) =
@@ -135,35 +141,14 @@ impl Run {
     }
 }
 
-async fn call(
-    client: &aws::Client,
-    job: &Job,
-    operation: &str,
-    members: &Json,
-) -> Result<Json, aws::Error> {
-    let service = Service::find(job.client).expect("every row names a service that is there");
-    Ok(client.call(&aws::Call::new(service, operation), members).await?.members)
+async fn call(asked: &aws::Job, job: &Job, operation: &str, members: &Json) -> Result<Json, Error> {
+    let call = asked.call(job.integration.api(), operation);
+    Ok(asked.client.call(&call, members).await?.members)
 }
 
 /// Stops a job, as well as can be.
-pub(super) async fn stop(client: &aws::Client, job: &Job, started: &Started) {
-    if let Err(error) = call(client, job, job.stop, &started.stop).await {
+pub(super) async fn stop(asked: &aws::Job, job: &Job, started: &Started) {
+    if let Err(error) = call(asked, job, job.stop, &started.stop).await {
         tracing::warn!(%error, "a job that nobody waits for could not be stopped");
     }
-}
-
-/// A service's error as a state sees it.
-fn named(job: &Job, error: &aws::Error) -> StateError {
-    let prefix = job.prefix;
-    let name = match error.kind {
-        ErrorKind::Service if error.code.ends_with("Exception") => {
-            format!("{prefix}.{}", error.code)
-        }
-        ErrorKind::Service if !error.code.is_empty() => format!("{prefix}.{}Exception", error.code),
-        ErrorKind::Input => names::RUNTIME.to_owned(),
-        ErrorKind::Limit => names::DATA_LIMIT_EXCEEDED.to_owned(),
-        ErrorKind::Credentials => names::TASK_FAILED.to_owned(),
-        _ => format!("{prefix}.SdkClientException"),
-    };
-    StateError::new(name, error.to_string())
 }

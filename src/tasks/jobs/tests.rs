@@ -1,18 +1,18 @@
 //! Jobs against a server that speaks as their services do.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use super::Settings;
 use crate::aws::scripted::{Say, Server, json as says};
 use crate::aws::{self, Endpoint};
-use crate::tasks;
-use crate::tasks::harness::Shard;
+use crate::tasks::harness::{self, Shard};
+use crate::tasks::{self, AwsSettings, AwsTarget};
 
 const TRAINING: &str = "arn:aws:states:::sagemaker:createTrainingJob.sync";
 
-fn shard(resource: &str, server: &Server) -> Shard {
+fn settings(server: &Server) -> tasks::Settings {
     let aws = aws::Settings {
         region: Some("eu-west-1".to_owned()),
         endpoint: Endpoint::Url(server.url.clone()),
@@ -20,15 +20,24 @@ fn shard(resource: &str, server: &Server) -> Shard {
         ..aws::Settings::default()
     };
     let (poll_interval, poll_interval_max) = (Duration::from_millis(5), Duration::from_millis(20));
-    let settings = tasks::Settings {
-        aws: Some(tasks::AwsSettings {
-            client: aws.with_keys("any", "any"),
-            ..tasks::AwsSettings::default()
-        }),
+    tasks::Settings {
+        aws: Some(AwsSettings { client: aws.with_keys("any", "any"), ..AwsSettings::default() }),
         jobs: Settings { poll_interval, poll_interval_max },
         ..tasks::Settings::default()
-    };
-    Shard::new(resource, settings, None)
+    }
+}
+
+fn shard(resource: &str, server: &Server) -> Shard {
+    Shard::new(resource, settings(server), None)
+}
+
+/// Ticks until something is so.
+fn until(shard: &mut Shard, is_so: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < Duration::from_secs(20), "in vain");
+        shard.poll();
+    }
 }
 
 fn ok(body: &Value) -> Say {
@@ -98,9 +107,7 @@ fn a_job_that_nobody_waits_for_is_stopped_and_one_that_is_left_is_not() {
         ]);
         let mut shard = shard(TRAINING, &server);
         let id = shard.call(0, r#"{"TrainingJobName": "t"}"#);
-        while operations(&server).len() < 2 {
-            shard.poll();
-        }
+        until(&mut shard, || operations(&server).len() >= 2);
         match is_cancelled {
             true => shard.tasks.cancel(id),
             false => shard.tasks.leave(id),
@@ -190,4 +197,78 @@ fn batch_jobs_are_marked_as_managed() {
     let environment = &asked[0].json()["containerOverrides"]["environment"];
     let managed = json!([{"name": "MANAGED_BY_AWS", "value": "STARTED_BY_STEP_FUNCTIONS"}]);
     assert_eq!((environment, asked[1].json()), (&managed, json!({"jobs": ["j"]})));
+}
+
+const ASSUMED: &str = "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\
+    <AssumeRoleResult><Credentials><AccessKeyId>ROLEKEY</AccessKeyId>\
+    <SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken>\
+    <Expiration>2100-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult>\
+    </AssumeRoleResponse>";
+
+/// Starting, asking and stopping go where the settings say, and as whom the state says.
+#[test]
+fn a_job_has_its_states_place_and_role() {
+    for is_by_state in [true, false] {
+        // Everything but the job's calls goes there.
+        let sts = Server::start(vec![Say::Answer(200, Vec::new(), ASSUMED.to_owned())]);
+        let server = Server::start(vec![
+            ok(&json!({"TrainingJobArn": "arn"})),
+            ok(&json!({"TrainingJobStatus": "InProgress"})),
+        ]);
+        let mut settings = settings(&sts);
+        let aws = settings.aws.as_mut().expect("they are set");
+        let there = AwsTarget::Endpoint(Endpoint::Url(server.url.clone()));
+        match is_by_state {
+            true => aws.states.insert("T".to_owned(), there),
+            false => aws.services.insert("sagemaker".to_owned(), there),
+        };
+        let mut shard = Shard::new(TRAINING, settings, None);
+        shard.role = Some("arn:aws:iam::222222222222:role/other".to_owned());
+        let id = shard.call(0, r#"{"TrainingJobName": "t"}"#);
+        until(&mut shard, || operations(&server).len() >= 2);
+        shard.tasks.cancel(id);
+        until(&mut shard, || operations(&server).last().is_some_and(|it| it == "StopTrainingJob"));
+        assert_eq!(sts.asked().len(), 1, "the role is assumed once");
+        for asked in server.asked() {
+            assert!(asked.header("authorization").contains("Credential=ROLEKEY/"), "{asked:?}");
+            assert_eq!(asked.header("x-amz-security-token"), "t");
+        }
+    }
+}
+
+#[test]
+fn a_role_that_is_refused_starts_nothing() {
+    let denied = "<ErrorResponse><Error><Code>AccessDenied</Code><Message>not you</Message></Error>\
+        </ErrorResponse>";
+    let server = Server::start(vec![Say::Answer(403, Vec::new(), denied.to_owned())]);
+    let mut shard = shard(TRAINING, &server);
+    shard.role = Some("arn:aws:iam::222222222222:role/other".to_owned());
+    shard.fails(&json!({"TrainingJobName": "t"}), "States.TaskFailed", "not authorized to assume");
+    assert_eq!(server.asked().len(), 1);
+}
+
+#[test]
+fn a_job_may_have_to_be_mocked() {
+    let server = Server::start(vec![ok(&json!({}))]);
+    for (name, resource) in
+        [("sagemaker", TRAINING), ("sfn", "arn:aws:states:::states:startExecution.sync:2")]
+    {
+        let mut settings = settings(&server);
+        let aws = settings.aws.as_mut().expect("they are set");
+        aws.services.insert(name.to_owned(), AwsTarget::Mock);
+        let refused = harness::plan(resource, settings, None).expect_err("nothing answers");
+        assert!(refused[0].message.contains("must be mocked"), "{refused:?}");
+    }
+}
+
+#[test]
+fn errors_are_named_as_those_of_calls_that_do_not_wait() {
+    let says = || says(400, "{\"__type\":\"ClusterNotFoundException\",\"message\":\"none\"}");
+    for suffix in ["", ".sync"] {
+        let server = Server::start(vec![says()]);
+        let mut shard = shard(&format!("arn:aws:states:::ecs:runTask{suffix}"), &server);
+        let cause = "none (Service: AmazonECS; Status Code: 400; Error Code: \
+                     ClusterNotFoundException; Request ID: r-1; Proxy: null)";
+        shard.fails(&json!({"TaskDefinition": "d"}), "ECS.ClusterNotFoundException", cause);
+    }
 }
