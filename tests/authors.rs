@@ -36,7 +36,11 @@ tests:
 fn the_examples_pass_their_tests() {
     let (code, out, err) = says(&["test", "config/examples"], "");
     assert!(code == 0 && err.is_empty(), "{out}{err}");
-    assert!(out.contains("\n15 passed in ") && !out.contains('✗'), "{out}");
+    assert!(out.contains(" passed in ") && !out.contains('✗'), "{out}");
+    for example in std::fs::read_dir("config/examples").expect("there are examples") {
+        let folder = example.expect("an entry").path();
+        assert!(out.contains(&format!("{}/", folder.display())), "{}: {out}", folder.display());
+    }
     let (code, out, _) = says(&["test", "config/examples/event-fan-out/mocks.json"], "");
     assert!(code == 0 && out.contains("✓ SecondAttempt"), "{out}");
 }
@@ -76,6 +80,10 @@ fn executions_take_no_time_and_are_looked_at_closely() {
     assert!(start.elapsed().as_secs() < 30);
     assert!(out.contains("status: expected SUCCEEDED, but it was TIMED_OUT"), "{out}");
     assert!(out.contains("✓ busy once"), "{out}");
+    written(folder.path(), "flow.test.yaml", &format!("machine_timeout_max: 3h\n{TESTS}"));
+    let (code, out, err) = says(&["test", &tests, "--set", "Patience=30"], "");
+    assert!(code == 0 && err.is_empty(), "{out}{err}");
+    written(folder.path(), "flow.test.yaml", TESTS);
     written(folder.path(), "flow.asl.json", &FLOW.replace("3600", "60"));
     let report = folder.path().join("report.xml").to_string_lossy().into_owned();
     let (code, out, err) = says(&["test", &tests, "--set", "Patience=30", "--junit", &report], "");
@@ -127,6 +135,7 @@ fn tests_that_cannot_be_run_are_refused_where_they_are_wrong() {
     refuses(&TESTS.replace("path: [Ask]", "paht: [Ask]"), &[":17:", "Did you mean \"path\"?"]);
     refuses(&TESTS.replace("Error: Busy", "Eror: Busy"), &[":16:", "Eror"]);
     refuses("tests: []", &["at least one test"]);
+    refuses(&format!("machine_timeout_max: soon\n{TESTS}"), &["machine_timeout_max", "\"2h\""]);
     refuses(&TESTS.replace("substitutions", "# "), &["UNRESOLVED_PLACEHOLDER", "${Function}"]);
     let stray = written(folder.path(), "flow.test.yaml", &TESTS.replace("Ask: {", "Akss: {"));
     let (code, out, _) = says(&["test", &stray, "--set", "Patience=30"], "");

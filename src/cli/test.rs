@@ -32,6 +32,7 @@ use suite::{Suite, strays};
 ///   definition: orders.asl.json      # may be left out where the names agree
 ///   mocks: MockConfigFile.json       # Step Functions Local's; tests choose with "case"
 ///   substitutions: {TopicArn: arn:aws:sns:us-east-1:123456789012:orders}
+///   machine_timeout_max: 2h          # as engine.machine_timeout_max; 5m where it is not said
 ///   tests:
 ///     - name: a paid order is shipped
 ///       input: {id: 7, isPaid: true}           # or input_file: order.json

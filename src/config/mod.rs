@@ -42,7 +42,7 @@ pub use reference::reference;
 pub use route::{Canary, Condition, Json, Route, RouteAction, Unmatched};
 pub use secret::{Secret, Secrets};
 pub use source::{Source, SourceKind, Start, StreamFile, Topics};
-pub use units::ByteSize;
+pub use units::{ByteSize, duration};
 
 section! {
     /// Everything that can be set.

@@ -58,14 +58,18 @@ impl Setting for ByteSize {
 
 impl Setting for Duration {
     fn read(node: &Node, findings: &mut Findings<'_>) -> Option<Duration> {
-        let duration = node.text().and_then(|text| parse(text, &DURATIONS));
         let wanted = "a duration such as \"250ms\" (ms, s, m, h or d)";
-        duration.map(Duration::from_millis).or_else(|| findings.expected(node, wanted))
+        node.text().and_then(duration).or_else(|| findings.expected(node, wanted))
     }
 
     fn write(&self) -> Written {
         Written::Value(format!("{:?}", with_unit(self.as_millis() as u64, &DURATIONS)))
     }
+}
+
+/// A duration as settings have it: `250ms`, `2h`.
+pub fn duration(text: &str) -> Option<Duration> {
+    parse(text, &DURATIONS).map(Duration::from_millis)
 }
 
 fn parse(text: &str, units: &[(&str, u64)]) -> Option<u64> {

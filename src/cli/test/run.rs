@@ -44,9 +44,10 @@ pub(super) fn run(program: &Program, machine: &str, test: &Test) -> Ran {
         Ok(input) => input,
         Err(error) => return Ran::of_trouble(format!("The input is {error}.")),
     };
+    let limits = Limits { duration_max: test.duration_max, ..Limits::default() };
     let rehearsal = Rehearsal {
         program,
-        limits: &Limits::default(),
+        limits: &limits,
         identity: &Names { machine, test: &test.name },
         started_ms: test.start_ms,
         suspensions_max: SUSPENSIONS_MAX,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::de::IgnoredAny;
 use serde_json::Value as Json;
@@ -10,9 +11,11 @@ use crate::asl::codes;
 use crate::asl::diagnostics::Diagnostics;
 use crate::asl::fields::Fields;
 use crate::asl::source::{self, Format, Node, Place};
+use crate::config;
 use crate::engine::machine_name;
 use crate::expr::Timestamp;
 use crate::fault::Location;
+use crate::machine::Limits;
 use crate::tasks::Mocks;
 
 /// The tests of one definition.
@@ -36,6 +39,8 @@ pub(super) struct Test {
     pub(super) by_call: BTreeSet<String>,
     /// When it starts, in milliseconds since 1970.
     pub(super) start_ms: i64,
+    /// The longest it may take, whatever the definition says.
+    pub(super) duration_max: Duration,
     pub(super) expect: Expect,
 }
 
@@ -112,6 +117,7 @@ impl<'a> Reader<'a> {
                 substitutions.push((member.name.clone(), value));
             }
         }
+        let duration_max = duration_max(&mut fields);
         let mocks = fields.string("mocks").map(|file| self.folder.join(file));
         fields.required("tests");
         let listed = fields.objects("tests").unwrap_or_default();
@@ -119,8 +125,8 @@ impl<'a> Reader<'a> {
             fields.invalid("tests", codes::INVALID_VALUE, "must hold at least one test.");
         }
         let place = definition.clone().unwrap_or_default();
-        let tests: Vec<_> =
-            listed.into_iter().map(|test| self.test(test, mocks.as_deref(), &place)).collect();
+        let test = |test| self.test(test, mocks.as_deref(), &place, duration_max);
+        let tests: Vec<_> = listed.into_iter().map(test).collect();
         fields.finish();
         Some(Suite {
             definition: definition?,
@@ -148,8 +154,9 @@ impl<'a> Reader<'a> {
         let test = |name: &str| {
             let mocks = self.mocks(file, Some(name), &definition, cases.location())?;
             let expect = Expect { status: Some(SUCCEEDED), ..Expect::default() };
-            let (name, input) = (name.to_owned(), input.clone());
-            Some(Test { name, input, mocks, by_call: BTreeSet::new(), start_ms: START_MS, expect })
+            let (name, input, by_call) = (name.to_owned(), input.clone(), BTreeSet::new());
+            let (start_ms, duration_max) = (START_MS, Limits::default().duration_max);
+            Some(Test { name, input, mocks, by_call, start_ms, duration_max, expect })
         };
         let names = cases.node.as_object().unwrap_or_default().iter();
         let tests: Option<Vec<_>> = names.map(|member| test(&member.name)).collect();
@@ -176,6 +183,7 @@ impl<'a> Reader<'a> {
         mut fields: Fields<'a>,
         mocks: Option<&Path>,
         definition: &Path,
+        duration_max: Duration,
     ) -> Option<Test> {
         let name = fields.required_string("name").map(str::to_owned);
         fields.at_most_one(&["input", "input_file"]);
@@ -216,7 +224,7 @@ impl<'a> Reader<'a> {
         let expect = fields.object("expect").map(|expect| self.expect(expect));
         fields.finish();
         let (name, input, mocks, expect) = (name?, input?, answers?, expect?);
-        Some(Test { name, input, mocks, by_call, start_ms, expect })
+        Some(Test { name, input, mocks, by_call, start_ms, duration_max, expect })
     }
 
     fn expect(&self, mut fields: Fields<'a>) -> Expect {
@@ -319,6 +327,19 @@ impl<'a> Reader<'a> {
 
     fn error(&self, message: &str, at: Location) {
         self.diagnostics.error(codes::INVALID_VALUE, message, at);
+    }
+}
+
+/// As `engine.machine_timeout_max`: five minutes where nothing is said.
+fn duration_max(fields: &mut Fields<'_>) -> Duration {
+    let default = Limits::default().duration_max;
+    match fields.string("machine_timeout_max").map(config::duration) {
+        Some(None) => {
+            let why = "is no duration such as \"30s\" or \"2h\".";
+            fields.invalid("machine_timeout_max", codes::INVALID_VALUE, why);
+            default
+        }
+        given => given.flatten().unwrap_or(default),
     }
 }
 
