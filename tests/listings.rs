@@ -3,9 +3,26 @@
 
 mod golden;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
+use expressway::asl::source::Substitutions;
+use expressway::config::{self, Origin};
 use expressway::program::{Definition, Options, listing};
+
+/// What the pipeline beside an example's definition says that placeholders stand for.
+fn substitutions(folder: &Path) -> Substitutions {
+    let mut all = Substitutions::none();
+    let Ok(text) = std::fs::read_to_string(folder.join("pipeline.toml")) else { return all };
+    let key = "a key of the tests, and no other";
+    let environment = BTreeMap::from([("CALLBACK_KEY".to_owned(), key.to_owned())]);
+    let config = config::parse(&text, &Origin { folder, environment: &environment });
+    let config = config.unwrap_or_else(|findings| panic!("{}: {findings:#?}", folder.display()));
+    for (name, value) in config.pipeline.iter().flat_map(|it| &it.substitutions.0) {
+        all.set(name, value);
+    }
+    all
+}
 
 #[test]
 fn definitions_compile_to_these_listings() {
@@ -17,7 +34,9 @@ fn definitions_compile_to_these_listings() {
     }
     let golden = golden::Golden::new("UPDATE_LISTINGS");
     for definition in &definitions {
-        let read = Definition::read(definition, &Options::default());
+        let substitutions = substitutions(definition.parent().unwrap_or(root));
+        let options = Options { substitutions: &substitutions, ..Options::default() };
+        let read = Definition::read(definition, &options);
         let Definition { program, findings, .. } = read.expect("the definition can be read");
         let Some(program) = program else { panic!("{}: {findings:#?}", definition.display()) };
         let own = definition.parent() == Some(&root.join("tests/listings"));

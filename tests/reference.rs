@@ -52,7 +52,9 @@ fn evaluations_of_jsonata_have_the_budget_that_the_library_gives() {
 
 #[test]
 fn the_examples_are_complete() {
-    for name in ["iot-ingestion", "event-fan-out", "benchmark"] {
+    let names = ["iot-ingestion", "event-fan-out", "benchmark"];
+    let jobs = ["batch-notify", "fargate-notify", "ml-sequence"];
+    for name in names.into_iter().chain(jobs) {
         let folder = folder().join("examples").join(name);
         let config = parse(&read(&folder.join("pipeline.toml")), &folder);
         assert_eq!(config.pipeline.len(), 1, "{name}");

@@ -4,6 +4,8 @@
 //!
 //! `EXPRESSWAY_SKIP_AWS=1` skips all.
 
+#[path = "usecases/cloud.rs"]
+mod cloud;
 #[path = "callbacks/engine.rs"]
 #[allow(dead_code, reason = "tests/callbacks.rs uses the rest")]
 mod engine;
@@ -14,6 +16,9 @@ mod jobs;
 #[path = "aws/machine.rs"]
 #[allow(dead_code, reason = "tests/aws.rs uses the rest")]
 mod machine;
+#[path = "../src/aws/scripted.rs"]
+#[allow(dead_code, reason = "the unit tests of AWS's client use the rest")]
+mod scripted;
 #[path = "aws/server.rs"]
 #[allow(dead_code, reason = "tests/aws.rs uses the rest")]
 mod server;

@@ -1,4 +1,5 @@
-//! A server for tests that answers what a script says, in order, and keeps what it was asked.
+//! A server for tests that answers what a script says, in order, or what a function makes of the
+//! request, and keeps what it was asked. Tests of the whole program use it too.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -47,23 +48,36 @@ pub(crate) fn json(status: u16, body: &str) -> Say {
     Say::Answer(status, headers, body.to_owned())
 }
 
-/// The last step of a script is repeated.
+/// What is answered to a request.
+type Answer = dyn Fn(&Asked) -> Say + Send + Sync;
+
 pub(crate) struct Server {
     pub(crate) url: String,
     asked: Arc<Mutex<Vec<Asked>>>,
 }
 
 impl Server {
+    /// Answers what a script says; its last step is repeated.
     pub(crate) fn start(script: Vec<Say>) -> Server {
+        let script = Mutex::new(VecDeque::from(script));
+        Server::answering(move |_| {
+            let mut script = script.lock().expect("nobody panicked");
+            let next = if script.len() > 1 { script.pop_front() } else { script.front().cloned() };
+            next.expect("a script has a step")
+        })
+    }
+
+    /// Answers what a function makes of the request.
+    pub(crate) fn answering(answer: impl Fn(&Asked) -> Say + Send + Sync + 'static) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("it is bound"));
         let asked = Arc::new(Mutex::new(Vec::new()));
-        let (kept, script) = (asked.clone(), Arc::new(Mutex::new(VecDeque::from(script))));
+        let (kept, answer): (_, Arc<Answer>) = (asked.clone(), Arc::new(answer));
         std::thread::spawn(move || {
             for stream in listener.incoming() {
-                let (kept, script) = (kept.clone(), script.clone());
+                let (kept, answer) = (kept.clone(), answer.clone());
                 let stream = stream.expect("a connection");
-                std::thread::spawn(move || serve(stream, &kept, &script));
+                std::thread::spawn(move || serve(stream, &kept, &*answer));
             }
         });
         Server { url, asked }
@@ -74,16 +88,13 @@ impl Server {
     }
 }
 
-fn serve(stream: TcpStream, kept: &Mutex<Vec<Asked>>, script: &Mutex<VecDeque<Say>>) {
+fn serve(stream: TcpStream, kept: &Mutex<Vec<Asked>>, answer: &Answer) {
     let mut writer = stream.try_clone().expect("a second handle");
     let mut reader = BufReader::new(stream);
     while let Some(asked) = read(&mut reader) {
         let is_head = asked.line.starts_with("HEAD");
-        kept.lock().expect("nobody panicked").push(asked);
-        let mut script = script.lock().expect("nobody panicked");
-        let next = if script.len() > 1 { script.pop_front() } else { script.front().cloned() };
-        drop(script);
-        match next.expect("a script has a step") {
+        kept.lock().expect("nobody panicked").push(asked.clone());
+        match answer(&asked) {
             Say::Nothing => std::thread::sleep(Duration::from_secs(60)),
             Say::Half => {
                 let _ = writer.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"a\":");

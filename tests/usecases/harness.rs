@@ -14,8 +14,8 @@ use crate::topics;
 
 /// What is set to skip all tests on purpose.
 const SKIP: &str = "EXPRESSWAY_SKIP_AWS";
-/// Where everything is; moto takes any.
-pub const REGION: &str = "us-east-1";
+/// Where everything is; moto takes any, and tests/aws has this one.
+const REGION: &str = "us-east-1";
 
 /// The one server of all tests, which therefore use names of their own. Its guard ends it when this
 /// process ends. `None` where it is to be left out.
@@ -59,7 +59,7 @@ impl Stage {
             ("EXPRESSWAY__ENGINE__COMMIT_INTERVAL", "100ms"),
             ("EXPRESSWAY__ENGINE__SUSPECTS_FILE", "off"),
             ("EXPRESSWAY__HTTP__LISTEN", "127.0.0.1:0"),
-            ("EXPRESSWAY__AWS__ENDPOINT", &aws.url),
+            ("EXPRESSWAY__AWS__ENDPOINT", aws.url.as_str()),
             ("EXPRESSWAY__AWS__REGION", REGION),
             ("AWS_ACCESS_KEY_ID", "test"),
             ("AWS_SECRET_ACCESS_KEY", "test"),
@@ -69,10 +69,21 @@ impl Stage {
         stage
     }
 
-    /// Sets a variable: a setting (`EXPRESSWAY__...`), or what a placeholder stands for. A later one
-    /// wins.
+    /// Sets a variable of the environment, a setting (`EXPRESSWAY__...`) mostly. A later one wins.
     pub fn set(&mut self, variable: &str, value: &str) {
         self.variables.push((variable.to_owned(), value.to_owned()));
+    }
+
+    /// Says what a placeholder of the pipeline's stands for.
+    pub fn substitute(&mut self, placeholder: &str, value: &str) {
+        let name = placeholder.to_uppercase();
+        self.set(&format!("EXPRESSWAY__PIPELINE__0__SUBSTITUTIONS__{name}"), value);
+    }
+
+    /// Says where the calls of a service go, if not to moto.
+    pub fn send(&mut self, service: &str, url: &str) {
+        let name = service.to_uppercase();
+        self.set(&format!("EXPRESSWAY__PIPELINE__0__AWS__SERVICES__{name}"), url);
     }
 
     /// Starts an engine on the example's own `pipeline.toml`.
