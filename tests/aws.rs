@@ -14,6 +14,8 @@ mod machine;
 mod server;
 #[path = "aws/services.rs"]
 mod services;
+#[path = "aws/sync.rs"]
+mod sync;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -42,6 +44,11 @@ const TESTS: &[Test] = &[
     ("a_container_is_run", jobs::ecs),
     ("a_job_is_submitted", jobs::batch),
     ("a_model_is_trained_and_served", jobs::sagemaker),
+    ("an_execution_is_waited_for", sync::step_functions),
+    ("a_container_is_waited_for", sync::ecs),
+    ("a_job_of_batch_is_waited_for", sync::batch),
+    ("trainings_and_other_jobs_are_waited_for", sync::sagemaker),
+    ("a_run_of_glue_is_waited_for", sync::glue),
     ("without_a_place_nothing_is_called", services::unplaced),
 ];
 

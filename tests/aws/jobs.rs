@@ -6,7 +6,7 @@ use crate::machine::{failed, runs, went_well};
 use crate::server::Server;
 
 /// A role for services that want one; made once.
-fn role(server: &Server, name: &str) -> String {
+pub fn role(server: &Server, name: &str) -> String {
     let document = "%7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%5B%5D%7D";
     let form = format!(
         "Action=CreateRole&Version=2010-05-08&RoleName={name}&AssumeRolePolicyDocument={document}"
@@ -14,11 +14,11 @@ fn role(server: &Server, name: &str) -> String {
     server.query("iam", &form, "Arn")
 }
 
-fn subnet(server: &Server) -> String {
+pub fn subnet(server: &Server) -> String {
     server.query("ec2", "Action=DescribeSubnets&Version=2016-11-15", "subnetId")
 }
 
-fn security_group(server: &Server) -> String {
+pub fn security_group(server: &Server) -> String {
     server.query("ec2", "Action=DescribeSecurityGroups&Version=2016-11-15", "groupId")
 }
 
