@@ -19,7 +19,9 @@ use expressway::load::events::{Buffers, Events};
 use expressway::load::scenario::Scenario;
 use expressway::metrics::{Health, Metrics, PipelineNames, ShardCounters};
 use expressway::record::{Assignment, AssignmentId, Position, Record};
-use expressway::shard::{Clock, Control, Lane, Letters, Marker, Settings, Shard, wake};
+use expressway::shard::{
+    Clock, Control, Lane, Letters, Marker, NestedLimits, Settings, Shard, wake,
+};
 use expressway::sinks::{Output, Receipt, Sink, SinkError, TopicId};
 use expressway::sources::{Arrival, Source, SourceError};
 
@@ -124,6 +126,7 @@ fn shard(prepared: &Prepared, events: &Arc<Vec<Buffers>>, metrics: &Metrics) -> 
         clock: Clock::system(),
         marker: Marker::unkept().expect("memory"),
         callbacks: None,
+        nested: NestedLimits::default(),
     };
     let source = Memory { events: events.clone(), next: 0, committed: 0 };
     let lane = Lane {

@@ -5,6 +5,8 @@
 mod determinism;
 #[path = "callbacks/engine.rs"]
 mod engine;
+#[path = "callbacks/nested.rs"]
+mod nested;
 #[path = "callbacks/topics.rs"]
 mod topics;
 #[path = "callbacks/world.rs"]

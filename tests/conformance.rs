@@ -243,6 +243,7 @@ impl Mocked {
             role: None,
             site: CallSite { scope, step, visit, attempt },
             token: None,
+            record: None,
             execution: "case",
             now_ms: asked.now_ms,
         });

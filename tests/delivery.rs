@@ -27,8 +27,9 @@ use expressway::metrics::{Health, Metrics, PipelineNames, ShardCounters};
 use expressway::program::{Options, compile};
 use expressway::shard::{
     self, BatchBounds, Clock, Control, Decode, Destination, Input, Issuer, KafkaForm, Key, Lane,
-    Letters, NullValue, Order, Outlet, Output as Shape, Place, Plan, Policy, Routing, Settings,
-    Shape as Envelope, Shard, Successor, Suspects, Time, Transactions, Version, Way, wake,
+    Letters, NestedLimits, NullValue, Order, Outlet, Output as Shape, Place, Plan, Policy, Routing,
+    Settings, Shape as Envelope, Shard, Successor, Suspects, Time, Transactions, Version, Way,
+    wake,
 };
 use expressway::sinks::{Sink, TopicId};
 use expressway::sources::Source;
@@ -259,6 +260,7 @@ fn live_as(
         clock,
         marker: stage.suspects.marker(0),
         callbacks: None,
+        nested: NestedLimits::default(),
     };
     let lane = Lane { plan: plan.clone(), source: Some(source), sink: output, letters };
     let control = Arc::new(Control::default());

@@ -1,15 +1,24 @@
 //! Executions that start others in the same process: from a file to a file, as a user runs it.
 
+#[path = "../src/aws/scripted.rs"]
+#[allow(dead_code, reason = "the unit tests of AWS's client use the rest")]
+mod scripted;
 #[path = "shell/mod.rs"]
 mod shell;
 
 use std::time::{Duration, Instant};
 
+use scripted::{Say, Server, json as answer};
 use serde_json::{Value, json};
 use shell::{folder, says, written};
 
 /// What a definition makes of an input: its output.
 fn output(definition: &Value, input: &Value) -> Value {
+    output_with("", definition, input)
+}
+
+/// The same with more settings.
+fn output_with(settings: &str, definition: &Value, input: &Value) -> Value {
     let folder = folder();
     let file = |name: &str, text: &Value| written(folder.path(), name, &text.to_string());
     let machines = [
@@ -33,6 +42,12 @@ fn output(definition: &Value, input: &Value) -> Value {
             start("startExecution.sync:2", &json!({"StateMachineArn": "Double", "Input.$": "$"})),
         ),
         ("Endless", start("startExecution.sync:2", &json!({"StateMachineArn": "Endless"}))),
+        (
+            "Send",
+            json!({"StartAt": "S", "States": {"S": {"Type": "Task", "End": true,
+                "Resource": "arn:aws:states:::sqs:sendMessage", "Credentials": {"RoleArn": ROLE},
+                "Parameters": {"QueueUrl": "https://q/1/orders", "MessageBody": "m"}}}}),
+        ),
     ];
     let names: Vec<String> = machines
         .iter()
@@ -41,7 +56,7 @@ fn output(definition: &Value, input: &Value) -> Value {
     file("definition.asl.json", definition);
     file("in.ndjson", input);
     let config = format!(
-        "[http]\nlisten = \"off\"\n[machines]\n{}\n[[pipeline]]\nname = \"p\"\n\
+        "{settings}\n[http]\nlisten = \"off\"\n[machines]\n{}\n[[pipeline]]\nname = \"p\"\n\
          definition = \"definition.asl.json\"\non_failure = \"stop\"\n\
          source = {{ file = \"in.ndjson\" }}\noutput = {{ file = \"out.ndjson\" }}\n",
         names.join("\n")
@@ -62,6 +77,8 @@ fn start(action: &str, parameters: &Value) -> Value {
             "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "End"}], "Next": "End"},
         "End": {"Type": "Succeed"}}})
 }
+
+const ROLE: &str = "arn:aws:iam::222222222222:role/other";
 
 fn arn(name: &str) -> String {
     format!("arn:aws:states:eu-west-1:111111111111:stateMachine:{name}")
@@ -138,14 +155,54 @@ fn it_may_start_others_to_a_depth() {
 }
 
 #[test]
-fn iterations_start_executions_of_their_own() {
+fn how_many_there_may_be_is_set() {
+    let definition =
+        start("startExecution.sync:2", &json!({"StateMachineArn": "Outer", "Input.$": "$"}));
+    let said = output_with("engine.nested_depth_max = 1", &definition, &json!({"n": 3}));
+    let inner = &said["Output"];
+    assert_eq!(inner["Error"], "StepFunctions.ExecutionLimitExceededException", "{said}");
+    assert!(inner["Cause"].as_str().unwrap_or_default().contains("engine.nested_depth_max"));
+    let said =
+        output_with("engine.nested_executions_max = 1", &doubles(), &json!({"items": [1, 2]}));
+    assert_eq!(said[0]["Output"]["n"], 2, "{said}");
+    assert_eq!(said[1]["Error"], "StepFunctions.ExecutionLimitExceededException", "{said}");
+}
+
+#[test]
+fn its_tasks_assume_their_roles() {
+    let assumed = "<AssumeRoleResponse><AssumeRoleResult><Credentials>\
+        <AccessKeyId>ROLEKEY</AccessKeyId><SecretAccessKey>s</SecretAccessKey>\
+        <SessionToken>t</SessionToken><Expiration>2100-01-01T00:00:00Z</Expiration>\
+        </Credentials></AssumeRoleResult></AssumeRoleResponse>";
+    let server = Server::answering(|asked| match asked.body.contains("Action=AssumeRole") {
+        true => Say::Answer(200, Vec::new(), assumed.to_owned()),
+        false => answer(200, r#"{"MessageId": "m"}"#),
+    });
+    let settings = format!(
+        "aws = {{ region = \"us-east-1\", endpoint = {:?}, access_key_id = \"k\", \
+         secret_access_key = {{ env = \"PATH\" }} }}",
+        server.url
+    );
+    let definition = start("startExecution.sync:2", &json!({"StateMachineArn": "Send"}));
+    let said = output_with(&settings, &definition, &json!({}));
+    assert_eq!(said["Output"]["MessageId"], "m", "{said}");
+    let sent = server.asked().into_iter().find(|asked| asked.body.contains("MessageBody"));
+    assert_eq!(sent.expect("it was sent").header("x-amz-security-token"), "t");
+}
+
+/// Starts an execution for each item.
+fn doubles() -> Value {
     let iteration = start(
         "startExecution.sync:2",
         &json!({"StateMachineArn": "Double", "Input": {"n.$": "$"}}),
     );
-    let definition = json!({"StartAt": "M", "States": {
-        "M": {"Type": "Map", "ItemsPath": "$.items", "ItemProcessor": iteration, "End": true}}});
-    let said = output(&definition, &json!({"items": [1, 2, 3]}));
+    json!({"StartAt": "M", "States": {
+        "M": {"Type": "Map", "ItemsPath": "$.items", "ItemProcessor": iteration, "End": true}}})
+}
+
+#[test]
+fn iterations_start_executions_of_their_own() {
+    let said = output(&doubles(), &json!({"items": [1, 2, 3]}));
     let list = said.as_array().expect("a list");
     let outputs: Vec<&Value> = list.iter().map(|it| &it["Output"]["n"]).collect();
     assert_eq!(outputs, [2, 4, 6]);

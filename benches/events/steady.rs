@@ -203,6 +203,7 @@ impl Parking {
             role: None,
             site: self.execution.site(),
             token: None,
+            record: None,
             execution: "steady",
             now_ms: self.now_ms,
         });

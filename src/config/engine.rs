@@ -63,6 +63,11 @@ section! {
         /// Executions a shard holds that wait for a task or a time. Raise it for slow tasks, if the
         /// byte budget has room.
         parked_executions_max: u32 = 100_000;
+        /// Executions of one shard that others have started (states:startExecution) and that are not
+        /// over. They are held in memory beside those that have started them.
+        nested_executions_max: u32 = 10_000;
+        /// How deep such executions may be within each other.
+        nested_depth_max: u32 = 16;
         /// Records a shard takes from a source before it looks at anything else.
         batch_records_max: u32 = 1_000;
         /// Records of one partition that may be ahead of its last confirmed commit: the most that
@@ -113,6 +118,8 @@ impl Check for Engine {
         at_least_one("query_memory_max", self.query_memory_max.bytes());
         at_least_one("machine_timeout_max", self.machine_timeout_max.as_millis() as u64);
         at_least_one("parked_executions_max", u64::from(self.parked_executions_max));
+        at_least_one("nested_executions_max", u64::from(self.nested_executions_max));
+        at_least_one("nested_depth_max", u64::from(self.nested_depth_max));
         at_least_one("batch_records_max", u64::from(self.batch_records_max));
         at_least_one("window_records_max", u64::from(self.window_records_max));
         at_least_one("window_bytes_max", self.window_bytes_max.bytes());

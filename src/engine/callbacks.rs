@@ -23,8 +23,9 @@ pub fn issuer(callbacks: &Callbacks) -> Issuer {
 
 /// Lets workers know the activities that definitions call.
 pub fn announce(desk: &Desk, prepared: &[Prepared]) {
-    let versions = prepared.iter().flat_map(|it| &it.plan.versions);
-    for activity in versions.flat_map(|version| version.tasks.activities()) {
+    let versions = prepared.iter().flat_map(|it| &it.plan.versions).map(|it| &it.tasks);
+    let machines = prepared.iter().flat_map(|it| it.plan.machines.iter()).map(|it| &it.tasks);
+    for activity in versions.chain(machines).flat_map(|tasks| tasks.activities()) {
         desk.add_activity(activity, true, now_ms());
     }
 }

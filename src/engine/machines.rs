@@ -4,6 +4,7 @@
 use std::path::Path as File;
 use std::sync::Arc;
 
+use super::callbacks::issuer;
 use super::prepare::{Refused, Unanswered, document_limits, plan_for, substitutions_of};
 use crate::config::{Config, Pipeline};
 use crate::machine;
@@ -62,11 +63,10 @@ fn machine(
     })?;
     let Definition { shown, text, program, findings } = definition;
     let Some(program) = program else { return Err(refused(shown, text, findings)) };
-    // Nobody could bring them an answer: the desk knows records.
-    let settings = Settings { has_callbacks: false, ..settings.clone() };
     let unanswered = |unanswered: Unanswered| unanswered.findings().collect();
-    let tasks = plan_for(&program, settings, None)
+    let tasks = plan_for(&program, settings.clone(), None)
         .map_err(|found| refused(shown, text, unanswered(found)))?;
     let (program, tasks) = (Arc::new(program), Arc::new(tasks));
-    Ok(LocalMachine { name: name.into(), program, limits, tasks })
+    let issuer = issuer(&config.callbacks);
+    Ok(LocalMachine { name: name.into(), program, limits, tasks, issuer })
 }

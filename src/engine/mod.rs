@@ -42,7 +42,7 @@ use crate::kafka::Membership;
 use crate::metrics::{Health, Metrics, PipelineNames, ShardCounters};
 use crate::record::Wake;
 use crate::shard::{
-    Clock, Control, Halt, Lane, Phase, Settings, Shard, Suspects, pin_to_core, wake,
+    Clock, Control, Halt, Lane, NestedLimits, Phase, Settings, Shard, Suspects, pin_to_core, wake,
 };
 use crate::sources::kafka::Lag;
 use crate::tasks::callbacks::{Desk, Inbox};
@@ -207,6 +207,10 @@ impl Engine {
             clock: Clock::system(),
             marker: self.suspects.marker(at),
             callbacks: Some((inbox, callbacks::limits(&config.callbacks))),
+            nested: NestedLimits {
+                children_max: config.engine.nested_executions_max as usize,
+                depth_max: config.engine.nested_depth_max,
+            },
         };
         let counters = ShardCounters::new(&self.metrics);
         let (told, hears) = mpsc::channel();

@@ -15,6 +15,8 @@ const ASKS_PER_TICK_MAX: usize = 256;
 enum Found {
     /// It waits, in this slot.
     Waiting(SlotId, CallNumber),
+    /// It waits, a nested execution's; its record is in this lane.
+    Nested(usize, CallId),
     /// It is over.
     Over,
     /// It is still to come, in this lane.
@@ -55,7 +57,7 @@ impl Shard {
                 };
             }
             Ask::Look(token) => match self.find(&token) {
-                Found::Waiting(..) | Found::ToCome(_) => Reply::Done,
+                Found::Waiting(..) | Found::Nested(..) | Found::ToCome(_) => Reply::Done,
                 Found::Over => Reply::TimedOut,
                 Found::Elsewhere => Reply::NotHere,
             },
@@ -63,6 +65,10 @@ impl Shard {
             Ask::Heartbeat(token) => match self.find(&token) {
                 Found::Waiting(slot, call) => {
                     self.resume(slot, Resume::Heartbeat(call));
+                    Reply::Done
+                }
+                Found::Nested(_, call) => {
+                    self.beat(call);
                     Reply::Done
                 }
                 Found::ToCome(_) => Reply::Done,
@@ -90,9 +96,18 @@ impl Shard {
                 self.resume(slot, Resume::Reply(call, given));
                 Reply::Done
             }
+            Found::Nested(lane, call) => {
+                let counts = self.core.counts(lane);
+                counts.answers += 1;
+                counts.task_failures += u64::from(given.is_err());
+                let given = given.as_deref().map_err(Clone::clone);
+                self.nested.give(call, given, self.core.now_ms);
+                Reply::Done
+            }
             Found::ToCome(lane) => {
                 let now_ms = self.core.now_ms;
-                match self.core.tasks.callbacks().hold(token, given, now_ms) {
+                let held = self.core.tasks.callbacks().hold(token, given, now_ms);
+                match held {
                     Ok(()) => {
                         self.core.counts(lane).answers_held += 1;
                         Reply::Done
@@ -108,13 +123,18 @@ impl Shard {
 
     /// A worker has taken this call: its heartbeats are waited for from now on.
     fn beat(&mut self, call: CallId) {
+        if call.is_nested() {
+            return self.nested.beat(call, self.core.now_ms);
+        }
         let number = CallNumber::from_bits(call.1);
         self.resume(SlotId::from_bits(call.0), Resume::Heartbeat(number));
     }
 
     fn find(&mut self, token: &Token) -> Found {
         let standing = self.core.tasks.callbacks().standing(token);
-        if let Standing::Waiting(id) = standing {
+        if let Standing::Waiting(id) = standing
+            && !id.is_nested()
+        {
             let (slot, call) = (SlotId::from_bits(id.0), CallNumber::from_bits(id.1));
             let waits = self.core.slots.get(slot).is_some_and(|it| it.execution.waits_for(call));
             return if waits { Found::Waiting(slot, call) } else { Found::Over };
@@ -123,13 +143,14 @@ impl Shard {
             match flow.windows.whereabouts(&plans.now().plan.name, &token.record) {
                 Whereabouts::Elsewhere => {}
                 Whereabouts::Settled => return Found::Over,
-                // Executions of other versions make no such call.
-                Whereabouts::Here
-                    if standing == Standing::Over || !plans.run(token.record.version) =>
-                {
-                    return Found::Over;
+                Whereabouts::Here => {
+                    return match standing {
+                        Standing::Waiting(id) if self.nested.waits(id) => Found::Nested(lane, id),
+                        // Executions of other versions make no such call.
+                        Standing::Unknown if plans.run(token.record.version) => Found::ToCome(lane),
+                        _ => Found::Over,
+                    };
                 }
-                Whereabouts::Here => return Found::ToCome(lane),
             }
         }
         Found::Elsewhere

@@ -11,7 +11,7 @@ use crate::fault::StateError;
 use crate::machine::Observer;
 use crate::metrics::{Counts, PipelineCounters, ShardCounters, StateCounts, VersionCounts};
 use crate::step::{CallNumber, CallSite, ResourceId, StepId};
-use crate::tasks::callbacks::Token;
+use crate::tasks::callbacks::{RecordId, Token};
 use crate::tasks::{Call, CallId, Tasks};
 
 /// What the pipelines of a shard share.
@@ -94,7 +94,7 @@ impl Core {
     /// Calls a task for an execution; its arguments and name are in the buffers.
     pub fn call(&mut self, id: SlotId, calling: &Calling<'_>) {
         let Calling { plan, number, state, resource, attempt, wake_ms, .. } = *calling;
-        let Calling { site, ref token, .. } = *calling;
+        let Calling { site, ref token, record, .. } = *calling;
         let timeout = Duration::from_millis((wake_ms - self.now_ms).max(0).unsigned_abs());
         self.tasks.call(&Call {
             id: CallId(id.to_bits(), number.to_bits()),
@@ -106,6 +106,7 @@ impl Core {
             timeout: Some(timeout),
             role: Some(self.role.as_str()).filter(|role| !role.is_empty()),
             token: token.as_ref(),
+            record,
             site,
             execution: &self.name,
             now_ms: self.now_ms,
@@ -167,6 +168,8 @@ pub struct Calling<'a> {
     pub site: CallSite,
     /// Where an answer from outside is waited for.
     pub token: Option<Token>,
+    /// The record, where the call may start an execution of this process.
+    pub record: Option<RecordId>,
 }
 
 /// Counts what the machine reports.

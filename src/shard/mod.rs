@@ -44,7 +44,7 @@ pub use flow::Halt;
 pub use input::read as read_input;
 pub use letters::Letters;
 pub use names::Origin;
-pub use nested::LocalMachine;
+pub use nested::{LocalMachine, NestedLimits};
 pub use outputs::{Outlet, Way};
 pub use pin::pin_to_core;
 pub use plan::{
@@ -117,6 +117,8 @@ pub struct Settings {
     pub marker: Marker,
     /// Where answers from outside come in, and how many it may take; without it none do.
     pub callbacks: Option<(Inbox, Limits)>,
+    /// How many executions may be started by others.
+    pub nested: NestedLimits,
 }
 
 struct Bounds {
@@ -181,8 +183,8 @@ impl Shard {
         })?;
         let local = Rc::new(LocalSet::new());
         let guard = runtime.enter();
-        let nested = SharedNested::new(Tasks::new(local.clone(), wake.clone()));
         let mut tasks = Tasks::new(local.clone(), wake);
+        let nested = SharedNested::new(tasks.nested(), settings.nested);
         if let Some((inbox, limits)) = settings.callbacks {
             tasks.attend(inbox, limits);
         }

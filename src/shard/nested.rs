@@ -6,15 +6,18 @@
 //! ```
 
 mod child;
+mod shared;
 
-use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use self::child::{Child, Owner};
+pub use self::shared::SharedNested;
+
+use self::child::{Child, Owner, Parent};
 use super::flow::PANICKED;
+use super::plan::Issuer;
 use crate::fault::StateError;
 use crate::machine::{self, Suspension};
 use crate::program::Program;
@@ -22,12 +25,23 @@ use crate::step::{CallNumber, Resume, TaskRequest};
 use crate::tasks::{Call, CallId, Form, Local, OpenError, Plan, Take, Tasks};
 use crate::value::{Kind, Limits, Scratch};
 
-/// Children of one shard at once.
-const CHILDREN_MAX: usize = 10_000;
-/// How deep they may be within each other.
-const DEPTH_MAX: u32 = 16;
 /// Children that go on in one poll after they had spent their budget.
 const READY_PER_POLL_MAX: usize = 16;
+
+/// How many executions may be started by others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NestedLimits {
+    /// Of one shard at once.
+    pub children_max: usize,
+    /// Within each other.
+    pub depth_max: u32,
+}
+
+impl Default for NestedLimits {
+    fn default() -> NestedLimits {
+        NestedLimits { children_max: 10_000, depth_max: 16 }
+    }
+}
 
 /// A state machine that executions may start by its name.
 #[derive(Clone, Debug)]
@@ -40,6 +54,8 @@ pub struct LocalMachine {
     pub limits: machine::Limits,
     /// What answers its tasks.
     pub tasks: Arc<Plan>,
+    /// What its task tokens are made with.
+    pub issuer: Issuer,
 }
 
 /// What one shard's executions have started.
@@ -49,9 +65,11 @@ pub struct Nested {
     /// Those that a plan's calls may start, by the number that the shard's tasks know it by.
     sets: HashMap<usize, Rc<[usize]>>,
     tasks: Tasks,
+    limits: NestedLimits,
     children: HashMap<u64, Child>,
     by_call: HashMap<CallId, u64>,
-    last_id: u64,
+    /// In front of [`CallId::NESTED`] it makes an id.
+    last_number: u32,
     /// What came of children that children have started.
     replies: VecDeque<(u64, CallNumber, Result<Vec<u8>, StateError>)>,
     outcomes: VecDeque<(CallId, Result<Vec<u8>, StateError>)>,
@@ -65,14 +83,15 @@ pub struct Nested {
 }
 
 impl Nested {
-    fn new(tasks: Tasks) -> Nested {
+    fn new(tasks: Tasks, limits: NestedLimits) -> Nested {
         Nested {
             machines: Vec::new(),
             sets: HashMap::new(),
             tasks,
+            limits,
             children: HashMap::new(),
             by_call: HashMap::new(),
-            last_id: 0,
+            last_number: 0,
             replies: VecDeque::new(),
             outcomes: VecDeque::new(),
             ready: VecDeque::new(),
@@ -134,31 +153,45 @@ impl Nested {
 
     fn begin(
         &mut self,
-        (owner, depth): (Owner, u32),
+        parent: Parent,
         (machine, set): (usize, Rc<[usize]>),
         call: &Call<'_>,
         form: Form,
     ) {
+        let owner = parent.owner;
         let Some(definition) = &self.machines[machine] else { return };
-        let begun = if self.children.len() >= CHILDREN_MAX || depth > DEPTH_MAX {
+        let NestedLimits { children_max, depth_max } = self.limits;
+        let begun = if self.children.len() >= children_max || parent.depth >= depth_max {
             let cause = format!(
-                "At most {CHILDREN_MAX} executions may be started by others on a shard at once, \
-                 {DEPTH_MAX} within each other."
+                "At most {children_max} executions may be started by others on a shard at once \
+                 (engine.nested_executions_max), {depth_max} within each other \
+                 (engine.nested_depth_max)."
             );
             Err(StateError::new("StepFunctions.ExecutionLimitExceededException", cause))
         } else {
-            Child::begin((owner, depth), (machine, set), definition, call, form)
+            Child::begin(parent, (machine, set), definition, call, form)
         };
         let child = match begun {
             Ok(child) => child,
             Err(error) => return self.hand_over(owner, Err(error)),
         };
-        self.last_id += 1;
-        if let Owner::Task(id) = owner {
-            self.by_call.insert(id, self.last_id);
+        let id = self.fresh_id();
+        if let Owner::Task(call) = owner {
+            self.by_call.insert(call, id);
         }
-        self.children.insert(self.last_id, child);
-        self.ready.push_back(self.last_id);
+        self.children.insert(id, child);
+        self.ready.push_back(id);
+    }
+
+    /// An id that no child has. The first part of its calls' ids.
+    fn fresh_id(&mut self) -> u64 {
+        loop {
+            self.last_number = self.last_number.wrapping_add(1);
+            let id = u64::from(self.last_number) << 32 | u64::from(CallId::NESTED);
+            if !self.children.contains_key(&id) {
+                return id;
+            }
+        }
     }
 
     fn hand_over(&mut self, owner: Owner, answer: Result<Vec<u8>, StateError>) {
@@ -219,30 +252,41 @@ impl Nested {
     ) {
         let mut arguments = Vec::new();
         child.scratch.write(request.arguments, &mut arguments);
+        let mut role = String::new();
+        request.write_role(&child.scratch, &mut role);
         let number = child.execution.call();
+        let parsed = &definition.program.resource(request.resource).parsed;
+        let site = child.execution.site();
+        let token = child.token_at(&site).filter(|_| parsed.has_token());
         let left_ms = wake_ms.saturating_sub(self.now_ms).max(0).unsigned_abs();
         let call = Call {
             id: CallId(id, number.to_bits()),
             plan: child.machine,
             resource: request.resource.0 as usize,
-            role: None,
+            role: Some(role.as_str()).filter(|role| !role.is_empty()),
             state: definition.program.state_name(child.execution.step()),
             attempt: child.execution.attempt(),
             arguments: &arguments,
             timeout: Some(std::time::Duration::from_millis(left_ms)),
-            token: None,
-            site: child.execution.site(),
+            token: token.as_ref(),
+            record: child.record,
+            site,
             execution: &child.name,
             now_ms: self.now_ms,
         };
-        let form = Form::of(&definition.program.resource(request.resource).parsed);
+        let form = Form::of(&parsed.without_token());
         let is_mocked = self.tasks.is_mocked(&call);
         let set = child.set.clone();
         let inner = form.filter(|_| !is_mocked).zip(self.find(&set, &arguments));
         match inner {
             Some((form, machine)) => {
-                let owner = (Owner::Child(id, number), child.depth + 1);
-                self.begin(owner, (machine, set), &call, form);
+                let is_open = token
+                    .is_none_or(|token| self.tasks.callbacks().open(&token, call.id, self.now_ms));
+                if !is_open {
+                    return;
+                }
+                let parent = child.parent_of(Owner::Child(id, number));
+                self.begin(parent, (machine, set), &call, form);
             }
             None => self.tasks.call(&call),
         }
@@ -285,7 +329,12 @@ impl Nested {
         });
         let of_tasks = answers.into_iter();
         let of_tasks = of_tasks.map(|(id, answer)| (id.0, CallNumber::from_bits(id.1), answer));
-        let all: Vec<_> = of_tasks.chain(self.replies.drain(..)).collect();
+        let mut callbacks = self.tasks.callbacks();
+        let of_children = self.replies.drain(..).filter(|(id, call, answer)| {
+            callbacks.is_final(CallId(*id, call.to_bits()), answer.is_err())
+        });
+        let all: Vec<_> = of_tasks.chain(of_children).collect();
+        drop(callbacks);
         let mut count = all.len();
         for (id, call, answer) in all {
             let answer = answer.as_deref().map_err(Clone::clone);
@@ -308,70 +357,6 @@ impl Nested {
     }
 }
 
-/// It, for the shard's tasks and for the shard, which exchanges the machines.
-#[derive(Clone)]
-pub struct SharedNested(Rc<RefCell<Nested>>);
-
-impl SharedNested {
-    /// Without machines. `tasks` are for the executions that are started.
-    pub fn new(tasks: Tasks) -> SharedNested {
-        SharedNested(Rc::new(RefCell::new(Nested::new(tasks))))
-    }
-
-    /// Makes ready for the machines that calls of these plans may start, numbered as the shard's tasks
-    /// know them. What an error leaves behind goes with [`SharedNested::remove`].
-    pub fn add(&self, plans: &[usize], machines: &[LocalMachine]) -> Result<(), OpenError> {
-        if machines.is_empty() {
-            return Ok(());
-        }
-        let (mut nested, mut opened) = (self.0.borrow_mut(), Vec::new());
-        let outcome = nested.open(machines, &mut opened);
-        let set: Rc<[usize]> = opened.into();
-        nested.sets.extend(plans.iter().map(|plan| (*plan, set.clone())));
-        outcome
-    }
-
-    /// Lets go of what was made ready for the plans. No call of theirs is under way any more.
-    pub fn remove(&self, plans: &[usize]) {
-        let mut nested = self.0.borrow_mut();
-        let sets: Vec<_> = plans.iter().filter_map(|plan| nested.sets.remove(plan)).collect();
-        // They share one.
-        if let Some(set) = sets.first() {
-            nested.close(set);
-        }
-    }
-}
-
-impl Local for SharedNested {
-    fn takes(&mut self, call: &Call<'_>) -> bool {
-        self.0.borrow_mut().takes(call)
-    }
-
-    fn call(&mut self, call: &Call<'_>, form: Form) {
-        self.0.borrow_mut().call(call, form);
-    }
-
-    fn poll(&mut self, now_ms: i64, take: &mut Take<'_>) {
-        self.0.borrow_mut().poll(now_ms, take);
-    }
-
-    fn cancel(&mut self, id: CallId) {
-        self.0.borrow_mut().cancel(id);
-    }
-
-    fn leave(&mut self, id: CallId) {
-        self.0.borrow_mut().leave(id);
-    }
-
-    fn next_due_ms(&self) -> Option<i64> {
-        self.0.borrow().next_due_ms()
-    }
-
-    fn in_flight(&self) -> usize {
-        self.0.borrow().in_flight()
-    }
-}
-
 impl Local for Nested {
     fn takes(&mut self, call: &Call<'_>) -> bool {
         self.taken(call).is_some()
@@ -380,7 +365,7 @@ impl Local for Nested {
     fn call(&mut self, call: &Call<'_>, form: Form) {
         self.now_ms = call.now_ms;
         if let Some(taken) = self.taken(call) {
-            self.begin((Owner::Task(call.id), 1), taken, call, form);
+            self.begin(Parent::root(call.id), taken, call, form);
         }
     }
 

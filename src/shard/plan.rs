@@ -92,7 +92,8 @@ impl Plan {
 
     /// Do tasks of any version wait for an answer from outside?
     pub fn has_tokens(&self) -> bool {
-        self.versions.iter().any(|version| version.program.has_tokens)
+        let own = self.versions.iter().any(|version| version.program.has_tokens);
+        own || self.machines.iter().any(|machine| machine.program.has_tokens)
     }
 
     /// What it is counted by.

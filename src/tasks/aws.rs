@@ -4,6 +4,7 @@
 //! An integration is a function from a [`Job`] to an answer; [`optimized`] is the one of most.
 
 pub(super) mod failure;
+pub(super) mod idempotency;
 pub(super) mod metadata;
 pub(super) mod optimized;
 
@@ -16,10 +17,12 @@ use std::rc::Rc;
 use serde_json::{Map, Value as Json};
 use tokio::task::AbortHandle;
 
+use self::idempotency::Names;
 use super::{Call, CallId, Driver, OpenError, Place, Take};
 use crate::asl::resource::Resource;
 use crate::aws::{self, Client, Endpoint};
 use crate::fault::StateError;
+use crate::step::CallSite;
 
 /// What the integrations with AWS services need to know.
 #[derive(Clone, Debug, Default)]
@@ -91,6 +94,8 @@ pub(super) struct Job {
     pub(super) role: Option<String>,
     /// JSON text.
     pub(super) arguments: Vec<u8>,
+    execution: String,
+    site: CallSite,
 }
 
 impl Job {
@@ -108,7 +113,14 @@ impl Job {
             state: call.state.to_owned(),
             role: call.role.map(str::to_owned),
             arguments: call.arguments.to_vec(),
+            execution: call.execution.to_owned(),
+            site: call.site,
         }
+    }
+
+    /// Names that are the same whenever the call is made again.
+    pub(super) fn names(&self) -> Names<'_> {
+        Names { execution: &self.execution, site: self.site }
     }
 
     /// The arguments; they must be an object.

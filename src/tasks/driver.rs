@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::task::LocalSet;
 
 use super::OpenError;
-use super::callbacks::Token;
+use super::callbacks::{RecordId, Token};
 use crate::asl::resource::Resource;
 use crate::aws;
 use crate::fault::StateError;
@@ -17,6 +17,18 @@ use crate::step::CallSite;
 /// Names a call; the shard chooses it (slot and generation, say) and never uses it again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CallId(pub u64, pub u64);
+
+impl CallId {
+    /// The low half of the first part of calls that nested executions make: of others it is a slot's
+    /// index, and slots are fewer.
+    pub const NESTED: u32 = u32::MAX;
+
+    /// Is it a nested execution's?
+    #[inline]
+    pub fn is_nested(self) -> bool {
+        self.0 as u32 == CallId::NESTED
+    }
+}
 
 /// A task to call; what it borrows is copied where it is needed longer.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +54,8 @@ pub struct Call<'a> {
     pub site: CallSite,
     /// What an answer from outside brings along, where one is waited for.
     pub token: Option<&'a Token>,
+    /// The record, where the call may start an execution of this process: for its tokens.
+    pub record: Option<RecordId>,
     /// The execution's name, the same on redelivery: for idempotency keys.
     pub execution: &'a str,
     /// Milliseconds since 1970.

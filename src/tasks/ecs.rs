@@ -1,5 +1,6 @@
 //! `arn:aws:states:::ecs:runTask`: ECS's own parameters in Pascal case. `Failures` in the answer do
-//! not fail the task.
+//! not fail the task. A `ClientToken` that derives from the execution goes along: a record that is run
+//! again starts no second task.
 
 use serde_json::{Map, Value as Json};
 
@@ -22,7 +23,8 @@ pub(super) const ECS: Optimized = Optimized {
     service: "ecs",
     prefix: "ECS",
     client: "AmazonECS",
-    shape: |_: &Job, members: &mut Map<String, Json>| {
+    shape: |job: &Job, members: &mut Map<String, Json>| {
+        members.entry("ClientToken").or_insert_with(|| job.names().token().into());
         members.entry("StartedBy").or_insert_with(|| STARTED_BY.into());
     },
     ..Optimized::PLAIN

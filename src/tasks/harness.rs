@@ -70,6 +70,7 @@ impl Shard {
             timeout: None,
             role: self.role.as_deref(),
             token: None,
+            record: None,
             site: CallSite { scope: 0, step: StepId(0), visit: 1, attempt },
             execution: "e",
             now_ms: self.now_ms,

@@ -24,7 +24,7 @@ use serde_json::Value as Json;
 use tokio::task::AbortHandle;
 
 use self::rows::{Job, job_of};
-use self::run::{Names, Started};
+use self::run::Started;
 use super::{Call, CallId, Driver, Integration, OpenError, Place, Take, aws};
 use crate::asl::resource::Resource;
 use crate::aws::Client;
@@ -107,11 +107,10 @@ impl Jobs {
     fn begin(&self, call: &Call<'_>, called: &Resource) -> Result<UnderWay, StateError> {
         let job = job_of(called)
             .ok_or_else(|| StateError::runtime("this resource starts no job; a defect."))?;
-        let names = Names { execution: call.execution, site: call.site };
         let fate: Rc<RefCell<Fate>> = Rc::default();
         let asked = Rc::new(aws::Job::new(&self.client, &self.aws, call, called));
         let run = run::Run {
-            members: run::members(&asked, job, &names)?,
+            members: run::members(&asked, job)?,
             asked: asked.clone(),
             job,
             settings: self.settings.clone(),

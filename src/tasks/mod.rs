@@ -27,6 +27,7 @@ mod sns;
 mod sqs;
 mod step_functions;
 
+use std::cell::{RefCell, RefMut};
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -124,7 +125,9 @@ pub struct Tasks {
     plans: Vec<Option<Opened>>,
     drivers: Vec<Option<Box<dyn Driver>>>,
     mocked: mocks::Calls,
-    callbacks: Callbacks,
+    /// Shared with the tasks of nested executions.
+    callbacks: Rc<RefCell<Callbacks>>,
+    is_nested: bool,
     local: Option<Box<dyn Local>>,
 }
 
@@ -143,7 +146,21 @@ impl Tasks {
         let place = Place::new(local, wake);
         let (plans, drivers) = (Vec::new(), Vec::new());
         let (mocked, callbacks) = Default::default();
-        Tasks { place, plans, drivers, mocked, callbacks, local: None }
+        Tasks { place, plans, drivers, mocked, callbacks, is_nested: false, local: None }
+    }
+
+    /// Those of executions that these start: with plans and drivers of their own, and the same
+    /// answers from outside.
+    pub fn nested(&self) -> Tasks {
+        Tasks {
+            place: self.place.clone(),
+            plans: Vec::new(),
+            drivers: Vec::new(),
+            mocked: mocks::Calls::default(),
+            callbacks: self.callbacks.clone(),
+            is_nested: true,
+            local: None,
+        }
     }
 
     /// With these plans, numbered from 0.
@@ -204,12 +221,12 @@ impl Tasks {
 
     /// Takes answers from outside through this end of the desk.
     pub fn attend(&mut self, inbox: Inbox, limits: callbacks::Limits) {
-        self.callbacks = Callbacks::new(inbox, limits);
+        *self.callbacks.borrow_mut() = Callbacks::new(inbox, limits);
     }
 
     /// Calls that wait for an answer from outside.
-    pub fn callbacks(&mut self) -> &mut Callbacks {
-        &mut self.callbacks
+    pub fn callbacks(&mut self) -> RefMut<'_, Callbacks> {
+        self.callbacks.borrow_mut()
     }
 
     /// Takes a call; never blocks. Its answer comes out of [`Tasks::poll`], exactly once unless it
@@ -222,7 +239,7 @@ impl Tasks {
             return self.mocked.call(call, mocks, list);
         }
         if let Some(token) = call.token
-            && !self.callbacks.open(token, call.id, call.now_ms)
+            && !self.callbacks.borrow_mut().open(token, call.id, call.now_ms)
         {
             return;
         }
@@ -232,7 +249,7 @@ impl Tasks {
         let driver = driver.and_then(|driver| self.drivers[driver].as_mut());
         match (answerer, call.token, driver) {
             (Answerer::Worker(activity), Some(token), _) => {
-                self.callbacks.offer(token, activity, call.arguments);
+                self.callbacks.borrow_mut().offer(token, activity, call.arguments);
             }
             (Answerer::Machine(form, _), _, driver) => {
                 let local = self.local.as_mut().and_then(|local| {
@@ -243,7 +260,7 @@ impl Tasks {
                     (Some(local), _) => local.call(call, *form),
                     (None, Some(driver)) => driver.call(call, called),
                     (None, None) => {
-                        self.callbacks.close(call.id);
+                        self.callbacks.borrow_mut().close(call.id);
                         self.mocked.fail(call.id, no_machine());
                     }
                 }
@@ -259,28 +276,25 @@ impl Tasks {
         let plans = &self.plans;
         let mocks = |plan: usize| plans[plan].as_ref().and_then(|opened| opened.plan.mocks());
         self.mocked.poll(now_ms, &mocks, take);
-        let callbacks = &mut self.callbacks;
-        callbacks.poll(take);
+        self.callbacks.borrow_mut().poll(self.is_nested, take);
+        let callbacks = &self.callbacks;
+        let mut take_final = |id, answer: Answer<'_>| {
+            if callbacks.borrow_mut().is_final(id, answer.is_err()) {
+                take(id, answer);
+            }
+        };
         if let Some(local) = &mut self.local {
-            local.poll(now_ms, &mut |id, answer| {
-                if callbacks.is_final(id, answer.is_err()) {
-                    take(id, answer);
-                }
-            });
+            local.poll(now_ms, &mut take_final);
         }
         for driver in self.drivers.iter_mut().flatten() {
-            driver.poll(&mut |id, answer| {
-                if callbacks.is_final(id, answer.is_err()) {
-                    take(id, answer);
-                }
-            });
+            driver.poll(&mut take_final);
         }
     }
 
     /// Forgets a call: no answer comes any more. What it has set off may happen nevertheless.
     pub fn cancel(&mut self, id: CallId) {
         self.mocked.cancel(id);
-        self.callbacks.close(id);
+        self.callbacks.borrow_mut().close(id);
         if let Some(local) = &mut self.local {
             local.cancel(id);
         }
@@ -293,7 +307,7 @@ impl Tasks {
     /// again.
     pub fn leave(&mut self, id: CallId) {
         self.mocked.cancel(id);
-        self.callbacks.close(id);
+        self.callbacks.borrow_mut().close(id);
         if let Some(local) = &mut self.local {
             local.leave(id);
         }
@@ -306,7 +320,7 @@ impl Tasks {
     /// once); `None` where only the wake-up can tell.
     pub fn next_due_ms(&self) -> Option<i64> {
         let is_due = self.drivers.iter().flatten().any(|driver| driver.is_due());
-        if is_due || self.callbacks.is_due() {
+        if is_due || self.callbacks.borrow().is_due(self.is_nested) {
             return Some(i64::MIN);
         }
         let local = self.local.as_ref().and_then(|local| local.next_due_ms());

@@ -31,8 +31,13 @@ impl World {
 
     /// Exchanges the definition; a running engine sees it.
     pub fn define(&self, definition: &Value) {
+        self.define_as("definition", definition);
+    }
+
+    /// Writes another one.
+    pub fn define_as(&self, name: &str, definition: &Value) {
         let text = definition.to_string();
-        std::fs::write(self.folder.path().join("definition.asl.json"), text).expect("written");
+        std::fs::write(self.folder.path().join(format!("{name}.asl.json")), text).expect("written");
     }
 
     pub fn write(&self, partition: i32, value: &Value) {

@@ -158,6 +158,7 @@ impl Driver<'_> {
             timeout: Some(Duration::from_millis(left_ms)),
             role: Some(role).filter(|role| !role.is_empty()),
             token: None,
+            record: None,
             site: execution.site(),
             execution: &self.name,
             now_ms,

@@ -156,7 +156,11 @@ impl Flow {
         let waits = program.has_tokens && program.resource(resource).parsed.has_token();
         let site = self.execution.site();
         let token = waits.then(|| run.origin.token_at(site));
-        core.call(id, &Calling { plan, number, state, resource, attempt, wake_ms, site, token });
+        let record = (!run.plan.machines.is_empty()).then(|| run.origin.record_id());
+        core.call(
+            id,
+            &Calling { plan, number, state, resource, attempt, wake_ms, site, token, record },
+        );
     }
 
     /// The record's way, with its turn: from now on others wait for it.

@@ -5,8 +5,10 @@ use std::rc::Rc;
 
 use super::LocalMachine;
 use crate::fault::{StateError, names};
-use crate::machine::{Execution, Identity, Machine, Outcome, Suspension};
+use crate::machine::{Decision, Execution, Identity, Machine, Outcome, Suspension};
+use crate::shard::plan::Issuer;
 use crate::step::{CallNumber, CallSite, Resume};
+use crate::tasks::callbacks::{RecordId, Token};
 use crate::tasks::{Call, CallId, Form};
 use crate::value::{Kind, Scratch, Value, hash, hash_on};
 
@@ -24,9 +26,30 @@ pub(super) enum Owner {
     Child(u64, CallNumber),
 }
 
+/// What starts it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Parent {
+    pub(super) owner: Owner,
+    /// How deep that is itself: 0 for a record's execution.
+    pub(super) depth: u32,
+    /// Where that stands among the record's executions.
+    nest: u64,
+}
+
+impl Parent {
+    /// A record's execution.
+    pub(super) fn root(call: CallId) -> Parent {
+        Parent { owner: Owner::Task(call), depth: 0, nest: 0 }
+    }
+}
+
 pub(super) struct Child {
     pub(super) owner: Owner,
-    pub(super) depth: u32,
+    depth: u32,
+    /// Where it stands among the record's executions: the same whenever the record is run.
+    nest: u64,
+    /// The record that it is run for in the end.
+    pub(super) record: Option<RecordId>,
     /// What it runs, by its index.
     pub(super) machine: usize,
     /// What it may start, by their indexes.
@@ -43,9 +66,25 @@ pub(super) struct Child {
 
 /// Who it is.
 struct Who<'a> {
-    machine: &'a str,
+    definition: &'a LocalMachine,
     name: &'a str,
-    version: u64,
+    place: Place,
+}
+
+/// Which record an execution is run for, and where it stands among those that are.
+#[derive(Clone, Copy)]
+struct Place {
+    record: Option<RecordId>,
+    nest: u64,
+}
+
+impl Place {
+    /// The token of a call there; those of the record's own execution, and of others, have other
+    /// scopes.
+    fn token_at(self, site: &CallSite) -> Option<Token> {
+        let scope = hash_on(self.nest, site.scope.to_le_bytes());
+        Some(Token { record: self.record?, site: CallSite { scope, ..*site } })
+    }
 }
 
 impl Identity for Who<'_> {
@@ -54,22 +93,33 @@ impl Identity for Who<'_> {
     }
 
     fn machine_name(&self) -> String {
-        self.machine.to_owned()
+        self.definition.name.to_string()
     }
 
     fn seed(&self) -> u64 {
-        hash_on(hash([]) ^ self.version, self.name.bytes())
+        hash_on(hash([]) ^ self.definition.program.version, self.name.bytes())
     }
 
     fn id(&self) -> String {
-        format!("{NOWHERE}:execution:{}:{}", self.machine, self.name)
+        format!("{NOWHERE}:execution:{}:{}", self.definition.name, self.name)
+    }
+
+    fn token(&self, site: &CallSite) -> String {
+        let token = self.place.token_at(site);
+        token.map(|token| self.definition.issuer.key.write(&token)).unwrap_or_default()
+    }
+
+    fn link(&self, site: &CallSite, decision: Decision, now_ms: i64) -> Option<String> {
+        let Issuer { key, links } = &self.definition.issuer;
+        let token = self.place.token_at(site)?;
+        Some(links.as_ref()?.write(key, &token, &decision.to_string(), now_ms))
     }
 }
 
 impl Child {
     /// Makes it ready to run on the call's `Input`.
     pub(super) fn begin(
-        (owner, depth): (Owner, u32),
+        parent: Parent,
         (machine, set): (usize, Rc<[usize]>),
         definition: &LocalMachine,
         call: &Call<'_>,
@@ -97,8 +147,10 @@ impl Child {
             None => derived_name(call.execution, &call.site),
         };
         let mut child = Child {
-            owner,
-            depth,
+            owner: parent.owner,
+            depth: parent.depth + 1,
+            nest: nest_of(parent.nest, &call.site, definition.program.version),
+            record: call.record,
             machine,
             set,
             execution: Execution::default(),
@@ -109,10 +161,28 @@ impl Child {
             form,
             started_ms: call.now_ms,
         };
-        let who = who(definition, &child.name);
+        let who = Who { definition, name: &child.name, place: child.place() };
         let seed = who.seed();
         of(definition, &who, call.now_ms).start(&mut child.execution, input, seed);
         Ok(child)
+    }
+
+    fn place(&self) -> Place {
+        Place { record: self.record, nest: self.nest }
+    }
+
+    fn who<'a>(&'a self, definition: &'a LocalMachine) -> Who<'a> {
+        Who { definition, name: &self.name, place: self.place() }
+    }
+
+    /// What an answer from outside to a call of it must bring along.
+    pub(super) fn token_at(&self, site: &CallSite) -> Option<Token> {
+        self.place().token_at(site)
+    }
+
+    /// What it is to those that it starts.
+    pub(super) fn parent_of(&self, owner: Owner) -> Parent {
+        Parent { owner, depth: self.depth, nest: self.nest }
     }
 
     /// Runs on, until it must wait or is over.
@@ -122,8 +192,9 @@ impl Child {
         now_ms: i64,
         resume: Resume<'_>,
     ) -> Suspension {
+        let place = self.place();
         let Child { execution, scratch, name, .. } = self;
-        let who = who(definition, name);
+        let who = Who { definition, name, place };
         of(definition, &who, now_ms).run(execution, scratch, resume, &mut ())
     }
 
@@ -141,7 +212,7 @@ impl Child {
             Outcome::Failed(error) => ("FAILED", None, (error.name(), error.cause())),
             Outcome::TimedOut => ("TIMED_OUT", None, (Some(names::TIMEOUT), None)),
         };
-        let arn = who(definition, &self.name).id();
+        let arn = self.who(definition).id();
         if self.form == Form::Start {
             let started = self.started_ms;
             let text = format!("{{\"ExecutionArn\":{},\"StartDate\":{started}}}", quoted(&arn));
@@ -181,8 +252,11 @@ impl Child {
     }
 }
 
-fn who<'a>(definition: &'a LocalMachine, name: &'a str) -> Who<'a> {
-    Who { machine: &definition.name, name, version: definition.program.version }
+/// Where the execution stands that this call starts of this version.
+fn nest_of(parent: u64, site: &CallSite, version: u64) -> u64 {
+    let CallSite { scope, step, visit, attempt } = *site;
+    let numbers = [parent, scope, step.0.into(), visit.into(), attempt.into(), version];
+    hash(numbers.into_iter().flat_map(u64::to_le_bytes))
 }
 
 fn of<'a>(definition: &'a LocalMachine, who: &'a Who<'a>, now_ms: i64) -> Machine<'a> {

@@ -133,7 +133,7 @@ impl Callbacks {
     }
 
     /// A call waits from now on, unless its answer is here already. Returns whether it is to be made.
-    pub(super) fn open(&mut self, token: &Token, call: CallId, now_ms: i64) -> bool {
+    pub fn open(&mut self, token: &Token, call: CallId, now_ms: i64) -> bool {
         if self.by_call.len() >= self.limits.tokens_max {
             let cause = format!(
                 "{} task tokens are waited for on this shard, as many as callbacks.tokens_max allows.",
@@ -184,10 +184,12 @@ impl Callbacks {
         offers
     }
 
-    /// Hands over what was known at once.
-    pub(super) fn poll(&mut self, take: &mut Take<'_>) {
-        for (call, answer) in self.answered.drain(..) {
+    /// Hands over what was known at once: to nested executions, or to others.
+    pub(super) fn poll(&mut self, is_nested: bool, take: &mut Take<'_>) {
+        for _ in 0..self.answered.len() {
+            let Some((call, answer)) = self.answered.pop_front() else { return };
             match answer {
+                other if call.is_nested() != is_nested => self.answered.push_back((call, other)),
                 Ok(text) => take(call, Ok(&text)),
                 Err(error) => take(call, Err(error)),
             }
@@ -195,14 +197,14 @@ impl Callbacks {
     }
 
     /// Is there something that only a poll brings forward?
-    pub(super) fn is_due(&self) -> bool {
-        !self.answered.is_empty()
+    pub(super) fn is_due(&self, is_nested: bool) -> bool {
+        self.answered.iter().any(|(call, _)| call.is_nested() == is_nested)
     }
 
     /// What a driver said to a call: is it for the execution? That it was taken is not, where an
     /// answer from outside is waited for.
     #[inline]
-    pub(super) fn is_final(&mut self, call: CallId, has_failed: bool) -> bool {
+    pub fn is_final(&mut self, call: CallId, has_failed: bool) -> bool {
         if self.by_call.is_empty() || !self.by_call.contains_key(&call) {
             return true;
         }

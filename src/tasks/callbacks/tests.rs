@@ -25,7 +25,7 @@ fn given(text: &str) -> Given {
 
 fn polled(callbacks: &mut Callbacks) -> Vec<(CallId, Result<String, StateError>)> {
     let mut all = Vec::new();
-    callbacks.poll(&mut |call, answer| {
+    callbacks.poll(false, &mut |call, answer| {
         all.push((call, answer.map(|text| String::from_utf8_lossy(text).into_owned())));
     });
     all
@@ -68,7 +68,7 @@ fn an_early_answer_is_there_when_its_call_is_made() {
     assert_eq!(hold(&mut callbacks, 3, "3", 500), Err(NotHeld::Full));
     // No call is made for what is known; and it is known once.
     assert!(!callbacks.open(&token(1, 1, 0), CallId(1, 1), 999));
-    assert!(callbacks.is_due());
+    assert!(callbacks.is_due(false));
     assert_eq!(polled(&mut callbacks), [(CallId(1, 1), Ok("1".to_owned()))]);
     assert_eq!(callbacks.standing(&token(1, 1, 0)), Standing::Over);
     assert_eq!((callbacks.expire(1_499), callbacks.held()), (0, 1));

@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::run::{Names, Started};
+use super::run::Started;
 use crate::asl::resource::{Pattern, Resource};
 use crate::fault::StateError;
+use crate::tasks::aws::idempotency::Names;
 use crate::tasks::aws::optimized::Optimized;
 use crate::tasks::batch::BATCH;
 use crate::tasks::ecs::ECS;

@@ -10,47 +10,15 @@ use super::{Fate, Outcome, Settings, aws};
 use crate::asl::resource::Pattern;
 use crate::aws::{Error, ErrorKind};
 use crate::fault::{StateError, names};
-use crate::step::CallSite;
-use crate::value::hash;
 
 /// What is told of a job that nobody waits for any more.
 pub(super) const STOPPED: &str = "The task that started it timed out or was aborted.";
-/// Step Functions' limit on an execution's name.
-const NAME_CHARS_MAX: usize = 80;
 
 /// A job that runs: what asks after it, and what stops it.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Started {
     pub(super) describe: Json,
     pub(super) stop: Json,
-}
-
-/// What names derive from: the same whenever the call is made again.
-#[derive(Clone, Debug)]
-pub(super) struct Names<'a> {
-    pub(super) execution: &'a str,
-    pub(super) site: CallSite,
-}
-
-impl Names<'_> {
-    fn site(&self) -> u64 {
-        let CallSite { scope, step, visit, attempt } = self.site;
-        let numbers = [scope, step.0.into(), visit.into(), attempt.into()];
-        hash(numbers.into_iter().flat_map(u64::to_le_bytes))
-    }
-
-    /// An execution's name.
-    pub(super) fn name(&self) -> String {
-        match self.execution.len() + 17 <= NAME_CHARS_MAX {
-            true => format!("{}-{:016x}", self.execution, self.site()),
-            false => self.token(),
-        }
-    }
-
-    /// A token of 33 characters.
-    pub(super) fn token(&self) -> String {
-        format!("{:016x}-{:016x}", hash(self.execution.bytes()), self.site())
-    }
 }
 
 /// What is to be run.
@@ -64,9 +32,9 @@ pub(super) struct Run {
 }
 
 /// The parameters with what makes starting idempotent.
-pub(super) fn members(asked: &aws::Job, job: &Job, names: &Names<'_>) -> Result<Json, StateError> {
+pub(super) fn members(asked: &aws::Job, job: &Job) -> Result<Json, StateError> {
     let mut members = asked.members()?;
-    (job.prepare)(&mut members, names);
+    (job.prepare)(&mut members, &asked.names());
     Ok(members.into())
 }
 
