@@ -217,6 +217,15 @@ fn check_looks_behind_a_configuration() {
     assert!(code == 1 && out.contains("at /pipeline/0/output/topic"), "{code} {out}");
     let (code, out, _) = says(&["check", &pipeline("task.json", "outptu = 1\n}")], "");
     assert!(code == 1 && !out.contains("hush"), "{code} {out}");
+    // A route's expression is shown with the place in it, where it stands there as it is.
+    for (written, column) in
+        [("\"value.n > > 1\"", 22), ("'{% value.n > > 1 %}'", 25), ("\"value.\\u006e > > 1\"", 11)]
+    {
+        let route = format!("{output}\n[[pipeline.route]]\njsonata = {written}\naction = \"drop\"");
+        let (code, out, _) = says(&["check", &pipeline("task.json", &route)], "");
+        let place = format!(":10:{column} at /pipeline/0/route/0/jsonata");
+        assert!(code == 1 && out.contains(&place), "{code} {out}");
+    }
 }
 
 #[test]

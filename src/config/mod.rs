@@ -143,6 +143,26 @@ pub fn locate(text: &str, keys: &[&str]) -> Location {
     tree::read(text).map(|root| place(&root, keys)).unwrap_or_default()
 }
 
+/// As [`locate`], of the character at `index` of that value, where it is a string that is written in
+/// one line and without escapes; the value otherwise.
+pub fn locate_within(text: &str, keys: &[&str], index: usize) -> Location {
+    let location = locate(text, keys);
+    let line = (location.line as usize).checked_sub(1).and_then(|line| text.lines().nth(line));
+    let written = line.unwrap_or_default().chars().skip((location.column as usize).max(1) - 1);
+    let written: String = written.take(location.width as usize).collect();
+    let is_plain = |quote: char| {
+        let inner = written.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
+        inner
+            .is_some_and(|inner| !inner.contains(quote) && (quote == '\'' || !inner.contains('\\')))
+    };
+    match is_plain('"') || is_plain('\'') {
+        true if index + 2 < written.chars().count() => {
+            Location { column: location.column + 1 + index as u32, width: 1, ..location }
+        }
+        _ => location,
+    }
+}
+
 /// The text with every line emptied that may hold a secret, for excerpts. A text that can't be read
 /// does not tell where its secrets are: nothing is left of it.
 pub fn without_secrets(text: &str) -> String {

@@ -19,6 +19,20 @@ pub struct Complaint {
     pub code: &'static str,
     /// What is wrong and what to do.
     pub message: String,
+    /// Which character of the setting's text it is about, where that is known.
+    pub within: Option<usize>,
+}
+
+/// Why a condition is refused, and at which character of its text, where that is known.
+struct Refusal {
+    problems: Vec<Problem>,
+    within: Option<usize>,
+}
+
+impl From<Vec<Problem>> for Refusal {
+    fn from(problems: Vec<Problem>) -> Refusal {
+        Refusal { problems, within: None }
+    }
 }
 
 /// A definition that a pipeline names, and the keys that lead to where it does so first.
@@ -63,9 +77,10 @@ pub fn routing_of(pipeline: &Pipeline, documents: Limits) -> Result<Routing, Vec
         let (condition, key) = route.condition();
         let (when, text) = match compile(condition, &mut constants) {
             Ok(compiled) => compiled,
-            Err(problems) => {
+            Err(Refusal { problems, within }) => {
                 let label = route.label(index);
-                complaints.extend(problems.iter().map(|it| complaint(it, index, key, &label)));
+                let found = problems.iter().map(|it| complaint(it, index, key, &label));
+                complaints.extend(found.map(|it| Complaint { within, ..it }));
                 continue;
             }
         };
@@ -94,7 +109,7 @@ pub fn routing_of(pipeline: &Pipeline, documents: Limits) -> Result<Routing, Vec
 fn compile<'a>(
     condition: Condition<'a>,
     constants: &mut Scratch,
-) -> Result<(When, &'a str), Vec<Problem>> {
+) -> Result<(When, &'a str), Refusal> {
     // What only reading needs is not to lie among the constants.
     let mut memory = Scratch::new(constants.limits());
     match condition {
@@ -107,12 +122,17 @@ fn compile<'a>(
             let parsed = EventPattern::parse(pattern, &mut memory)?;
             Ok((When::Pattern(parsed), pattern))
         }
-        Condition::Jsonata(text) => {
-            let text = text.trim();
+        Condition::Jsonata(whole) => {
+            let text = whole.trim();
             let inner = text.strip_prefix("{%").and_then(|text| text.strip_suffix("%}"));
             let text = inner.unwrap_or(text).trim();
             let parsed = Expression::parse(text, Options::default(), constants);
-            let parsed = parsed.map_err(|e| vec![Problem::here(e.to_string())])?;
+            let parsed = parsed.map_err(|e| {
+                let start = whole.find(text).unwrap_or(0);
+                let before = e.position().and_then(|position| whole.get(..start + position));
+                let problems = vec![Problem::here(e.to_string())];
+                Refusal { problems, within: before.map(|before| before.chars().count()) }
+            })?;
             Ok((When::Query(Box::new(parsed)), text))
         }
     }
@@ -130,6 +150,7 @@ fn complaint(problem: &Problem, index: usize, key: &str, label: &str) -> Complai
         keys: keys.into_iter().chain(inner).collect(),
         code: if key == "jsonata" { codes::INVALID_EXPRESSION } else { INVALID_ROUTE },
         message: format!("{label}: {key} is refused{place}: {}.", problem.message),
+        within: None,
     }
 }
 

@@ -126,8 +126,13 @@ impl Checked<'_> {
     /// The rules must compile, the definitions that they name too, and their tasks be answered.
     fn definitions(&mut self, index: &str, pipeline: &Pipeline, config: &Config) {
         let routing = routing_of(pipeline, document_limits(config));
-        for Complaint { keys, code, message } in routing.err().into_iter().flatten() {
-            self.error(code, &below(index, &keys), message);
+        for Complaint { keys, code, message, within } in routing.err().into_iter().flatten() {
+            let keys = below(index, &keys);
+            let location = match within {
+                Some(at) => config::locate_within(self.text, &keys, at),
+                None => config::locate(self.text, &keys),
+            };
+            self.config.push(Diagnostic::error(code, message, location));
         }
         for (file, keys) in definitions_of(pipeline) {
             self.definition(file, &below(index, &keys), pipeline, config);
