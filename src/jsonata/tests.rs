@@ -132,6 +132,12 @@ fn functions_keep_to_the_budget() {
     exceeds("$count([1..1e6].($length($pad('', 1e5))))", "steps");
     exceeds("$sort([1..1e6].($ % 7), function($a, $b){$a > $b})", "memory");
     exceeds("[1..1e6].($){$string($): $}", "memory");
+    // Keys among others take longer than other steps.
+    let few = Limits { steps_max: 100_000, ..Limits::default() };
+    exceeds_one_of(few, "$merge([1..9000].{$string($): $})", "steps");
+    exceeds_one_of(few, "[1..9000]{$string($): $}", "steps");
+    exceeds_one_of(few, "$distinct([1..10000])", "steps");
+    gives("$count($distinct([1..10000]))", "null", "10000");
 }
 
 #[test]

@@ -17,6 +17,9 @@ const BYTES_PER_STEP: usize = 64;
 /// Bytes of an array or object that are passed over, looking for a member, in the time of a step.
 const PASSED_PER_STEP: usize = 256;
 
+/// Steps in the time that it takes to look a key up among many and to remember it, about.
+pub(super) const KEY_STEPS: u64 = 10;
+
 /// A limit that was exceeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Breach {
@@ -185,6 +188,12 @@ impl Evaluation<'_> {
     /// Bytes that are held beside the arenas.
     pub fn held(&self) -> usize {
         self.budget.held.get()
+    }
+
+    /// Takes what it takes to remember a key or value of so many bytes among others.
+    pub fn remember(&self, bytes: usize) -> Result<()> {
+        self.tick(KEY_STEPS);
+        self.hold(bytes + size_of::<String>())
     }
 
     /// Gives back what was taken since [`Evaluation::held`] gave this number.

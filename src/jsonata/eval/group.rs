@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::budget::KEY_STEPS;
 use super::{Evaluation, Result};
 use crate::jsonata::error::Code;
 use crate::jsonata::item::{Frame, Item, NONE, TUPLES};
@@ -69,6 +70,7 @@ impl Evaluation<'_> {
                 continue;
             }
             let name = self.object_key(key, group.at)?;
+            self.tick(KEY_STEPS);
             let known = entries.by_key.get(&*self.scratch.str(name)).copied();
             match known {
                 Some(at) if entries.entries[at].pair != pair => {

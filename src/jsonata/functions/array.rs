@@ -76,7 +76,7 @@ pub(super) fn distinct(e: &mut Evaluation<'_>, args: Args) -> Result<Item> {
     while let Some(item) = e.next(&mut walk) {
         let is_new = match scalar_text(e, item) {
             Some(text) => {
-                e.hold(text.len() + size_of::<String>())?;
+                e.remember(text.len())?;
                 scalars.insert(text)
             }
             None => {

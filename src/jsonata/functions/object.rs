@@ -55,7 +55,7 @@ fn push_keys(
     while let Some((key, _)) = e.next_field(&mut fields) {
         let is_new = match (known.as_mut(), key) {
             (Some(known), Item::Json(name)) => {
-                e.hold(name.size_max() + size_of::<String>())?;
+                e.remember(name.size_max())?;
                 known.insert(e.scratch.str(name).into_owned())
             }
             _ => true,
@@ -136,7 +136,7 @@ pub(super) fn merge(e: &mut Evaluation<'_>, args: Args) -> Result<Item> {
         let mut fields = e.memory.fields(e.scratch, object);
         while let Some((key, value)) = e.next_field(&mut fields) {
             let Item::Json(name) = key else { continue };
-            e.hold(name.size_max() + size_of::<String>())?;
+            e.remember(name.size_max())?;
             let place = *places.entry(e.scratch.str(name).into_owned()).or_insert(e.mark());
             if place == e.mark() {
                 e.push(key);
