@@ -72,6 +72,11 @@ impl Template {
         self.laid_out.as_ref().map(|laid_out| (laid_out.text(), laid_out.holes()))
     }
 
+    /// May [`Template::glance`] give a value?
+    pub fn is_laid_out(&self) -> bool {
+        self.laid_out.is_some()
+    }
+
     /// As [`Template::evaluate`] with `input` as `$`, where that takes plain paths that lead
     /// somewhere, and what they lead to is best copied; `None` otherwise.
     #[inline]

@@ -56,6 +56,7 @@ impl Compiler<'_> {
     fn emit(&mut self, node: Node, at: u32) -> NodeId {
         self.program.positions.push(at);
         self.program.are_direct.push(flow::is_direct(self.program, &node));
+        self.program.make_text.push(flow::makes_text(self.program, &node));
         NodeId(append(&mut self.program.nodes, node))
     }
 
@@ -325,7 +326,8 @@ impl Compiler<'_> {
         let args = self.children(args)?;
         let procedure = self.node(procedure)?;
         let fold = name.filter(|_| !is_path).and_then(|name| flow::fold(self.program, name, args));
-        let call = Call { procedure, args, name, is_path, fold, at };
+        let test = name.filter(|_| !is_path).and_then(|name| flow::test(self.program, name, args));
+        let call = Call { procedure, args, name, is_path, fold, test, at };
         Ok(CallId(append(&mut self.program.calls, call)))
     }
 

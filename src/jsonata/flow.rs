@@ -3,8 +3,8 @@
 
 use super::item::Item;
 use super::program::{
-    Flow, FlowId, Fold, Group, NameId, Node, NodeId, Pass, Path, PathId, Plain, Program, Span,
-    Stage, Start, Step,
+    Call, Flow, FlowId, Fold, Group, NameId, Node, NodeId, Pass, Path, PathId, Plain, Program,
+    Span, Stage, Start, Step, Test,
 };
 use crate::value::Key;
 
@@ -16,6 +16,10 @@ const FOLDS: [(&str, Fold); 5] = [
     ("min", Fold::Min),
     ("count", Fold::Count),
 ];
+
+/// The functions that only ask how what they take comes out.
+const TESTS: [(&str, Test); 3] =
+    [("exists", Test::Exists), ("boolean", Test::Boolean), ("not", Test::Not)];
 
 /// May the node be worth something that takes neither sequences nor functions? Its operands are in
 /// the program already.
@@ -40,7 +44,42 @@ pub(super) fn is_direct(program: &Program, node: &Node) -> bool {
         Node::Concat(operands) => all(*operands),
         Node::Object(group) => {
             let Group { pairs, has_fixed_keys, .. } = program.groups[group.index()];
-            has_fixed_keys && all(pairs)
+            let is_flow = |id: &NodeId| matches!(program.nodes[id.index()], Node::Flow(_));
+            let pairs = &program.children[pairs.indexes()];
+            has_fixed_keys && pairs.iter().all(|id| is(id) || is_flow(id))
+        }
+        Node::Call(call) => {
+            let call = program.calls[call.index()];
+            call.fold.is_some() || call.test.is_some()
+        }
+        _ => false,
+    }
+}
+
+/// May a node that is direct write text while it is evaluated?
+pub(super) fn makes_text(program: &Program, node: &Node) -> bool {
+    let does = |id: &NodeId| program.make_text[id.index()];
+    match node {
+        Node::Concat(_) | Node::Object(_) => true,
+        Node::Arithmetic(_, a, b)
+        | Node::Order(_, a, b)
+        | Node::Equal(a, b)
+        | Node::Unequal(a, b)
+        | Node::And(a, b)
+        | Node::Or(a, b) => does(a) || does(b),
+        Node::Condition(a, b, c) => does(a) || does(b) || c.as_ref().is_some_and(does),
+        Node::Call(call) => {
+            let Call { fold, test, .. } = program.calls[call.index()];
+            if test.is_some_and(|(_, arg)| does(&arg)) {
+                return true;
+            }
+            let passes = fold.map(|(_, flow)| program.flows[flow.index()].passes);
+            let passes = passes.map_or(&[][..], |passes| &program.passes[passes.indexes()]);
+            passes.iter().any(|pass| match pass {
+                Pass::Key(_) => false,
+                Pass::Filter(id) | Pass::Make(id) => does(id),
+                Pass::Compare(.., id) | Pass::Calculate(.., id) => does(id),
+            })
         }
         _ => false,
     }
@@ -166,6 +205,14 @@ pub(super) fn fold(program: &Program, name: NameId, args: Span) -> Option<(Fold,
     FOLDS.iter().find(|(known, _)| *known == name).map(|(_, fold)| (*fold, flow))
 }
 
+/// What a call of the function `name` tells of its only argument, which is direct.
+pub(super) fn test(program: &Program, name: NameId, args: Span) -> Option<(Test, NodeId)> {
+    let [arg] = program.children[args.indexes()] else { return None };
+    let name = &*program.names[name.index()];
+    let (_, test) = TESTS.iter().find(|(known, _)| *known == name)?;
+    program.are_direct[arg.index()].then_some((*test, arg))
+}
+
 /// The variable, and the names of the path in it, that the expression is if it is nothing else.
 pub(super) fn names(program: &Program, root: NodeId) -> Option<(NameId, Box<[Key]>)> {
     let (name, keys) = match program.nodes[root.index()] {
@@ -223,6 +270,7 @@ fn split_path(program: &mut Program, name: NameId, at: usize) {
     let member = name_of(&mut program.names, &mut program.functions, member);
     program.positions.push(program.positions[second.node.index()]);
     program.are_direct.push(true);
+    program.make_text.push(false);
     program.nodes.push(Node::Variable(member));
     second.node = NodeId(program.nodes.len() as u32 - 1);
     for flow in program.flows.iter_mut().filter(|flow| flow.path.index() == at) {

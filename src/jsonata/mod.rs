@@ -37,7 +37,7 @@ pub use memory::Memory;
 use crate::value::{Key, Kind, Scratch, Value};
 use eval::{Budget, Evaluation, Grown};
 use item::{GLOBAL, Item, List, OUTER, SEQUENCE};
-use program::{NameId, NodeId, Program};
+use program::{NameId, Node, NodeId, Program};
 
 /// Which language an expression is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,6 +173,46 @@ impl Expression {
         self.path.as_ref().map(|(name, keys)| (name.index(), &keys[..]))
     }
 
+    /// May [`Expression::glance`] find its value?
+    pub fn is_glanceable(&self) -> bool {
+        let is_flow = matches!(self.program.nodes[self.root.index()], Node::Flow(_));
+        is_flow || self.program.are_direct[self.root.index()]
+    }
+
+    /// As [`Expression::evaluate`] without an input, where that takes paths, operators and sums over
+    /// what is as it should be, and gives a value; `None`, and no trace is left, where it may take
+    /// more.
+    pub fn glance(
+        &self,
+        scratch: &mut Scratch,
+        mut variable: impl FnMut(&Scratch, usize) -> Option<Value>,
+        limits: &Limits,
+        memory: &mut Memory,
+    ) -> Option<Value> {
+        memory.reset();
+        let functions = self.program.functions.iter().enumerate();
+        let bound = functions.map(|(at, it)| variable(scratch, at).map_or(*it, Item::Json));
+        memory.globals.extend(bound);
+        let (mark, budget) = (scratch.mark(), Budget::new(*limits, scratch));
+        let mut evaluation = Evaluation {
+            program: &self.program,
+            grown: &Grown::default(),
+            scratch,
+            memory,
+            // Nothing that asks for randomness or the time is found at a glance.
+            random: &mut || 0,
+            now: 0,
+            budget,
+            options: self.options,
+            root: Item::Nothing,
+        };
+        let value = evaluation.glance(self.root);
+        if value.is_none() {
+            scratch.abandon(mark);
+        }
+        value
+    }
+
     /// Evaluates it. `variable` is asked for every variable that it may name, by its index among
     /// [`Expression::names`].
     pub fn evaluate(
@@ -225,6 +265,27 @@ impl Evaluation<'_> {
             None if item.is_nothing() => Outcome::Undefined,
             None => Outcome::Function,
         })
+    }
+
+    /// What the root gives, at a glance.
+    fn glance(&mut self, root: NodeId) -> Option<Value> {
+        let item = match self.program.nodes[root.index()] {
+            Node::Flow(flow) => self.flow_value(flow, Item::Nothing, GLOBAL)?,
+            Node::Plain(plain) => match self.plain_path(plain, Item::Nothing, GLOBAL) {
+                Some(item) => item,
+                None => {
+                    let flow = self.program.plains[plain.index()].flow;
+                    self.flow_value(flow, Item::Nothing, GLOBAL)?
+                }
+            },
+            _ => self.direct(root, Value::NULL, GLOBAL)?,
+        };
+        self.check().ok()?;
+        match item {
+            Item::Json(value) => Some(value),
+            Item::Number(number) if number.is_finite() => Some(self.scratch.float(number)),
+            _ => None,
+        }
     }
 
     /// An input that is an array, so that it is taken for one item.

@@ -232,6 +232,17 @@ pub(super) enum Fold {
     Count,
 }
 
+/// What a function makes of how its argument comes out, whatever it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Test {
+    /// `$exists`
+    Exists,
+    /// `$boolean`
+    Boolean,
+    /// `$not`
+    Not,
+}
+
 /// Where a path of names begins.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Start {
@@ -253,6 +264,8 @@ pub(super) struct Call {
     pub is_path: bool,
     /// `$sum(a.b)`, unless the name stands for another function.
     pub fold: Option<(Fold, FlowId)>,
+    /// `$exists(a.b)`, likewise.
+    pub test: Option<(Test, NodeId)>,
     pub at: u32,
 }
 
@@ -299,6 +312,8 @@ pub(super) struct Program {
     pub nodes: Vec<Node>,
     /// Which nodes [`super::eval::Evaluation::direct`] may know.
     pub are_direct: Vec<bool>,
+    /// Which of those may write text before they have a value.
+    pub make_text: Vec<bool>,
     /// Where each node stands in the text; read only when something fails.
     pub positions: Vec<u32>,
     pub children: Vec<NodeId>,

@@ -259,6 +259,9 @@ fn texts_are_joined() {
     let document = r#"{"a":"x\"","b":"\u0041\ud83d\ude00","c":1.50,"d":-0,"e":true,"f":1e999}"#;
     gives("a & '-' & b", document, r#""x\"-A😀""#);
     gives("a & missing & c & d & e & null", document, r#""x\"1.50truenull""#);
+    // Texts that are only compared are no part of the text around them.
+    gives("(a & b = 'x') & e & (b & a = b & a)", document, r#""falsetruetrue""#);
+    gives("(e ? 1 : a & b) & c", document, r#""11.5""#);
     let error = evaluate("a & f", document, Limits::default()).map_err(|e| e.code());
     assert_eq!(error, Err(Code::D1001));
 }

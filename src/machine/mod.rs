@@ -5,9 +5,9 @@
 //! Comes before: a shard that parsed the record. Comes after: the same shard, which calls the task,
 //! sets the timer or writes the output.
 //!
-//! Most states need nothing but their input, and nothing goes wrong in them: `Machine::glide` leaves
-//! such at a glance (`Step::glance`), without what only others need. Where a state needs more, or
-//! fails, no trace of that is left and it is entered in full.
+//! Most states need nothing but their input and variables, and nothing goes wrong in them: `glide`
+//! leaves such at a glance (`Step::glance`), without what only others need. Where a state needs more,
+//! or fails, no trace of that is left and it is entered in full.
 //!
 //! Parallel and Map add threads to the execution, which take turns in the same loop: the first runs
 //! alone until something forks, and then a turn ends when a state was entered, as the service's own
@@ -17,6 +17,7 @@ mod context;
 mod execution;
 mod failure;
 mod fork;
+mod glide;
 mod join;
 mod map_run;
 mod memory;
@@ -41,7 +42,7 @@ use crate::jsonata;
 use crate::program::Program;
 use crate::states::Step;
 use crate::step::{Exit, Frame, Resume, States, StepId, TaskRequest, Transition};
-use crate::value::{Scratch, Value};
+use crate::value::{Scratch, TooDeep, Value};
 
 /// What an execution may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -204,45 +205,6 @@ impl Machine<'_> {
                 },
             };
         }
-    }
-
-    /// Goes through states that need nothing but their input, as far as these go: the same as
-    /// entering each in turn, without what only others need. Leaves the state to enter next and its
-    /// input; returns true where the thread has ended instead, with the output.
-    #[inline]
-    fn glide(
-        &self,
-        execution: &mut Execution,
-        scratch: &mut Scratch,
-        observer: &mut impl Observer,
-        (step, value): (&mut StepId, &mut Value),
-        steps: &mut u32,
-    ) -> bool {
-        // Other threads have their turn when a state was entered.
-        if !execution.ready.is_empty() || observer.stages().is_some() {
-            return false;
-        }
-        while *steps < self.limits.steps_max && scratch.used() <= execution.garbage_limit {
-            let input = *value;
-            let mut output = input;
-            let Some(exit) = self.program.step(*step).glance(scratch, &mut output) else { break };
-            if scratch.exceeds(output, self.limits.data_bytes_max) {
-                break;
-            }
-            observer.entered(*step);
-            observer.given(*step, input, scratch);
-            observer.left(*step, exit, output, scratch);
-            execution.history.events += 2;
-            *steps += 1;
-            *value = output;
-            let Exit::Next(next) = exit else {
-                execution.thread.go_to(*step, input);
-                execution.thread.enter(execution.history.events - 1, self.now_ms, 0);
-                return true;
-            };
-            *step = next;
-        }
-        false
     }
 
     /// Gives turns to threads until one enters a state, or none can go on.
@@ -460,6 +422,24 @@ impl Machine<'_> {
         }
     }
 
+    /// The variables with what was assigned; `None` where there is too much of either.
+    fn merged(
+        &self,
+        scratch: &mut Scratch,
+        variables: Value,
+        assigned: Value,
+    ) -> Result<Option<Value>, TooDeep> {
+        if scratch.exceeds(assigned, self.limits.assign_bytes_max) {
+            return Ok(None);
+        }
+        let merged = match variables.is_null() {
+            true => assigned,
+            false => scratch.merge(variables, assigned)?,
+        };
+        let is_right = !scratch.exceeds(merged, self.limits.variables_bytes_max);
+        Ok(is_right.then_some(merged))
+    }
+
     /// The variables with what was assigned.
     fn assign(
         &self,
@@ -467,19 +447,10 @@ impl Machine<'_> {
         scratch: &mut Scratch,
         assigned: Value,
     ) -> Result<(), StateError> {
-        if scratch.exceeds(assigned, self.limits.assign_bytes_max) {
-            return Err(self.oversized_state(execution));
-        }
-        let variables = match execution.thread.variables.is_null() {
-            true => assigned,
-            false => scratch.merge(execution.thread.variables, assigned).map_err(|_| {
-                self.located(execution, StateError::runtime("A variable is nested too deeply."))
-            })?,
-        };
-        if scratch.exceeds(variables, self.limits.variables_bytes_max) {
-            return Err(self.oversized_state(execution));
-        }
-        execution.thread.variables = variables;
+        let merged = self.merged(scratch, execution.thread.variables, assigned).map_err(|_| {
+            self.located(execution, StateError::runtime("A variable is nested too deeply."))
+        })?;
+        execution.thread.variables = merged.ok_or_else(|| self.oversized_state(execution))?;
         Ok(())
     }
 

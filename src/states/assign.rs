@@ -7,7 +7,7 @@ use crate::asl::fields::Fields;
 use crate::asl::source::Place;
 use crate::asl::{codes, names};
 use crate::fault::{Location, StateError};
-use crate::step::{Frame, Stage};
+use crate::step::{Frame, Glance, Stage};
 use crate::value::Value;
 
 /// Characters of a variable's name (Developer Guide).
@@ -40,6 +40,11 @@ impl Assign {
             lowering.scopes.assign(name, &at);
         }
         lowering.template(fields, names::ASSIGN).map(Assign)
+    }
+
+    /// May [`glance`] make what it says?
+    pub(super) fn is_glanceable(&self) -> bool {
+        self.0.is_glanceable()
     }
 
     pub(super) fn list(&self, out: &mut Listing) {
@@ -78,6 +83,15 @@ pub(super) fn assign(
         frame.made(Stage::Assign, assigned);
     }
     Ok(())
+}
+
+/// As [`assign`], at a glance; `None` where that takes more.
+#[inline]
+pub(super) fn glance(assign: &Option<Assign>, at: &mut Glance<'_>, dollar: Value) -> Option<()> {
+    if let Some(Assign(template)) = assign {
+        at.assigned = template.glance(at, dollar)?;
+    }
+    Some(())
 }
 
 /// The scopes of a machine: its own, and one for each branch and each Map's iterations. Inner ones

@@ -1,14 +1,14 @@
 //! `"Type": "Choice"` (specification, "Choice State").
 
-use super::assign::{Assign, assign};
+use super::assign::{Assign, assign, glance};
 use super::io::InputOutput;
 use super::lowering::{Payload, Rule};
 use super::{Listing, Lowering, StateType};
 use crate::asl::fields::Fields;
 use crate::asl::{codes, names};
 use crate::fault::{StateError, names as errors};
-use crate::step::{Exit, Frame, Stage, StepId, Transition};
-use crate::value::{Scratch, Value};
+use crate::step::{Exit, Frame, Glance, Stage, StepId, Transition};
+use crate::value::Value;
 
 /// Goes where the first matching rule says.
 #[derive(Debug)]
@@ -19,6 +19,8 @@ pub struct Choice {
     /// For the default's way.
     assign: Option<Assign>,
     is_jsonata: bool,
+    /// Nothing that it has asks for more than a glance.
+    is_glanceable: bool,
 }
 
 /// `{"Variable": "$.a", "IsNull": true, "Next": "A", "Assign": {}}`
@@ -45,7 +47,10 @@ impl StateType for Choice {
         let default = default.and_then(|target| lowering.step(&target));
         let assign = Assign::parse(fields, lowering);
         let is_jsonata = lowering.is_jsonata();
-        Some(Choice { io, rules, default, assign, is_jsonata })
+        let is_glanceable = io.is_glanceable()
+            && assign.as_ref().is_none_or(Assign::is_glanceable)
+            && rules.iter().all(Route::is_glanceable);
+        Some(Choice { io, rules, default, assign, is_jsonata, is_glanceable })
     }
 
     #[inline]
@@ -64,24 +69,28 @@ impl StateType for Choice {
     }
 
     #[inline]
-    fn glance(&self, scratch: &mut Scratch, value: &mut Value) -> Option<Exit> {
-        let mut at = *value;
-        if self.is_jsonata || !self.io.glance_in(scratch, &mut at) {
+    fn glance(&self, at: &mut Glance<'_>, value: &mut Value) -> Option<Exit> {
+        let mut output = *value;
+        if !self.is_glanceable || !self.io.glance_in(at, &mut output) {
             return None;
         }
-        let (mut next, mut assign) = (self.default, &self.assign);
+        let (mut next, mut taken) = (self.default, None);
         for route in &self.rules {
-            if route.rule.glance(scratch, at)? {
-                (next, assign) = (Some(route.next), &route.assign);
+            if route.rule.glance(at, output)? {
+                (next, taken) = (Some(route.next), Some(route));
                 break;
             }
         }
-        let next = next.filter(|_| assign.is_none())?;
-        if !self.io.glance_out(scratch, &mut at) {
-            return None;
+        let exit = Exit::Next(next?);
+        glance(taken.map_or(&self.assign, |route| &route.assign), at, output)?;
+        match taken.map(|route| &route.made) {
+            Some(Some(payload)) => output = payload.glance(at, output)?,
+            // A rule's way has its own `Output` or none.
+            Some(None) if self.is_jsonata => {}
+            _ => self.io.glance_out(at, &mut output).then_some(())?,
         }
-        *value = at;
-        Some(Exit::Next(next))
+        *value = output;
+        Some(exit)
     }
 
     fn exits(&self, exits: &mut Vec<Exit>) {
@@ -102,6 +111,14 @@ impl StateType for Choice {
         }
         self.assign.iter().for_each(|assign| assign.list(out));
         self.io.list_output(out);
+    }
+}
+
+impl Route {
+    fn is_glanceable(&self) -> bool {
+        self.rule.is_glanceable()
+            && self.assign.as_ref().is_none_or(Assign::is_glanceable)
+            && self.made.as_ref().is_none_or(Payload::is_glanceable)
     }
 }
 

@@ -7,7 +7,7 @@ use crate::asl::fields::Fields;
 use crate::asl::{codes, names};
 use crate::expr::{Path, ReferencePath};
 use crate::fault::{StateError, names as errors};
-use crate::step::{Exit, Frame, Stage};
+use crate::step::{Exit, Frame, Glance, Stage};
 use crate::value::{PutError, Scratch, Value};
 
 /// `InputPath` or `OutputPath`.
@@ -39,15 +39,28 @@ impl Selection {
     /// As [`Selection::select`], from and into `value`. False, and nothing is done, where it takes
     /// more than that and a path that leads somewhere.
     #[inline(always)]
-    fn glance(&self, scratch: &Scratch, value: &mut Value) -> bool {
-        matches!(self, Selection::Whole) || self.glance_at_part(scratch, value)
+    fn glance(&self, at: &mut Glance<'_>, value: &mut Value) -> bool {
+        matches!(self, Selection::Whole) || self.glance_at_part(at, value)
     }
 
-    fn glance_at_part(&self, scratch: &Scratch, value: &mut Value) -> bool {
-        let Selection::Path(path) = self else { return false };
-        let found = path.glance(scratch, *value);
+    fn glance_at_part(&self, at: &mut Glance<'_>, value: &mut Value) -> bool {
+        let found = match self {
+            Selection::Whole => return true,
+            Selection::Nothing => return false,
+            Selection::Path(path) => path.glance(at.scratch, *value),
+            Selection::Made(payload) => payload.glance(at, *value),
+        };
         *value = found.unwrap_or(*value);
         found.is_some()
+    }
+
+    /// May [`Selection::glance`] select it?
+    fn is_glanceable(&self) -> bool {
+        match self {
+            Selection::Whole | Selection::Path(_) => true,
+            Selection::Nothing => false,
+            Selection::Made(payload) => payload.is_glanceable(),
+        }
     }
 
     #[inline(always)]
@@ -125,14 +138,19 @@ impl InputOutput {
 
     /// As [`InputOutput::enter`], from and into `value`; false where it takes more than that.
     #[inline(always)]
-    pub(super) fn glance_in(&self, scratch: &Scratch, value: &mut Value) -> bool {
-        self.input.glance(scratch, value)
+    pub(super) fn glance_in(&self, at: &mut Glance<'_>, value: &mut Value) -> bool {
+        self.input.glance(at, value)
     }
 
     /// As [`InputOutput::leave`], from and into `value`; false where it takes more than that.
     #[inline(always)]
-    pub(super) fn glance_out(&self, scratch: &Scratch, value: &mut Value) -> bool {
-        self.output.glance(scratch, value)
+    pub(super) fn glance_out(&self, at: &mut Glance<'_>, value: &mut Value) -> bool {
+        self.output.glance(at, value)
+    }
+
+    /// May both be found at a glance?
+    pub(super) fn is_glanceable(&self) -> bool {
+        self.input.is_glanceable() && self.output.is_glanceable()
     }
 
     /// The state's output.

@@ -14,7 +14,7 @@ use crate::asl::source::{Node, NodeKind, Place, Span};
 use crate::asl::{codes, names, resource};
 use crate::expr::{Condition, Expression, Path, Problem, ReferencePath, Template};
 use crate::fault::{Location, StateError};
-use crate::step::{Frame, ResourceId, Stage, StepId};
+use crate::step::{Frame, Glance, ResourceId, Stage, StepId};
 use crate::value::{Kind, Scratch, Value};
 
 /// A task's `Resource`, and where it stands.
@@ -33,6 +33,7 @@ pub struct Resource {
 pub struct Payload {
     form: Form,
     text: Box<str>,
+    is_glanceable: bool,
 }
 
 #[derive(Debug)]
@@ -63,14 +64,30 @@ impl Payload {
         }
     }
 
-    /// As [`Payload::evaluate`] with `input` as `$`, where nothing else is needed and nothing fails;
-    /// `None` otherwise.
+    /// As [`Payload::evaluate`] with `input` as `$` or `$states.input`, where nothing is needed but
+    /// this and variables, and nothing fails; `None` otherwise.
     #[inline]
-    pub fn glance(&self, scratch: &mut Scratch, input: Value) -> Option<Value> {
+    pub fn glance(&self, at: &mut Glance<'_>, input: Value) -> Option<Value> {
         match &self.form {
-            Form::Template(template) => template.glance(scratch, input),
+            Form::Template(template) => template.glance(at.scratch, input),
+            Form::Tree(tree) if self.is_glanceable => tree.glance(at, input),
             Form::Tree(_) => None,
         }
+    }
+
+    /// May [`Payload::glance`] make it?
+    pub fn is_glanceable(&self) -> bool {
+        self.is_glanceable
+    }
+
+    fn of_template(template: Template, text: String) -> Payload {
+        let is_glanceable = template.is_laid_out();
+        Payload { form: Form::Template(template), text: text.into(), is_glanceable }
+    }
+
+    fn of_tree(tree: Tree, text: String) -> Payload {
+        let is_glanceable = tree.is_glanceable();
+        Payload { form: Form::Tree(tree), text: text.into(), is_glanceable }
     }
 
     /// The same as a stage of a state's processing, which those who watch are told: the stage is
@@ -106,14 +123,22 @@ enum Test {
 }
 
 impl Rule {
-    /// As [`Rule::holds`] of `input`, where nothing else is needed and nothing fails; `None`
-    /// otherwise.
+    /// As [`Rule::holds`] of `input`, where nothing is needed but this and variables, and nothing
+    /// fails; `None` otherwise.
     #[inline]
-    pub fn glance(&self, scratch: &Scratch, input: Value) -> Option<bool> {
+    pub fn glance(&self, at: &mut Glance<'_>, input: Value) -> Option<bool> {
         match &self.condition {
-            Test::Operators(condition) => condition.glance(scratch, input),
-            Test::Query(_) => None,
+            Test::Operators(condition) => condition.glance(at.scratch, input),
+            Test::Query(query) => query.glance(at, input)?.as_bool(),
             Test::Constant(holds) => Some(*holds),
+        }
+    }
+
+    /// May [`Rule::glance`] tell?
+    pub fn is_glanceable(&self) -> bool {
+        match &self.condition {
+            Test::Query(query) => query.is_glanceable(),
+            Test::Operators(_) | Test::Constant(_) => true,
         }
     }
 
@@ -276,10 +301,10 @@ impl<'a> Lowering<'a> {
         let text = place.node.to_json_text();
         if self.is_jsonata() {
             let tree = Tree::parse(&place, &fields.subject(name), shown, self)?;
-            return Some(Payload { form: Form::Tree(tree), text: text.into() });
+            return Some(Payload::of_tree(tree, text));
         }
         match Template::parse(&text, self.constants) {
-            Ok(template) => Some(Payload { form: Form::Template(template), text: text.into() }),
+            Ok(template) => Some(Payload::of_template(template, text)),
             Err(problems) => {
                 self.report(&place, &fields.subject(name), codes::INVALID_TEMPLATE, problems);
                 None

@@ -39,8 +39,8 @@ use self::ending::Ending;
 use crate::asl::fields::Fields;
 use crate::asl::retry::Retrier;
 use crate::fault::StateError;
-use crate::step::{Exit, Frame, ResourceId, StepId, Transition};
-use crate::value::{Scratch, Value};
+use crate::step::{Exit, Frame, Glance, ResourceId, StepId, Transition};
+use crate::value::Value;
 
 /// What every state type has.
 pub trait StateType: Sized {
@@ -51,10 +51,10 @@ pub trait StateType: Sized {
     fn enter(&self, frame: &mut Frame<'_>) -> Result<Transition, StateError>;
 
     /// As [`StateType::enter`], of a state that needs nothing but its input, which is in `value`, and
-    /// leaves it with its output. Where that is not so `None`, and no trace is left: `enter` does what
-    /// takes more, and says what is wrong.
+    /// the variables, and leaves it with its output. Where that is not so `None`, and no trace is
+    /// left: `enter` does what takes more, and says what is wrong.
     #[inline]
-    fn glance(&self, _: &mut Scratch, _: &mut Value) -> Option<Exit> {
+    fn glance(&self, _: &mut Glance<'_>, _: &mut Value) -> Option<Exit> {
         None
     }
 
@@ -139,11 +139,11 @@ macro_rules! state_types {
             }
 
             /// As [`Step::enter`], from and into `value`; `None`, and nothing is done, where that
-            /// takes more than the input.
+            /// takes more than the input and the variables.
             #[inline]
-            pub fn glance(&self, scratch: &mut Scratch, value: &mut Value) -> Option<Exit> {
+            pub fn glance(&self, at: &mut Glance<'_>, value: &mut Value) -> Option<Exit> {
                 match self {
-                    $(Step::$name(state) => state.glance(scratch, value),)+
+                    $(Step::$name(state) => state.glance(at, value),)+
                 }
             }
 

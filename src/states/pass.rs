@@ -1,14 +1,14 @@
 //! `"Type": "Pass"` (specification, "Pass State").
 
-use super::assign::{Assign, assign};
+use super::assign::{Assign, assign, glance};
 use super::io::{InputOutput, ResultPath, exit_of};
 use super::lowering::Payload;
 use super::{Listing, Lowering, StateType};
 use crate::asl::fields::Fields;
 use crate::asl::names;
 use crate::fault::StateError;
-use crate::step::{Exit, Frame, Stage, Transition};
-use crate::value::{Scratch, Value};
+use crate::step::{Exit, Frame, Glance, Stage, Transition};
+use crate::value::Value;
 
 /// Passes its input on, or a value made from it.
 #[derive(Debug)]
@@ -17,6 +17,8 @@ pub struct Pass {
     make: Make,
     result_path: ResultPath,
     assign: Option<Assign>,
+    /// Nothing that it has asks for more than a glance.
+    is_glanceable: bool,
     exit: Exit,
 }
 
@@ -51,7 +53,8 @@ impl StateType for Pass {
             (None, Some(template)) => Make::Parameters(template),
             (None, None) => Make::Input,
         };
-        Some(Pass { io, make, result_path, assign, exit })
+        let is_glanceable = io.is_glanceable() && assign.as_ref().is_none_or(Assign::is_glanceable);
+        Some(Pass { io, make, result_path, assign, is_glanceable, exit })
     }
 
     #[inline]
@@ -73,21 +76,22 @@ impl StateType for Pass {
     }
 
     #[inline]
-    fn glance(&self, scratch: &mut Scratch, value: &mut Value) -> Option<Exit> {
-        let mut at = *value;
-        if self.assign.is_some() || !self.io.glance_in(scratch, &mut at) {
+    fn glance(&self, at: &mut Glance<'_>, value: &mut Value) -> Option<Exit> {
+        let mut output = *value;
+        if !self.is_glanceable || !self.io.glance_in(at, &mut output) {
             return None;
         }
         match &self.make {
             Make::Input => {}
-            Make::Result(result, _) => at = *result,
-            Make::Parameters(template) => at = template.glance(scratch, at)?,
+            Make::Result(result, _) => output = *result,
+            Make::Parameters(template) => output = template.glance(at, output)?,
         }
-        let is_put = self.result_path.glance(scratch, *value, &mut at);
-        if !is_put || !self.io.glance_out(scratch, &mut at) {
+        glance(&self.assign, at, output)?;
+        let is_put = self.result_path.glance(at.scratch, *value, &mut output);
+        if !is_put || !self.io.glance_out(at, &mut output) {
             return None;
         }
-        *value = at;
+        *value = output;
         Some(self.exit)
     }
 

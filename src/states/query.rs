@@ -9,7 +9,7 @@ use crate::asl::source::{NodeKind, Place};
 use crate::expr::Scope;
 use crate::fault::{Location, StateError, names as errors};
 use crate::jsonata::{Environment, Expression, Options, Outcome};
-use crate::step::{Frame, States};
+use crate::step::{Frame, Glance, States};
 use crate::value::{Key, Kind, Scratch, Value};
 
 /// The variable that shows the state's data.
@@ -61,6 +61,19 @@ impl Source {
             None => Source::Variable(Key::new(name)),
         }
     }
+
+    /// What comes from it; `None` where nothing does, or only the context object could tell.
+    #[inline]
+    fn known(&self, states: &States, variables: Value, scratch: &Scratch) -> Option<Value> {
+        match self {
+            Source::Input => Some(states.input),
+            Source::Result => states.result,
+            Source::ErrorOutput => states.error_output,
+            Source::Variable(_) if variables.is_null() => None,
+            Source::Variable(key) => scratch.get(variables, key),
+            Source::States | Source::Context | Source::Nowhere => None,
+        }
+    }
 }
 
 /// One expression.
@@ -73,6 +86,7 @@ pub(super) struct Query {
     sources: Box<[Source]>,
     /// The names of the members of `$states`, where it reads that as a whole.
     members: Option<[Value; MEMBERS.len()]>,
+    is_glanceable: bool,
 }
 
 impl Query {
@@ -107,7 +121,10 @@ impl Query {
                 let sources: Box<[_]> = expression.names().map(Source::of).collect();
                 let is_whole = sources.iter().any(|source| matches!(source, Source::States));
                 let members = is_whole.then(|| MEMBERS.map(|name| lowering.constants.string(name)));
-                Some(Query { expression, field: field.into(), sources, members })
+                let needs_more =
+                    |source: &Source| matches!(source, Source::States | Source::Context);
+                let is_glanceable = expression.is_glanceable() && !sources.iter().any(needs_more);
+                Some(Query { expression, field: field.into(), sources, members, is_glanceable })
             }
             Err(e) => {
                 let (location, at) = located(text, place, e.position());
@@ -132,23 +149,42 @@ impl Query {
         }
     }
 
+    /// May [`Query::glance`] find its value?
+    pub(super) fn is_glanceable(&self) -> bool {
+        self.is_glanceable
+    }
+
+    /// As [`Query::evaluate`] with `input` as `$states.input`, where that takes no more than this and
+    /// variables, and nothing fails; `None` otherwise. It must be glanceable.
+    pub(super) fn glance(&self, at: &mut Glance<'_>, input: Value) -> Option<Value> {
+        let Glance { scratch, variables, queries, query_limits, .. } = at;
+        let variables = **variables;
+        let known = |scratch: &Scratch, at: usize| match &self.sources[at] {
+            Source::Input => Some(input),
+            Source::Variable(key) if !variables.is_null() => scratch.get(variables, key),
+            _ => None,
+        };
+        if let Some((source, keys)) = self.expression.path() {
+            let start = known(scratch, source)?;
+            let found = keys.iter().try_fold(start, |value, key| scratch.get(value, key));
+            if found.is_some() {
+                return found;
+            }
+        }
+        self.expression.glance(scratch, known, query_limits, queries)
+    }
+
     /// Its value, where it is a path of names and leads somewhere.
     #[inline]
     fn followed(&self, frame: &mut Frame<'_>) -> Option<Value> {
         let (source, keys) = self.expression.path()?;
         let scratch = &mut *frame.scope.scratch;
-        let start = match &self.sources[source] {
-            Source::Input => frame.states.input,
-            Source::Result => frame.states.result?,
-            Source::ErrorOutput => frame.states.error_output?,
-            Source::Variable(key) => scratch.get(frame.scope.context.variables(), key)?,
-            Source::Context => {
-                let [group, field, ..] = keys else { return None };
-                let field = frame.scope.context.field(scratch, group.name(), field.name())?;
-                return keys[2..].iter().try_fold(field, |value, key| scratch.get(value, key));
-            }
-            _ => return None,
-        };
+        let context = &mut *frame.scope.context;
+        if let (Source::Context, [group, field, rest @ ..]) = (&self.sources[source], keys) {
+            let field = context.field(scratch, group.name(), field.name())?;
+            return rest.iter().try_fold(field, |value, key| scratch.get(value, key));
+        }
+        let start = self.sources[source].known(&frame.states, context.variables(), scratch)?;
         keys.iter().try_fold(start, |value, key| scratch.get(value, key))
     }
 
@@ -159,14 +195,9 @@ impl Query {
         let mut bits = || random.bits();
         let (states, variables) = (*states, context.variables());
         let mut variable = |scratch: &mut Scratch, at: usize| match &self.sources[at] {
-            Source::Variable(_) if variables.is_null() => None,
-            Source::Variable(key) => scratch.get(variables, key),
-            Source::Input => Some(states.input),
-            Source::Result => states.result,
-            Source::ErrorOutput => states.error_output,
             Source::Context => Some(context.object(scratch)),
             Source::States => Some(self.states(states, scratch, *context)),
-            Source::Nowhere => None,
+            source => source.known(&states, variables, scratch),
         };
         let environment =
             Environment { now: *now_ms, random: &mut bits, limits: *query_limits, memory: queries };
@@ -341,6 +372,44 @@ impl Tree {
         match elements.iter().all(|tree| matches!(tree, Tree::Constant(_))) {
             true => Tree::Constant(lowering.constant(&place.node.to_json_text())),
             false => Tree::Array(elements.into()),
+        }
+    }
+
+    /// May [`Tree::glance`] make it?
+    pub(super) fn is_glanceable(&self) -> bool {
+        match self {
+            Tree::Constant(_) => true,
+            Tree::Query(query) => query.is_glanceable(),
+            Tree::Object(members) => members.iter().all(|(_, tree)| tree.is_glanceable()),
+            Tree::Array(elements) => elements.iter().all(Tree::is_glanceable),
+        }
+    }
+
+    /// As [`Tree::evaluate`], at a glance; all of it must be glanceable. What it has pushed before it
+    /// finds that it takes more is left on the scratch memory's stack.
+    pub(super) fn glance(&self, at: &mut Glance<'_>, input: Value) -> Option<Value> {
+        let mark = at.scratch.mark();
+        match self {
+            Tree::Constant(value) => Some(*value),
+            Tree::Query(query) => query.glance(at, input),
+            Tree::Object(members) => {
+                for (name, tree) in members {
+                    let value = match tree {
+                        Tree::Constant(value) => *value,
+                        Tree::Query(query) => query.glance(at, input)?,
+                        Tree::Object(_) | Tree::Array(_) => tree.glance(at, input)?,
+                    };
+                    at.scratch.push_pair(*name, value);
+                }
+                at.scratch.object(mark).ok()
+            }
+            Tree::Array(elements) => {
+                for tree in elements {
+                    let value = tree.glance(at, input)?;
+                    at.scratch.push(value);
+                }
+                at.scratch.array(mark).ok()
+            }
         }
     }
 

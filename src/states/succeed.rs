@@ -4,8 +4,8 @@ use super::io::InputOutput;
 use super::{Listing, Lowering, StateType};
 use crate::asl::fields::Fields;
 use crate::fault::StateError;
-use crate::step::{Exit, Frame, Transition};
-use crate::value::{Scratch, Value};
+use crate::step::{Exit, Frame, Glance, Transition};
+use crate::value::Value;
 
 /// Ends the machine well.
 #[derive(Debug)]
@@ -25,12 +25,12 @@ impl StateType for Succeed {
     }
 
     #[inline]
-    fn glance(&self, scratch: &mut Scratch, value: &mut Value) -> Option<Exit> {
-        let mut at = *value;
-        if !self.io.glance_in(scratch, &mut at) || !self.io.glance_out(scratch, &mut at) {
+    fn glance(&self, at: &mut Glance<'_>, value: &mut Value) -> Option<Exit> {
+        let mut output = *value;
+        if !self.io.glance_in(at, &mut output) || !self.io.glance_out(at, &mut output) {
             return None;
         }
-        *value = at;
+        *value = output;
         Some(Exit::End)
     }
 

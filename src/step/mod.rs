@@ -6,12 +6,14 @@
 //! forking step's `resume` with the array of their results.
 
 mod fork;
+mod glance;
 mod stage;
 mod task;
 
 use std::fmt;
 
 pub use fork::{Batches, Fork, Terms, Tolerance};
+pub use glance::Glance;
 pub use stage::{Stage, Stages};
 pub use task::{CallNumber, CallSite, Resume, TaskRequest};
 

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::pen::Pen;
 use super::scratch::Scratch;
 use super::text::{CHUNK, append_short, escape_into};
 use super::value::{ESCAPED, Shape, UNUSUAL, Value};
@@ -58,8 +59,7 @@ impl Scratch {
 
     /// The string of what strings say, one behind the other; `None` where one is no string.
     pub fn join(&mut self, parts: &[Value]) -> Option<Value> {
-        let start = self.bytes.len();
-        let (mut flags, mut size) = (0, 2);
+        let (start, mut flags, mut size) = (self.bytes.len(), 0, 2);
         for part in parts {
             if part.shape() != Shape::String {
                 return None;
@@ -67,13 +67,11 @@ impl Scratch {
             size += part.len as usize;
             flags |= part.flags & (ESCAPED | UNUSUAL);
         }
-        self.bytes.reserve(size + CHUNK);
-        self.bytes.push(b'"');
-        for part in parts {
-            let (from, to) = (part.offset + 1, part.offset + part.len - 1);
-            self.repeat(from as usize..to as usize);
-        }
-        self.bytes.push(b'"');
+        let mut pen = Pen::new(&mut self.bytes, &mut self.tape, size, 0);
+        pen.quote();
+        parts.iter().for_each(|part| pen.said(*part));
+        pen.quote();
+        pen.finish();
         Some(self.scalar_from(start, Shape::String, flags))
     }
 

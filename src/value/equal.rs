@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::scratch::Scratch;
-use super::value::{Kind, Value};
+use super::value::{ESCAPED, Kind, Value};
 
 /// Members that are looked up one by one: in more, that would take the square of their number.
 const FEW: usize = 32;
@@ -22,6 +22,7 @@ impl Scratch {
             Kind::Null => true,
             Kind::Bool => a.as_bool() == b.as_bool(),
             Kind::Number => self.raw(a) == self.raw(b) || self.f64(a) == self.f64(b),
+            Kind::String if (a.flags | b.flags) & ESCAPED == 0 => self.inner(a) == self.inner(b),
             Kind::String => self.str(a) == self.str(b),
             Kind::Array => self.arrays_equal(a, b),
             Kind::Object => self.objects_equal(a, b),

@@ -20,38 +20,60 @@ const POWERS: [f64; 23] = [
     1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
 ];
 
+/// In each of eight bytes the same.
+const ONES: u64 = 0x0101_0101_0101_0101;
+const TOPS: u64 = 0x80 * ONES;
+const ZEROS: u64 = b'0' as u64 * ONES;
+
 /// The number that the first `len` bytes spell, where these are one to eight digits, perhaps with a
 /// point among them: most numbers are, and eight digits are read at once.
 #[inline]
 pub(super) fn short_f64_of(text: &[u8; 8], len: usize) -> Option<f64> {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const TOPS: u64 = 0x80 * ONES;
     if len == 0 || len > 8 {
         return None;
     }
     // The last byte on top; below the first one zeros.
-    let mut word = u64::from_le_bytes(*text) << (64 - 8 * len);
+    let word = u64::from_le_bytes(*text) << (64 - 8 * len);
+    if let Some(whole) = eight_digits(word | ZEROS) {
+        return Some(f64::from(whole));
+    }
     let from_point = word ^ (b'.' as u64 * ONES);
     let points = from_point.wrapping_sub(ONES) & !from_point & TOPS;
-    let mut decimals = 0;
-    if points != 0 {
-        let at = points.trailing_zeros() & !7;
-        decimals = 7 - at as usize / 8;
-        let below = (1 << at) - 1;
-        word = (word & !below & !(0xff << at)) | ((word & below) << 8);
-    }
-    word |= b'0' as u64 * ONES;
-    let is_digits = word.wrapping_add(0x46 * ONES) & TOPS == 0;
-    if !is_digits {
+    if points == 0 {
         return None;
     }
-    word -= b'0' as u64 * ONES;
+    let at = points.trailing_zeros() & !7;
+    let below = (1 << at) - 1;
+    let without = (word & !below & !(0xff << at)) | ((word & below) << 8);
+    let whole = eight_digits(without | ZEROS)?;
+    Some(f64::from(whole) / POWERS[7 - at as usize / 8])
+}
+
+/// The number that eight digits spell, the last one on top; `None`: they are not all digits.
+#[inline(always)]
+fn eight_digits(text: u64) -> Option<u32> {
+    if text.wrapping_add(0x46 * ONES) & TOPS != 0 {
+        return None;
+    }
+    let digits = text - ZEROS;
     // Pairs, then fours, then all eight.
-    let pairs = word.wrapping_mul(10).wrapping_add(word >> 8);
+    let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8);
     let high = (pairs & 0xff_0000_00ff).wrapping_mul(0x000f_4240_0000_0064);
     let low = (pairs >> 16 & 0xff_0000_00ff).wrapping_mul(0x0000_2710_0000_0001);
-    let whole = high.wrapping_add(low) >> 32;
-    Some(whole as f64 / POWERS[decimals])
+    Some((high.wrapping_add(low) >> 32) as u32)
+}
+
+/// The hundredths that a number is, if it is not many of them: prices are.
+#[inline]
+pub(super) fn hundredths_of(number: f64) -> Option<u64> {
+    let magnitude = number.abs();
+    if !(0.01..1e9).contains(&magnitude) {
+        return None;
+    }
+    let whole = (magnitude * 100.0 + 0.5) as u64;
+    // Both are exact, and the quotient is rounded as a number is that is read: of what has no more
+    // than 15 digits no other is as short.
+    (whole as f64 / 100.0 == magnitude).then_some(whole)
 }
 
 /// Exact for a mantissa below 2^53 and at most 22 decimals (Clinger's fast path), else `None`.
@@ -91,6 +113,18 @@ mod tests {
             assert_eq!(f64_of(text).to_bits(), text.parse::<f64>().expect("a number").to_bits());
         }
         assert_eq!(f64_of("1e400"), f64::INFINITY);
+    }
+
+    #[test]
+    fn hundredths_are_what_the_text_says() {
+        for number in [0.01, 0.07, 0.1, 0.5, 1.05, 12.5, 297.9, 1.15, 4.35, 999_999_999.99] {
+            let hundredths = hundredths_of(number).map(|it| format!("{}e-2", it));
+            assert_eq!(hundredths.and_then(|it| it.parse().ok()), Some(number), "{number}");
+            assert_eq!(hundredths_of(-number), hundredths_of(number));
+        }
+        for number in [0.1 + 0.2, 0.001, 1e9, 1.005, 1.0 / 3.0, f64::NAN, f64::INFINITY] {
+            assert_eq!(hundredths_of(number), None, "{number}");
+        }
     }
 
     #[test]

@@ -5,9 +5,12 @@ use super::text::CHUNK;
 use super::value::{Shape, Value};
 
 /// What `null`, `true` and `false` are copied from.
-const NULL: &[u8; CHUNK] = b"null                            ";
-const TRUE: &[u8; CHUNK] = b"true                            ";
-const FALSE: &[u8; CHUNK] = b"false                           ";
+pub(super) const NULL: &[u8; CHUNK] = b"null                            ";
+pub(super) const TRUE: &[u8; CHUNK] = b"true                            ";
+pub(super) const FALSE: &[u8; CHUNK] = b"false                           ";
+
+/// What a quote is copied from.
+const QUOTE: &[u8; CHUNK] = &[b'"'; CHUNK];
 
 /// Writes behind the end of a text and a tape, which have it all once it is finished.
 pub(super) struct Pen<'a> {
@@ -78,6 +81,12 @@ impl<'a> Pen<'a> {
         }
     }
 
+    /// Appends the quote that a string begins or ends with.
+    #[inline(always)]
+    pub(super) fn quote(&mut self) {
+        self.chunk(QUOTE, 1);
+    }
+
     /// Appends the text of a scalar, or of a raw container, without so many bytes at each end. It lies
     /// before all that is appended.
     #[inline(always)]
@@ -102,6 +111,16 @@ impl<'a> Pen<'a> {
             // SAFETY: just seen.
             unsafe { self.entries.add(self.index).write(entry.moved(bytes, by)) };
             self.index += 1;
+        }
+    }
+
+    /// Appends what a string says. It lies before all that is appended.
+    #[inline(always)]
+    pub(super) fn said(&mut self, string: Value) {
+        let (from, len) = (string.offset as usize + 1, string.len as usize - 2);
+        match self.bytes.get(from..).and_then(<[u8]>::first_chunk) {
+            Some(&chunk) if len <= CHUNK => self.chunk(&chunk, len),
+            _ => self.part(from, len),
         }
     }
 

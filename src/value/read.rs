@@ -53,6 +53,12 @@ impl Key {
     pub(super) fn hash(&self) -> u64 {
         self.probe.hash
     }
+
+    /// What it is told from others by.
+    #[inline(always)]
+    pub(super) fn probe(&self) -> &Probe {
+        &self.probe
+    }
 }
 
 impl PartialEq for Key {
@@ -65,7 +71,7 @@ impl Eq for Key {}
 
 /// What tells most keys apart: the length, the first eight bytes and the last.
 #[derive(Clone, Copy, Debug)]
-struct Probe {
+pub(super) struct Probe {
     first: u64,
     /// The last eight bytes; of a shorter key, the first.
     last: u64,
@@ -152,7 +158,7 @@ impl Scratch {
     /// The handle of the value at a tape entry. A scalar's is the entry itself, moved in one piece:
     /// put together of its fields, it could not be copied before all had reached the cache.
     #[inline(always)]
-    fn handle(&self, entry: u32) -> Value {
+    pub(super) fn handle(&self, entry: u32) -> Value {
         let value = self.tape[entry as usize];
         if value.height == 0 { value } else { self.container_at(entry) }
     }
@@ -185,19 +191,37 @@ impl Scratch {
     /// The value of `key`, where `object` is an object that has it.
     #[inline]
     pub fn get(&self, object: Value, key: &Key) -> Option<Value> {
-        match self.base(object).and_then(|base| self.place(base, &key.probe)) {
-            Some(entry) => Some(self.handle(entry)),
-            None => self.look_up(object, key),
-        }
+        let found = match self.base(object) {
+            Some(base) => self.place(base, &key.probe).map(|entry| self.handle(entry)),
+            None => self.built_member(object, &key.probe),
+        };
+        found.or_else(|| self.look_up(object, key))
     }
 
     /// As [`Scratch::get`], where one look finds it; `None`: it may be there all the same.
-    #[inline]
+    #[inline(always)]
     pub fn glance(&self, object: Value, key: &Key) -> Option<Value> {
         if object.shape() != Shape::RawObject {
-            return None;
+            return self.built_member(object, &key.probe);
         }
         self.place(object.link, &key.probe).map(|entry| self.handle(entry))
+    }
+
+    /// The value of a key in an object that was built, where that takes no look at escapes.
+    #[inline(never)]
+    fn built_member(&self, object: Value, probe: &Probe) -> Option<Value> {
+        if object.shape() != Shape::Object {
+            return None;
+        }
+        let pairs = &self.nodes[object.offset as usize..][..2 * object.len as usize];
+        let found = pairs.chunks_exact(2).find(|pair| {
+            let name = pair[0].offset as usize + 1;
+            pair[0].len == probe.len
+                && pair[0].flags & ESCAPED == 0
+                && name + probe.reach <= self.bytes.len()
+                && self.ends_match(name, probe)
+        });
+        found.map(|pair| pair[1])
     }
 
     /// The entry of the raw object whose members, where it has them, are those of `object`.
@@ -238,7 +262,7 @@ impl Scratch {
     /// The entry of the member of the raw object at an entry, where it stands where the key was last
     /// found.
     #[inline(always)]
-    fn place(&self, object: u32, probe: &Probe) -> Option<u32> {
+    pub(super) fn place(&self, object: u32, probe: &Probe) -> Option<u32> {
         let hint = self.hints.0[usize::from(probe.hint) % HINTS].load(Ordering::Relaxed);
         let at = object + hint;
         let key = self.tape.get(at as usize)?;
@@ -479,7 +503,12 @@ impl Scratch {
 
     #[inline(never)]
     fn long_f64(&self, number: Value) -> f64 {
-        f64_of(self.raw(number))
+        let text = self.raw(number);
+        // A short one may stand where the memory ends.
+        let mut chunk = [0; 8];
+        let len = text.len().min(8);
+        chunk[..len].copy_from_slice(&text.as_bytes()[..len]);
+        short_f64_of(&chunk, text.len()).unwrap_or_else(|| f64_of(text))
     }
 
     /// A number's value where it is an integer that fits; `None` for anything else.

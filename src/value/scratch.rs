@@ -7,6 +7,7 @@ use super::block::Block;
 use super::index::{
     self, Filter, Implementation, Indexed, Job, PADDING, ParseError, ParseReason, Workspace,
 };
+use super::number::hundredths_of;
 use super::read::{Hints, Key};
 use super::text::{CHUNK, append_short, encode_into, escape_flags, escape_into};
 use super::value::{SPACED, Shape, Tag, UNUSUAL, Value};
@@ -294,8 +295,23 @@ impl Scratch {
             return Value::NULL;
         }
         let start = self.bytes.len();
-        self.bytes.extend_from_slice(zmij::Buffer::new().format(value).as_bytes());
+        match hundredths_of(value) {
+            Some(hundredths) => self.push_hundredths(value < 0.0, hundredths),
+            None => self.bytes.extend_from_slice(zmij::Buffer::new().format(value).as_bytes()),
+        }
         self.scalar_from(start, Shape::Number, 0)
+    }
+
+    /// `-1.5`, `1.25`: what is no whole number of ones.
+    fn push_hundredths(&mut self, is_negative: bool, hundredths: u64) {
+        if is_negative {
+            self.bytes.push(b'-');
+        }
+        let (ones, rest) = (hundredths / 100, (hundredths % 100) as u8);
+        self.bytes.extend_from_slice(itoa::Buffer::new().format(ones).as_bytes());
+        let digits = [b'.', b'0' + rest / 10, b'0' + rest % 10];
+        let len = if rest % 10 == 0 { 2 } else { 3 };
+        self.bytes.extend_from_slice(&digits[..len]);
     }
 
     /// `{}`
@@ -357,11 +373,12 @@ impl Scratch {
         extra: usize,
     ) -> Result<Value, TooDeep> {
         let parts = &self.pending[mark.0..];
-        let (mut size, mut height, mut flags) = (extra as u32, 0, 0);
+        let (mut size, mut height, mut flags) = (extra, 0, 0);
         for part in parts {
-            size = size.saturating_add(part.size_max() as u32);
+            // No more than 2^32 of 2^32 bytes at most: that has room.
+            size += part.size_max();
             height = height.max(part.height);
-            flags |= part.flags & (UNUSUAL | SPACED);
+            flags |= part.flags;
         }
         if height >= Limits::HEIGHT_CEILING {
             self.abandon(mark);
@@ -373,9 +390,9 @@ impl Scratch {
         Ok(Value {
             offset,
             len: len as u32,
-            link: size,
+            link: u32::try_from(size).unwrap_or(u32::MAX),
             tag: Tag::of(shape),
-            flags,
+            flags: flags & (UNUSUAL | SPACED),
             height: height + 1,
         })
     }

@@ -1,6 +1,7 @@
 //! Writing values as compact JSON. Raw text without unusual escapes and whitespace is copied
 //! as it stands.
 
+use super::pen::{FALSE, NULL, TRUE};
 use super::scratch::Scratch;
 use super::text::{CHUNK, append_short, encode_into, normalize_into};
 use super::value::{DISJOINT, SPACED, Shape, UNUSUAL, Value};
@@ -126,12 +127,15 @@ impl Scratch {
     /// can be copied as it stands.
     #[inline]
     fn short(&self, value: Value) -> Option<(&[u8; CHUNK], usize)> {
-        let is_text = matches!(
-            value.shape(),
-            Shape::String | Shape::Number | Shape::RawArray | Shape::RawObject
-        );
         let len = value.len as usize;
-        if !is_text || value.flags & (UNUSUAL | SPACED) != 0 || len > CHUNK {
+        match value.shape() {
+            Shape::Null => return Some((NULL, len)),
+            Shape::True => return Some((TRUE, len)),
+            Shape::False => return Some((FALSE, len)),
+            Shape::Array | Shape::Object | Shape::Overlay => return None,
+            Shape::String | Shape::Number | Shape::RawArray | Shape::RawObject => {}
+        }
+        if value.flags & (UNUSUAL | SPACED) != 0 || len > CHUNK {
             return None;
         }
         Some((self.bytes.get(value.offset as usize..)?.first_chunk()?, len))

@@ -4,13 +4,19 @@
 
 use super::Evaluation;
 use super::operators::in_order;
-use crate::jsonata::item::{Frame, Item};
+use crate::jsonata::functions;
+use crate::jsonata::item::{Frame, Function, Item};
 use crate::jsonata::number::Text;
-use crate::jsonata::program::{Arithmetic, GroupId, KeyId, Node, NodeId, Order, Span};
+use crate::jsonata::program::{
+    Arithmetic, Call, Flow, FlowId, GroupId, KeyId, Node, NodeId, Order, Pass, Span, Start, Test,
+};
 use crate::value::{Kind, Value};
 
 /// Operands of a `&` that are put together at once.
 const PARTS_MAX: usize = 8;
+
+/// Bytes that a string may have without a look at the memory in use.
+const SHORT_STRING: usize = 1024;
 
 /// How a test comes out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,11 +46,13 @@ impl Evaluation<'_> {
     /// The value of a node of which [`crate::jsonata::flow::is_direct`] holds, for an input that is
     /// no array; `None`: the general way must find out.
     #[inline(never)]
-    pub(super) fn direct(&mut self, id: NodeId, input: Value, frame: Frame) -> Option<Item> {
+    pub fn direct(&mut self, id: NodeId, input: Value, frame: Frame) -> Option<Item> {
         match self.program.nodes[id.index()] {
             Node::Field(key) | Node::Name(key, _) => self.member_of(input, key).map(Item::of),
             Node::Constant(value) => Some(Item::Json(value)),
             Node::Number(number) => Some(Item::Number(number)),
+            Node::Variable(name) => is_plain(self.memory.lookup(frame, name)),
+            Node::Plain(plain) => is_plain(self.plain_path(plain, Item::Json(input), frame)?),
             Node::Order(..)
             | Node::Equal(..)
             | Node::Unequal(..)
@@ -59,15 +67,14 @@ impl Evaluation<'_> {
     #[inline(never)]
     fn direct_other(&mut self, id: NodeId, input: Value, frame: Frame) -> Option<Item> {
         self.tick(1).then_some(())?;
-        match self.program.nodes[id.index()] {
+        let program = self.program;
+        match program.nodes[id.index()] {
             Node::Arithmetic(operator, a, b) => {
                 match self.calculated((operator, a, b), input, frame) {
                     Some(number) => Some(Item::Number(number)),
                     None => self.uncalculated([a, b], input, frame),
                 }
             }
-            Node::Variable(name) => is_plain(self.memory.lookup(frame, name)),
-            Node::Plain(plain) => is_plain(self.plain_path(plain, Item::Json(input), frame)?),
             Node::Condition(condition, then, otherwise) => {
                 let condition = self.direct(condition, input, frame)?;
                 match (self.truth(condition).ok()?, otherwise) {
@@ -76,10 +83,50 @@ impl Evaluation<'_> {
                     (false, None) => Some(Item::Nothing),
                 }
             }
+            Node::Call(call) => {
+                let Call { name, fold, test, .. } = program.calls[call.index()];
+                let function = self.memory.lookup(frame, name?);
+                if let Some(test) = test {
+                    return self.tested(test, function, input, frame);
+                }
+                let input = self.flow_input(fold?.1, input)?;
+                self.folded(fold?, function, input, frame)
+            }
             // `null` stands in for no input at all, of which `$` is nothing.
             Node::Context if !input.is_null() => Some(Item::Json(input)),
             _ => None,
         }
+    }
+
+    /// What a function tells of a node.
+    fn tested(
+        &mut self,
+        (test, node): (Test, NodeId),
+        function: Item,
+        input: Value,
+        frame: Frame,
+    ) -> Option<Item> {
+        let Item::Function(Function::Native(native)) = function else { return None };
+        if !functions::is_test(native, test) {
+            return None;
+        }
+        let item = self.direct(node, input, frame)?;
+        if test == Test::Exists {
+            return Some(Item::bool(!item.is_nothing()));
+        }
+        if item.is_nothing() {
+            return Some(item);
+        }
+        let is_true = self.truth(item).ok()?;
+        Some(Item::bool(is_true == (test == Test::Boolean)))
+    }
+
+    /// The input of a flow; `None`: it may stand for no input at all, and the flow could tell.
+    fn flow_input(&self, id: FlowId, input: Value) -> Option<Item> {
+        let Flow { start, passes, .. } = self.program.flows[id.index()];
+        let first = self.program.passes[passes.indexes()].first();
+        let tells = matches!(start, Start::Context) && !matches!(first, Some(Pass::Key(_)));
+        (!tells || !input.is_null()).then_some(Item::Json(input))
     }
 
     /// A constant, or a member that one look finds.
@@ -128,6 +175,8 @@ impl Evaluation<'_> {
     #[inline(never)]
     fn number_of_other(&mut self, id: NodeId, input: Value, frame: Frame) -> Option<f64> {
         match self.program.nodes[id.index()] {
+            Node::Variable(name) => self.number(self.memory.lookup(frame, name)),
+            Node::Plain(plain) => self.number(self.plain_path(plain, Item::Json(input), frame)?),
             Node::Arithmetic(operator, a, b) => self.calculated((operator, a, b), input, frame),
             _ => {
                 let item = self.direct(id, input, frame)?;
@@ -262,10 +311,10 @@ impl Evaluation<'_> {
     fn direct_concat(&mut self, operands: Span, input: Value, frame: Frame) -> Option<Item> {
         let program = self.program;
         let operands = &program.children[operands.indexes()];
-        if let Some(joined) = self.joined(operands, input) {
+        if let Some(joined) = self.joined(operands, input, frame) {
             return Some(Item::Json(joined));
         }
-        if operands.iter().any(|id| makes_text(&program.nodes[id.index()])) {
+        if operands.iter().any(|id| program.make_text[id.index()]) {
             return None;
         }
         let (open, before) = (self.scratch.open_string(), self.scratch.used());
@@ -284,20 +333,38 @@ impl Evaluation<'_> {
         Some(Item::Json(self.scratch.close_string(open)))
     }
 
-    /// `a & b`, of strings that one look finds.
+    /// `a & b`, of strings that lie ready.
     #[inline]
-    fn joined(&mut self, operands: &[NodeId], input: Value) -> Option<Value> {
+    fn joined(&mut self, operands: &[NodeId], input: Value, frame: Frame) -> Option<Value> {
         let mut parts = [Value::NULL; PARTS_MAX];
         let parts = parts.get_mut(..operands.len())?;
         let mut size = 0;
         for (part, operand) in parts.iter_mut().zip(operands) {
-            *part = self.glanced(*operand, input)?;
+            match self.glanced(*operand, input) {
+                Some(found) => *part = found,
+                None => self.follow(*operand, input, frame, part)?,
+            }
             (part.kind() == Kind::String).then_some(())?;
             size += part.size_max();
         }
-        self.allow_string(size).ok()?;
+        if size > SHORT_STRING || size > self.budget.limits.string_bytes_max {
+            self.allow_string(size).ok()?;
+        }
         self.tick_bytes(size).then_some(())?;
         self.scratch.join(parts)
+    }
+
+    /// Puts into `to` what a path of names leads to, or a variable stands for.
+    #[inline(never)]
+    fn follow(&self, id: NodeId, input: Value, frame: Frame, to: &mut Value) -> Option<()> {
+        let found = match self.program.nodes[id.index()] {
+            Node::Variable(name) => self.memory.lookup(frame, name),
+            Node::Plain(plain) => self.plain_path(plain, Item::Json(input), frame)?,
+            _ => return None,
+        };
+        let Item::Json(value) = found else { return None };
+        *to = value;
+        Some(())
     }
 
     /// `{"a": b}`
@@ -314,7 +381,7 @@ impl Evaluation<'_> {
                 self.scratch.push_pair(key, value);
                 continue;
             }
-            let value = match self.direct(pair[1], input, frame) {
+            let value = match self.direct_member(pair[1], input, frame) {
                 Some(Item::Json(value)) => value,
                 Some(Item::Number(number)) if number.is_finite() => self.scratch.float(number),
                 Some(Item::Nothing) => continue,
@@ -329,11 +396,18 @@ impl Evaluation<'_> {
         self.allow_value(object.size_max()).ok()?;
         Some(Item::Json(object))
     }
-}
 
-/// May a node write text while it is evaluated?
-fn makes_text(node: &Node) -> bool {
-    matches!(node, Node::Concat(_) | Node::Condition(..) | Node::Object(_))
+    /// The value of a member that is written as a node: several results as an array.
+    #[inline(always)]
+    fn direct_member(&mut self, id: NodeId, input: Value, frame: Frame) -> Option<Item> {
+        match self.program.nodes[id.index()] {
+            Node::Flow(flow) => {
+                let input = self.flow_input(flow, input)?;
+                self.flow_value(flow, input, frame)
+            }
+            _ => self.direct(id, input, frame),
+        }
+    }
 }
 
 fn is_container(value: Value) -> bool {

@@ -2,12 +2,13 @@
 //! As in [`super::direct`], whatever is not simple is left to the general way, which begins anew.
 
 use super::direct::Verdict;
+use super::look::{Look, Operand, calculate, member_of, number_of};
 use super::operators::in_order;
 use super::{Evaluation, Result};
 use crate::jsonata::functions;
 use crate::jsonata::item::{Frame, Function, Item};
 use crate::jsonata::program::{FlowId, Fold, KeyId, NodeId, Order, Pass, Start};
-use crate::value::{Kind, Value};
+use crate::value::{Kind, Place, Places, Scratch, Value};
 
 /// Takes what comes out of a flow.
 trait Sink {
@@ -46,7 +47,7 @@ impl Evaluation<'_> {
     }
 
     /// What a flow gives, several results as a JSON array.
-    pub(super) fn flow_value(&mut self, id: FlowId, input: Item, frame: Frame) -> Option<Item> {
+    pub fn flow_value(&mut self, id: FlowId, input: Item, frame: Frame) -> Option<Item> {
         let mark = self.scratch.mark();
         let course = self.flow(id, input, frame, ToArray);
         if !course.is_some_and(|course| course.is_sequence()) {
@@ -201,6 +202,8 @@ impl Evaluation<'_> {
                 course.sink.value(self, item)?;
                 count += 1;
             }
+        } else if let Some(places) = self.scratch.places(array) {
+            count = self.pass_places(passes, places, course)?;
         } else {
             while let Some(item) = self.scratch.next_item(&mut items) {
                 if item.kind() == Kind::Array {
@@ -211,6 +214,100 @@ impl Evaluation<'_> {
             }
         }
         self.tick(count * u64::from(course.weight)).then_some(())
+    }
+
+    /// Sends what stands at the places through the passes, with no handle made of each where a look
+    /// at its members is enough. Says how many there were.
+    #[inline(always)]
+    fn pass_places<S: Sink>(
+        &mut self,
+        passes: &[Pass],
+        places: Places,
+        course: &mut Course<S>,
+    ) -> Option<u64> {
+        let program = self.program;
+        let key = |key: KeyId| &program.keys[key.index()];
+        match *passes {
+            [Pass::Calculate(operator, a, b, _)] => {
+                let (Some(a), Some(b)) = (Operand::new(program, a), Operand::new(program, b))
+                else {
+                    return self.each_place(passes, places, course, |_, _| Look::Unclear);
+                };
+                self.each_place(passes, places, course, |scratch, at| {
+                    calculate(operator, a.of(scratch, at), b.of(scratch, at))
+                })
+            }
+            [Pass::Compare(tested, order, number, _)] => {
+                let tested = key(tested);
+                self.each_place(passes, places, course, |scratch, at| {
+                    match number_of(scratch, at, tested) {
+                        None => Look::Unclear,
+                        Some(found) if order.holds(in_order(found, number)) => Look::Place(at),
+                        Some(_) => Look::Nothing,
+                    }
+                })
+            }
+            [Pass::Compare(tested, order, number, _), Pass::Key(wanted)] => {
+                let (tested, wanted) = (key(tested), key(wanted));
+                self.each_place(passes, places, course, |scratch, at| {
+                    match number_of(scratch, at, tested) {
+                        None => Look::Unclear,
+                        Some(found) if order.holds(in_order(found, number)) => {
+                            member_of(scratch, at, wanted)
+                        }
+                        Some(_) => Look::Nothing,
+                    }
+                })
+            }
+            [Pass::Key(wanted)] => {
+                let wanted = key(wanted);
+                self.each_place(passes, places, course, |scratch, at| {
+                    member_of(scratch, at, wanted)
+                })
+            }
+            _ => self.each_place(passes, places, course, |_, _| Look::Unclear),
+        }
+    }
+
+    #[inline(always)]
+    fn each_place<S: Sink>(
+        &mut self,
+        passes: &[Pass],
+        mut places: Places,
+        course: &mut Course<S>,
+        look: impl Fn(&Scratch, Place) -> Look,
+    ) -> Option<u64> {
+        let mut count = 0;
+        while let Some(place) = self.scratch.next_place(&mut places) {
+            count += 1;
+            match look(self.scratch, place) {
+                Look::Number(number) => {
+                    course.results += 1;
+                    course.sink.number(self, number)?;
+                }
+                Look::Place(found) => {
+                    course.results += 1;
+                    course.sink.value(self, self.scratch.value_at(found))?;
+                }
+                Look::Nothing => {}
+                Look::Unclear => self.pass_handle(passes, place, course)?,
+            }
+        }
+        Some(count)
+    }
+
+    /// Goes on as [`Evaluation::pass`] does.
+    #[inline(never)]
+    fn pass_handle<S: Sink>(
+        &mut self,
+        passes: &[Pass],
+        place: Place,
+        course: &mut Course<S>,
+    ) -> Option<()> {
+        match self.scratch.kind_at(place) {
+            Kind::Array => None,
+            _ => self.pass(passes, self.scratch.value_at(place), course),
+        }
     }
 
     /// `.(a & b)`

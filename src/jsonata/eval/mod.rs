@@ -7,6 +7,7 @@ mod convert;
 mod direct;
 mod flow;
 mod group;
+mod look;
 mod operators;
 mod path;
 mod sort;
@@ -101,6 +102,9 @@ impl Evaluation<'_> {
         }
         let flow = match self.program.nodes[id.index()] {
             Node::Flow(flow) => self.flow_value(flow, input, frame),
+            Node::Plain(plain) => {
+                self.flow_value(self.program.plains[plain.index()].flow, input, frame)
+            }
             _ => None,
         };
         match flow {

@@ -31,19 +31,28 @@ impl Random {
     }
 }
 
-fn expression(random: &mut Random, depth: u32) -> String {
-    let inner = |random: &mut Random| expression(random, depth.saturating_sub(1));
+/// What names begin with where there is no input: a state's expression reads members of variables.
+const OF_VARIABLE: &str = "$v.";
+
+/// An expression whose names begin with `of`, but for those of what an item has.
+fn expression(random: &mut Random, depth: u32, of: &str) -> String {
+    let inner = |random: &mut Random| expression(random, depth.saturating_sub(1), of);
+    let of_item = |random: &mut Random| expression(random, depth.saturating_sub(1), "");
     if depth == 0 || random.below(5) == 0 {
-        let leaves =
-            ["a", "b", "c", "d", "$", "$$", "1", "-3", "0", "'x'", "true", "null", "$v", "$v.b"];
-        return random.one_of(&leaves).to_owned();
+        let leaves = ["1", "-3", "0", "'x'", "true", "null", "$v", "$v.b"];
+        let (names, own) = (["a", "b", "c", "d"], ["$", "$$"]);
+        return match random.below(14) {
+            at @ 0..4 => format!("{of}{}", names[at as usize]),
+            at @ 4..6 if of.is_empty() => own[at as usize - 4].to_owned(),
+            _ => random.one_of(&leaves).to_owned(),
+        };
     }
     let key = random.one_of(&["a", "b", "c", "d", "e"]);
     match random.below(12) {
         0 | 1 => format!("{}.{key}", inner(random)),
-        2 => format!("{key}[{}].{}", inner(random), inner(random)),
-        3 => format!("{}[{}]", inner(random), inner(random)),
-        4 => format!("{}.({})", inner(random), inner(random)),
+        2 => format!("{of}{key}[{}].{}", of_item(random), of_item(random)),
+        3 => format!("{}[{}]", inner(random), of_item(random)),
+        4 => format!("{}.({})", inner(random), of_item(random)),
         5 | 6 => {
             let operator = random.one_of(&["+", "-", "*", "/", "%", ">", "<=", "=", "!="]);
             format!("({} {operator} {})", inner(random), inner(random))
@@ -55,7 +64,10 @@ fn expression(random: &mut Random, depth: u32) -> String {
         }
         9 => format!("{{'x': {}, 'y': {}}}", inner(random), inner(random)),
         10 => {
-            let functions = ["sum", "count", "max", "min", "average", "string", "exists", "type"];
+            let functions = [
+                "sum", "count", "max", "min", "average", "string", "exists", "type", "not",
+                "boolean",
+            ];
             format!("${}({})", random.one_of(&functions), inner(random))
         }
         _ => format!("({} ? {} : {})", inner(random), inner(random), inner(random)),
@@ -73,23 +85,59 @@ fn forget(expression: &mut Expression) {
         }
     }
     program.are_direct.fill(false);
-    program.calls.iter_mut().for_each(|call| call.fold = None);
+    program.calls.iter_mut().for_each(|call| (call.fold, call.test) = (None, None));
 }
 
-fn outcome(text: &str, document: &str, is_general: bool) -> Result<String, String> {
+/// What an expression gives that has no input, at a glance; `None`: that takes more.
+fn glance(text: &str, document: &str) -> Option<String> {
+    let mut scratch = Scratch::new(value::Limits::default());
+    let expression = Expression::parse(text, Options::default(), &mut scratch).ok()?;
+    let input = scratch.parse(document.as_bytes()).expect("it is JSON");
+    let names: Vec<String> = expression.names().map(str::to_owned).collect();
+    let variable = |_: &Scratch, at: usize| (names[at] == "v").then_some(input);
+    let (limits, mut memory) = (Limits::default(), Memory::default());
+    let value = expression
+        .is_glanceable()
+        .then(|| expression.glance(&mut scratch, variable, &limits, &mut memory))??;
+    let mut out = Vec::new();
+    scratch.write(value, &mut out);
+    Some(String::from_utf8_lossy(&out).into_owned())
+}
+
+#[test]
+fn a_glance_sees_what_the_general_way_leads_to() {
+    let mut random = Random(2);
+    let mut seen = 0;
+    for _ in 0..CASES {
+        let text = expression(&mut random, 3, OF_VARIABLE);
+        let document = random.one_of(&DOCUMENTS);
+        let Some(value) = glance(&text, document) else { continue };
+        assert_eq!(Ok(value), outcome(&text, document, false, true), "{text}\nof {document}");
+        seen += 1;
+    }
+    assert!(seen > CASES / 20, "only {seen} of {CASES} expressions gave a value");
+}
+
+fn outcome(
+    text: &str,
+    document: &str,
+    has_input: bool,
+    is_general: bool,
+) -> Result<String, String> {
     let mut scratch = Scratch::new(value::Limits::default());
     let mut expression = Expression::parse(text, Options::default(), &mut scratch)
         .map_err(|e| format!("{text}: {e}"))?;
     if is_general {
         forget(&mut expression);
     }
-    let input = scratch.parse(document.as_bytes()).expect("it is JSON");
+    let data = scratch.parse(document.as_bytes()).expect("it is JSON");
     let mut memory = Memory::default();
     let environment =
         Environment { now: 0, random: &mut || 7, limits: Limits::default(), memory: &mut memory };
     let names: Vec<String> = expression.names().map(str::to_owned).collect();
-    let mut variable = |_: &mut Scratch, at: usize| (names[at] == "v").then_some(input);
-    let outcome = expression.evaluate(&mut scratch, Some(input), &mut variable, environment);
+    let mut variable = |_: &mut Scratch, at: usize| (names[at] == "v").then_some(data);
+    let input = has_input.then_some(data);
+    let outcome = expression.evaluate(&mut scratch, input, &mut variable, environment);
     match outcome.map_err(|e| e.to_string())? {
         Outcome::Value(value) => {
             let mut out = Vec::new();
@@ -105,9 +153,9 @@ fn short_ways_lead_where_the_general_way_does() {
     let mut random = Random(1);
     let mut values = 0;
     for _ in 0..CASES {
-        let text = expression(&mut random, 3);
+        let text = expression(&mut random, 3, "");
         let document = random.one_of(&DOCUMENTS);
-        let [short, general] = [false, true].map(|it| outcome(&text, document, it));
+        let [short, general] = [false, true].map(|it| outcome(&text, document, true, it));
         assert_eq!(short, general, "{text}\nof {document}");
         values += u64::from(short.is_ok_and(|value| value != "Undefined"));
     }

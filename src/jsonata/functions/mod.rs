@@ -19,7 +19,7 @@ use std::sync::LazyLock;
 
 use super::eval::{Evaluation, Result};
 use super::item::{Frame, Function, Item};
-use super::program::Fold;
+use super::program::{Fold, Test};
 use super::signature::Signature;
 use super::{Options, error::QueryError};
 
@@ -166,6 +166,16 @@ pub(super) fn is_fold(index: u16, fold: Fold) -> bool {
         Fold::Count => array::count,
     };
     std::ptr::fn_addr_eq(get(index).run, run)
+}
+
+/// Is it the function that makes a test?
+pub(super) fn is_test(index: u16, test: Test) -> bool {
+    let name = match test {
+        Test::Exists => "exists",
+        Test::Boolean => "boolean",
+        Test::Not => "not",
+    };
+    get(index).name == name
 }
 
 pub(super) fn is_clone(index: u16) -> bool {
