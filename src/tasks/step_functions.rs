@@ -1,16 +1,20 @@
 //! `arn:aws:states:::states:startExecution`: `StateMachineArn`, `Input` (text, or JSON that becomes
-//! text), `Name`. Waiting for a synchronous Express execution is `aws-sdk:sfn:startSyncExecution`.
+//! text), `Name`; without a `Name` one that derives from the execution that calls, so that a record that
+//! is run again finds what it has started. Waiting for a synchronous Express execution is `aws-sdk:sfn:startSyncExecution`.
+
+use serde_json::{Map, Value as Json, json};
 
 use super::Integration;
 use super::aws::optimized::{self, Optimized};
-use super::aws::{lacks, open};
+use super::aws::{Answer, Job, lacks, metadata, open};
+
+/// There is an execution of that name.
+const EXISTS: &str = "StepFunctions.ExecutionAlreadyExistsException";
 
 pub(super) const INTEGRATION: Integration = Integration {
     takes: |resource| STEP_FUNCTIONS.takes(resource),
     lacks,
-    open: |settings, place| {
-        open(settings, place, |job| Box::pin(optimized::call(job, &STEP_FUNCTIONS)))
-    },
+    open: |settings, place| open(settings, place, |job| Box::pin(start(job))),
 };
 
 pub(super) const STEP_FUNCTIONS: Optimized = Optimized {
@@ -19,5 +23,73 @@ pub(super) const STEP_FUNCTIONS: Optimized = Optimized {
     service: "sfn",
     prefix: "StepFunctions",
     client: "AWSStepFunctions",
+    shape: |job: &Job, members: &mut Map<String, Json>| {
+        members.entry("Name").or_insert_with(|| job.names().name().into());
+    },
     ..Optimized::PLAIN
 };
+
+async fn start(job: Job) -> Answer {
+    let members = job.members()?;
+    let error = match optimized::call_for(&job, &STEP_FUNCTIONS).await {
+        Err(error) if error.name() == Some(EXISTS) && !members.contains_key("Name") => error,
+        answer => return answer,
+    };
+    // The record was run before: what it started then is the answer.
+    let machine = members.get("StateMachineArn").and_then(Json::as_str);
+    match machine.and_then(|machine| execution_arn(machine, &job.names().name())) {
+        Some(arn) => found(&job, &arn).await,
+        None => Err(error),
+    }
+}
+
+/// What starting an execution answered, of one that is there.
+async fn found(job: &Job, arn: &str) -> Answer {
+    let call = job.call(STEP_FUNCTIONS.api(), "DescribeExecution");
+    let described = job.client.call(&call, &json!({ "ExecutionArn": arn })).await;
+    let described = described.map_err(|error| STEP_FUNCTIONS.failure(&error))?;
+    let of = |name: &str| described.members[name].clone();
+    let mut answer = json!({ "ExecutionArn": of("ExecutionArn"), "StartDate": of("StartDate") });
+    if job.settings.has_metadata {
+        metadata::add(&mut answer, &described.reply);
+    }
+    Ok(answer.to_string().into_bytes())
+}
+
+/// The execution of that name: `arn:aws:states:REGION:ACCOUNT:stateMachine:MACHINE`, with a version or
+/// an alias or without.
+pub(super) fn execution_arn(machine: &str, name: &str) -> Option<String> {
+    let (before, machine) = machine.split_once(":stateMachine:")?;
+    let machine = machine.split(':').next()?;
+    Some(format!("{before}:execution:{machine}:{name}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::scripted::json as says;
+    use crate::tasks::aws::tests::scripted;
+
+    const START: &str = "arn:aws:states:::states:startExecution";
+    const MACHINE: &str = "arn:aws:states:eu-west-1:111111111111:stateMachine:m:live";
+
+    #[test]
+    fn what_was_started_before_is_found() {
+        let exists = r#"{"__type":"ExecutionAlreadyExists","message":"it is there"}"#;
+        let arn = "arn:aws:states:eu-west-1:111111111111:execution:m";
+        let found = json!({ "executionArn": arn, "startDate": 1_767_225_600, "status": "FAILED" });
+        let script = vec![says(400, exists), says(200, &found.to_string())];
+        let (mut shard, server) = scripted(START, script);
+        let answer = shard.answer(&json!({ "StateMachineArn": MACHINE })).expect("it is there");
+        assert_eq!(answer["ExecutionArn"], arn);
+        assert!(answer["StartDate"].is_string() && answer.get("Status").is_none(), "{answer}");
+        let asked = server.asked();
+        let name = asked[0].json()["name"].as_str().expect("a name").to_owned();
+        assert!(name.starts_with("e-") && name.len() <= 80, "{name}");
+        assert_eq!(asked[1].json(), json!({ "executionArn": format!("{arn}:{name}") }));
+        // A name that the definition gives may be anybody's.
+        let (mut shard, _server) = scripted(START, vec![says(400, exists)]);
+        let named = json!({ "StateMachineArn": MACHINE, "Name": "n" });
+        shard.fails(&named, EXISTS, "it is there");
+    }
+}

@@ -79,8 +79,13 @@ pub(in crate::tasks) fn operation_of(resource: &Resource) -> String {
 
 /// Calls the operation that the resource names.
 pub(in crate::tasks) async fn call(job: Job, integration: &'static Optimized) -> Answer {
+    call_for(&job, integration).await
+}
+
+/// The same, where more may be to do with the job.
+pub(in crate::tasks) async fn call_for(job: &Job, integration: &'static Optimized) -> Answer {
     let mut members = job.members()?;
-    (integration.shape)(&job, &mut members);
+    (integration.shape)(job, &mut members);
     let operation = operation_of(&job.resource);
     let place = (integration.place)(&members);
     let mut call = job.call(integration.api(), &operation);

@@ -10,7 +10,7 @@ use crate::tasks::aws::optimized::Optimized;
 use crate::tasks::batch::BATCH;
 use crate::tasks::ecs::ECS;
 use crate::tasks::sagemaker::SAGEMAKER;
-use crate::tasks::step_functions::STEP_FUNCTIONS;
+use crate::tasks::step_functions::{STEP_FUNCTIONS, execution_arn};
 
 /// Here only to be waited for.
 const GLUE: Optimized = Optimized {
@@ -108,9 +108,7 @@ static JOBS: &[Job] = &[
         started: |_, answer, _| Ok(execution(&answer["ExecutionArn"])),
         found: |_, code, members| {
             let (machine, name) = (members["StateMachineArn"].as_str()?, members["Name"].as_str()?);
-            let (before, machine) = machine.split_once(":stateMachine:")?;
-            let machine = machine.split(':').next()?;
-            let arn = format!("{before}:execution:{machine}:{name}");
+            let arn = execution_arn(machine, name)?;
             (code == "ExecutionAlreadyExists").then(|| execution(&arn.into()))
         },
         verdict: |_, said| match said["Status"].as_str() {

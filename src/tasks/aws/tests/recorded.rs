@@ -77,7 +77,11 @@ fn check(id: &Json, task: &Json) {
     let _ = shard(&resource, with_gateway(settings(&server), &server)).answer(parameters);
     let asked = server.asked();
     assert_eq!(asked.len(), 1, "{id}: one request");
-    let sent = members(kind, action, &asked[0]);
+    let mut sent = members(kind, action, &asked[0]);
+    // What makes starting idempotent is ours.
+    if kind == "states" && parameters.get("Name").is_none() {
+        sent.as_object_mut().expect("an object").remove("Name");
+    }
     let is_plain = resource.contains(":function:");
     let recorded = if is_plain { parameters.clone() } else { without_null(parameters) };
     let same = match is_plain {
