@@ -2,7 +2,7 @@
 //! Lines of several shards go to the same file whole, in batches.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::record::Wake;
@@ -30,7 +30,23 @@ impl Target {
 }
 
 fn append(name: &str) -> io::Result<File> {
-    OpenOptions::new().create(true).append(true).open(name)
+    let mut file = OpenOptions::new().create(true).append(true).open(name)?;
+    if has_torn_line(name, &file)? {
+        file.write_all(b"\n")?;
+    }
+    Ok(file)
+}
+
+/// Does the file end amid a line, as a kill may leave it? The next one would be unreadable, too.
+fn has_torn_line(name: &str, file: &File) -> io::Result<bool> {
+    let about = file.metadata()?;
+    if !about.is_file() || about.len() == 0 {
+        return Ok(false);
+    }
+    let (mut last, mut reads) = ([0], File::open(name)?);
+    reads.seek(SeekFrom::End(-1))?;
+    reads.read_exact(&mut last)?;
+    Ok(last != *b"\n")
 }
 
 fn failed(what: &str, name: &str, why: &io::Error) -> SinkError {
@@ -134,6 +150,17 @@ mod tests {
         assert_eq!((tags, sink.in_flight()), (vec![1, 2], 0));
         let text = std::fs::read_to_string(file.path()).expect("readable");
         assert_eq!(text, "{  \"a\": 1}\nnull\n");
+    }
+
+    #[test]
+    fn what_a_kill_has_left_of_a_line_does_not_spoil_the_next() {
+        let file = tempfile::NamedTempFile::new().expect("a temporary file");
+        for (before, after) in [("", ""), ("1\n", "1\n"), ("1\n{\"a", "1\n{\"a\n")] {
+            std::fs::write(file.path(), before).expect("writable");
+            let opened = Target::open(file.path().to_str().expect("a plain name"));
+            assert!(opened.is_ok());
+            assert_eq!(std::fs::read_to_string(file.path()).expect("readable"), after);
+        }
     }
 
     #[test]
