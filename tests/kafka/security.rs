@@ -26,6 +26,66 @@ fn sasl(broker: &Broker, mechanism: &str, password: &str, ca: &str) -> Propertie
     ]
 }
 
+/// A token that nobody has signed, which this broker takes as Kafka does where nothing else is set up.
+fn unsigned(broker: &Broker) -> Properties {
+    let mut properties = sasl(broker, "OAUTHBEARER", PASSWORD, "ca.pem");
+    properties.retain(|(name, _)| !["sasl.username", "sasl.password"].contains(name));
+    properties.push(("enable.sasl.oauthbearer.unsecure.jwt", "true".to_owned()));
+    properties.push(("sasl.oauthbearer.config", format!("principal={USER}")));
+    properties
+}
+
+/// A token from an endpoint, by OIDC.
+#[cfg(feature = "oidc")]
+fn oidc(broker: &Broker, endpoint: &str) -> Properties {
+    let mut properties = unsigned(broker);
+    properties.retain(|(name, _)| !name.contains("oauthbearer"));
+    properties.push(("sasl.oauthbearer.method", "oidc".to_owned()));
+    properties.push(("sasl.oauthbearer.client.id", USER.to_owned()));
+    properties.push(("sasl.oauthbearer.client.secret", PASSWORD.to_owned()));
+    properties.push(("sasl.oauthbearer.token.endpoint.url", endpoint.to_owned()));
+    properties
+}
+
+/// An endpoint that gives such tokens to who has the secret, as long as this process lives.
+#[cfg(feature = "oidc")]
+fn token_endpoint() -> String {
+    use std::io::{Read, Write};
+    use std::time::{SystemTime, UNIX_EPOCH};
+
+    use base64::Engine as _;
+    use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("it is bound");
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.expect("a connection");
+            let (mut asked, mut part) = (String::new(), [0; 4096]);
+            while !asked.contains("\r\n\r\n") {
+                let read = stream.read(&mut part).expect("a request");
+                asked.push_str(&String::from_utf8_lossy(&part[..read]));
+            }
+            let own = format!("Basic {}", STANDARD.encode(format!("{USER}:{PASSWORD}")));
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+            let claims = format!(r#"{{"sub":"{USER}","iat":{now},"exp":{}}}"#, now + 600);
+            let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
+            let token = format!("{}.{}.", part(r#"{"alg":"none"}"#), part(&claims));
+            let (status, body) = match asked.contains(&own) {
+                true => ("200 OK", format!(r#"{{"access_token":"{token}","expires_in":600}}"#)),
+                false => ("401 Unauthorized", r#"{"error":"invalid_client"}"#.to_owned()),
+            };
+            let answer = format!(
+                "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+                 Connection: close\r\n\r\n{body}",
+                body.len()
+            );
+            stream.write_all(answer.as_bytes()).expect("it is heard");
+        }
+    });
+    format!("http://{address}/token")
+}
+
 fn mutual(broker: &Broker, own: Option<&str>) -> Properties {
     let mut properties = vec![
         ("security.protocol", "SSL".to_owned()),
@@ -50,11 +110,14 @@ pub fn served(broker: &Broker) {
     let _present = broker.present();
     assert!(broker.ask(&["user", USER, PASSWORD]).status().expect("it runs").success());
     let [sasl_address, tls_address] = broker.secure_addresses();
-    let ways = [
+    let ways = vec![
         ("scram-512", &sasl_address, sasl(broker, "SCRAM-SHA-512", PASSWORD, "ca.pem")),
         ("scram-256", &sasl_address, sasl(broker, "SCRAM-SHA-256", PASSWORD, "ca.pem")),
         ("plain", &sasl_address, sasl(broker, "PLAIN", PASSWORD, "ca.pem")),
         ("mutual-tls", &tls_address, mutual(broker, Some("client.p12"))),
+        ("unsigned-token", &sasl_address, unsigned(broker)),
+        #[cfg(feature = "oidc")]
+        ("oidc", &sasl_address, oidc(broker, &token_endpoint())),
     ];
     for (name, address, properties) in ways {
         let (source, target) = (format!("{name}.in"), format!("{name}.out"));
