@@ -363,3 +363,44 @@ fn exec_runs_a_dead_letter_as_the_record_it_was() {
     let (code, _, err) = says(&second, "");
     assert!(code == 1 && err.starts_with("Error: Record.DecodeFailed"), "{code} {err}");
 }
+
+/// A letter of a queue's message.
+const MESSAGE: &str = concat!(
+    r#"{"pipeline":"p","topic":"orders","partition":"0","offset":"7","timestamp":"5","#,
+    r#""message-id":"m-1","error":"Bad","key":null,"value":"{\"n\": 41}","#,
+    r#""headers":[{"name":"kind","value":"a"},{"name":"sqs.receive-count","value":"2"}]}"#,
+    "\n",
+);
+
+#[test]
+fn exec_runs_a_record_as_a_batch_of_one() {
+    let definition = r#"{"StartAt": "A", "States": {"A": {"Type": "Pass", "Parameters": {
+        "all.$": "$", "name.$": "$$.Execution.Name"}, "End": true}}}"#;
+    let folder = folder();
+    written(folder.path(), "d.asl.json", definition);
+    let run = |input: &str, source: &str, letters: &str| {
+        let config = format!(
+            "[aws]\nregion = \"eu-west-1\"\n[[pipeline]]\nname = \"p\"\ndefinition = \"d.asl.json\"\n\
+             on_failure = \"stop\"\ninput = \"{input}\"\nsource = {{ {source} }}\n\
+             output = {{ discard = true }}\n"
+        );
+        let config = written(folder.path(), "pipeline.toml", &config);
+        let letters = written(folder.path(), "dead.ndjson", letters);
+        let (code, out, err) =
+            says(&["exec", "--config", &config, "--dead-letter", &letters, "--number", "1"], "");
+        assert_eq!(code, 0, "{err}");
+        serde_json::from_str::<Json>(&out).expect("JSON")
+    };
+    let kafka = run("pipes", "topics = [\"in\"], group = \"g\"", LETTERS);
+    assert_eq!((&kafka["all"][0]["topic"], &kafka["all"][0]["offset"]), (&json!("in"), &json!(41)));
+    assert_eq!(kafka["all"].as_array().map(Vec::len), Some(1));
+    assert_eq!(kafka["name"], "p-in-2-41");
+    let queue = "queue_url = \"http://127.0.0.1:1/000000000000/orders\"";
+    let message = run("lambda", queue, MESSAGE);
+    let one = &message["all"]["Records"][0];
+    assert_eq!((&one["messageId"], &one["body"]), (&json!("m-1"), &json!("{\"n\": 41}")));
+    assert_eq!(one["attributes"], json!({"ApproximateReceiveCount": "2", "SentTimestamp": "5"}));
+    assert_eq!(one["messageAttributes"]["kind"]["stringValue"], "a");
+    assert_eq!(one["eventSourceARN"], "arn:aws:sqs:eu-west-1:000000000000:orders");
+    assert_eq!(message["name"], "p-orders-m-1");
+}

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use expressway::ack::ahead;
 use expressway::kafka::Broker;
 use expressway::record::{Assignment, AssignmentId, Header, Wake};
 use expressway::sinks::kafka::{KafkaSink, Settings as SinkSettings};
@@ -69,6 +70,7 @@ fn produce(sink: &mut KafkaSink, from: u64, to: u64) -> u64 {
 #[derive(Default)]
 struct Seen {
     numbers: Vec<u64>,
+    done: Vec<i64>,
     held: BTreeMap<AssignmentId, (Assignment, i64)>,
     revoking: Vec<AssignmentId>,
     lost: usize,
@@ -112,6 +114,7 @@ impl Seen {
                 assert!(record.timestamp_ms > 0);
                 self.numbers.push(number);
             }
+            Arrival::Done(position) => self.done.push(position.offset),
             Arrival::Undone(_) => panic!("no transactions here"),
             Arrival::Queue(_) => panic!("no queues here"),
             Arrival::End => panic!("Kafka does not end"),
@@ -223,6 +226,62 @@ fn commits_are_confirmed_on_the_interval() {
         };
         it[0].numbers().count() == 100 && held.filter(|it| sure(*it)).count() == 2
     });
+}
+
+/// What stands beside the group's commit of the first partition.
+fn beside_commit(broker: &Broker, group: &str) -> String {
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", broker.bootstrap())
+        .set("group.id", group)
+        .create()
+        .expect("a consumer");
+    let mut list = TopicPartitionList::new();
+    list.add_partition(TOPIC, 0);
+    let list = consumer.committed_offsets(list, PATIENCE).expect("committed offsets");
+    list.elements()[0].metadata().to_owned()
+}
+
+#[test]
+fn what_settled_ahead_of_a_commit_is_not_done_again() {
+    let broker = broker(1);
+    produce(&mut sink(&broker), 0, 100);
+    let mut settings = Settings::new(&broker.bootstrap(), "g", &[TOPIC]);
+    settings.commit_interval = Duration::from_millis(100);
+    settings.properties = BRISK.map(own).into();
+    for (keeps, text, done) in [
+        (true, ahead::write(10, [20..60, 61..99].into_iter()), 78),
+        (true, String::new(), 0),
+        (false, ahead::write(10, std::iter::once(20..60)), 0),
+    ] {
+        settings.keeps_ahead = true;
+        settings.group = format!("g-{keeps}-{done}");
+        let mut first = Member::join(&settings, 1);
+        let Member { ends, seen, .. } = &mut first;
+        let end = Instant::now() + PATIENCE;
+        while seen[0].numbers.len() < 100 || committed(&broker, &settings.group, 1) != [10] {
+            assert!(Instant::now() < end, "not in {PATIENCE:?}");
+            ends[0].poll(100, &mut |it| seen[0].take(it)).expect("goes on");
+            let ids: Vec<AssignmentId> = seen[0].held.keys().copied().collect();
+            ids.into_iter().for_each(|id| ends[0].commit(id, 10));
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let id = *seen[0].held.keys().next().expect("one");
+        while beside_commit(&broker, &settings.group) != text {
+            assert!(Instant::now() < end, "not in {PATIENCE:?}");
+            if ends[0].wants_ahead(id) {
+                ends[0].note_ahead(id, text.clone());
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        first.source.close();
+        settings.keeps_ahead = keeps;
+        let mut second = [Member::join(&settings, 1)];
+        until(&mut second, |it| it[0].seen[0].numbers.len() + it[0].seen[0].done.len() == 90);
+        let seen = &second[0].seen[0];
+        assert_eq!(seen.done.len(), done);
+        assert!(seen.done.iter().all(|it| (20..60).contains(it) || (61..99).contains(it)));
+        assert!(seen.numbers.iter().all(|it| *it >= 10 && !seen.done.contains(&(*it as i64))));
+    }
 }
 
 fn a_second_member_joins_and_leaves(properties: &[(&str, &str)]) {

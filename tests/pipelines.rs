@@ -1,5 +1,7 @@
 //! Whole pipelines in this process over the embedded broker: routes, canaries, and what is counted.
 
+#[path = "pipelines/ahead.rs"]
+mod ahead;
 #[path = "pipelines/envelopes.rs"]
 mod envelopes;
 #[path = "pipelines/reload.rs"]

@@ -2,8 +2,12 @@
 //! redrive counted by the queue, FIFO groups in order, one clear error where a queue is not there.
 //! The engine runs as a child process, so it can be killed.
 
+#[path = "sqs/envelopes.rs"]
+mod envelopes;
 #[path = "sqs/server.rs"]
 mod server;
+#[path = "sqs/volume.rs"]
+mod volume;
 
 use std::fs::File;
 use std::path::PathBuf;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use expressway::record::{Assignment, AssignmentId, Position, Record};
 use expressway::shard::{Transactions, Way};
 use expressway::sinks::{
-    Hitch, Output, Receipt, Sink, SinkError, SinkErrorKind, TopicId, Transactional,
+    Ended, Hitch, Output, Receipt, Sink, SinkError, SinkErrorKind, TopicId, Transactional,
 };
 use expressway::sources::{Arrival, Source, SourceError};
 
@@ -218,6 +218,12 @@ impl Bench {
         }
     }
 
+    /// As the sink counts them, since the last time.
+    fn ended(&mut self) -> (u64, u64) {
+        let Ended { committed, aborted } = self.sink.ended();
+        (committed, aborted)
+    }
+
     fn aborts(&self) -> usize {
         self.fake.broker().aborts
     }
@@ -259,6 +265,7 @@ fn a_transaction_holds_what_is_below_its_offsets() {
     assert_eq!(bench.offsets(), [(0, 20), (1, 14)]);
     assert_eq!(bench.counted(), ["a", "aa", "b", "late"]);
     assert_eq!(bench.sink.uncommitted(), 0);
+    assert_eq!((bench.ended(), bench.ended()), ((2, 0), (0, 0)));
 }
 
 #[test]
@@ -283,6 +290,7 @@ fn an_abort_takes_back_all_and_nothing_else() {
     bench.rounds(3);
     assert_eq!(bench.counted(), ["again", "other"], "nothing of what was staged before");
     assert_eq!(bench.offsets(), [(0, 11), (1, 12)]);
+    assert_eq!(bench.ended(), (1, 1));
 }
 
 #[test]

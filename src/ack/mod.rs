@@ -5,6 +5,7 @@
 //! On the event's path: after `Source::poll`, before the shard's inbox; and again at the end,
 //! between the sink's receipt and `Source::commit`.
 
+pub mod ahead;
 pub mod ordered;
 pub mod unordered;
 
@@ -13,6 +14,11 @@ pub mod unordered;
 /// receipt), and the record comes again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Ticket(u64);
+
+impl Ticket {
+    /// One that no tracker has given.
+    pub const VOID: Ticket = Ticket(u64::MAX);
+}
 
 /// How a record ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -3,6 +3,7 @@
 //! (offsets have gaps: compaction, control records).
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use crate::ack::{Limits, Settlement, Ticket};
 
@@ -148,6 +149,25 @@ impl Tracker {
         offset < first.offset || standing == Some(Standing::Settled)
     }
 
+    /// Has anything settled ahead of the commit point?
+    pub fn is_ahead(&self) -> bool {
+        self.ring.len() > self.ready + self.open + self.nacked
+    }
+
+    /// What has settled ahead of the commit point: runs of offsets, in order of arrival. Offsets within a
+    /// run that no record has are none's.
+    pub fn ahead(&self) -> impl Iterator<Item = Range<i64>> {
+        let mut rest = self.ring.range(self.ready..).peekable();
+        std::iter::from_fn(move || {
+            let first = rest.find(|entry| entry.standing == Standing::Settled)?.offset;
+            let mut last = first;
+            while let Some(entry) = rest.next_if(|entry| entry.standing == Standing::Settled) {
+                last = entry.offset;
+            }
+            Some(first..last.saturating_add(1))
+        })
+    }
+
     /// Records in the window: tracked and not confirmed.
     pub fn records(&self) -> usize {
         self.ring.len()
@@ -210,6 +230,23 @@ mod tests {
         tracker.confirm(11);
         assert_eq!(settled(&tracker), [true, true, true, true, false]);
         assert!(!Tracker::new(WIDE).is_settled(4), "nothing is known yet");
+    }
+
+    #[test]
+    fn what_is_ahead_comes_in_runs() {
+        let (mut tracker, tickets) = tracked(&[5, 6, 8, 9, 10, 12]);
+        assert!(!tracker.is_ahead());
+        for at in [0, 2, 3, 5] {
+            tracker.settle(tickets[at], Settlement::Ack);
+        }
+        assert!(tracker.is_ahead());
+        assert_eq!(tracker.ahead().collect::<Vec<_>>(), [8..10, 12..13]);
+        tracker.settle(tickets[4], Settlement::Nack);
+        assert_eq!(tracker.ahead().count(), 2);
+        tracker.settle(tickets[4], Settlement::Ack);
+        assert_eq!((tracker.ahead().next(), tracker.ahead().count()), (Some(8..13), 1));
+        tracker.settle(tickets[1], Settlement::Ack);
+        assert!(!tracker.is_ahead() && tracker.ahead().next().is_none());
     }
 
     #[test]

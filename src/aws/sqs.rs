@@ -116,6 +116,20 @@ impl Queue {
     }
 }
 
+/// The ARN of the queue at this URL, and its region: `region`, where the URL does not tell it.
+pub fn arn_of(url: &str, region: &str) -> (String, String) {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let mut parts = path.trim_end_matches('/').rsplit('/');
+    let name = parts.next().unwrap_or_default();
+    let is_account = |it: &&str| !it.is_empty() && it.bytes().all(|byte| byte.is_ascii_digit());
+    let account = parts.next().filter(is_account).unwrap_or("000000000000");
+    let partition = if host.ends_with(".amazonaws.com.cn") { "aws-cn" } else { "aws" };
+    let own = host.strip_prefix("sqs.").and_then(|it| it.split_once(".amazonaws.com"));
+    let region = own.map_or(region, |(region, _)| region);
+    (format!("arn:{partition}:sqs:{region}:{account}:{name}"), region.to_owned())
+}
+
 /// What to do about an error that no waiting mends, for the operator.
 pub fn advice(queue: &Queue, error: &Error) -> String {
     let mut text = format!("queue {:?}: {error}. ", queue.0.url);
@@ -155,6 +169,24 @@ mod tests {
         {
             let error = of(bad).expect_err("no URL of a queue");
             assert!(error.contains("is no queue's URL"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_url_tells_the_arn() {
+        let arn = |url: &str| arn_of(url, "eu-north-1");
+        let of = |arn: &str, region: &str| (arn.to_owned(), region.to_owned());
+        assert_eq!(
+            arn("https://sqs.eu-west-1.amazonaws.com/123456789012/orders.fifo"),
+            of("arn:aws:sqs:eu-west-1:123456789012:orders.fifo", "eu-west-1")
+        );
+        assert_eq!(
+            arn("https://sqs.cn-north-1.amazonaws.com.cn/1/a"),
+            of("arn:aws-cn:sqs:cn-north-1:1:a", "cn-north-1")
+        );
+        for path in ["000000000000/a", "queue/a", "a"] {
+            let url = format!("http://127.0.0.1:9324/{path}");
+            assert_eq!(arn(&url), of("arn:aws:sqs:eu-north-1:000000000000:a", "eu-north-1"));
         }
     }
 

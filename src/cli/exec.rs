@@ -37,8 +37,9 @@ const NAME_CHARS_MAX: usize = 80;
 /// test cases).
 ///
 /// With --from or --dead-letter, one real record is run as its pipeline would run it: decoded, under
-/// the name that its execution has there. No group is joined, nothing is committed, and its output is
-/// printed, not written; but tasks are called, unless mocks answer.
+/// the name that its execution has there; where several records share an execution, as a batch of one.
+/// No group is joined, nothing is committed, and its output is printed, not written; but tasks are
+/// called, unless mocks answer.
 ///
 /// Examples:
 ///   expressway exec orders.asl.json --input order.json

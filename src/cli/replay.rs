@@ -12,7 +12,7 @@ use super::run::{Signals, complain_of};
 use super::{FAILED, REFUSED, Run, SUCCEEDED, complain, log, print};
 use crate::asl::excerpt::render;
 use crate::config::{self, Config, DeadLetterTarget, OnFailure, Pipeline, StreamFile};
-use crate::engine::{Engine, Prepared, Stopped, consumer_properties, prepare};
+use crate::engine::{Engine, Prepared, Stopped, consumer_properties, prepare, queue_arn};
 use crate::kafka;
 use crate::states::Step;
 
@@ -106,10 +106,14 @@ impl Replay {
     fn derived(&self, mut config: Config) -> anyhow::Result<Config> {
         let named = |it: &Pipeline| self.pipeline.as_ref().is_none_or(|name| it.name == *name);
         config.pipeline.retain(named);
+        let arn = config.pipeline.first().and_then(|it| queue_arn(&config, it));
+        let arn = arn.map(|(arn, _)| arn);
         let [pipeline] = &mut config.pipeline[..] else {
             bail!("name one of the configuration's pipelines with --pipeline");
         };
         let name = pipeline.name.clone();
+        // In an envelope a letter is what it was.
+        pipeline.source.event_source_arn = pipeline.source.event_source_arn.take().or(arn);
         let source = &mut pipeline.source;
         (source.topics, source.topic_pattern, source.file) = (Vec::new(), None, None);
         source.queue_url = None;
@@ -260,7 +264,8 @@ fn follow(config: &Config, prepared: &[Prepared], ends: &[(i32, i64)]) -> anyhow
         }
         thread::sleep(ROUND);
     };
-    is_complete &= engine.stop() == Stopped::Drained;
+    let panics = engine.panics();
+    is_complete &= engine.stop() == Stopped::Drained && panics.first().is_none();
     let counts = metrics.totals(0).counts;
     let failed = counts.dead_letters + counts.dropped;
     Ok(Done { succeeded: counts.settled - failed, failed, is_complete })

@@ -37,8 +37,8 @@ const ROUND: Duration = Duration::from_millis(250);
 ///   expressway run config/examples/iot-ingestion/pipeline.toml
 ///   EXPRESSWAY__ENGINE__SHARDS=2 expressway run pipeline.toml
 ///
-/// Exit code: 0 after an orderly stop; 1 where a pipeline stopped or the engine could not start; 2
-/// where the configuration or a definition is wrong.
+/// Exit code: 0 after an orderly stop; 1 where a pipeline stopped, a shard panicked or the engine could
+/// not start; 2 where the configuration or a definition is wrong.
 #[derive(clap::Parser)]
 #[command(name = "run", verbatim_doc_comment)]
 pub(super) struct Pipelines {
@@ -115,6 +115,7 @@ impl Pipelines {
             thread::sleep(ROUND);
         };
         tracing::info!("stopping: settling what is in flight");
+        let panics = engine.panics();
         let how = engine.stop();
         rates.finish();
         if let Some(server) = server {
@@ -125,7 +126,7 @@ impl Pipelines {
                 "engine.drain_timeout is over: what is still in flight will be read again"
             );
         }
-        match stopped {
+        match stopped.or_else(|| panics.first()) {
             None => Ok(SUCCEEDED),
             Some(why) => {
                 tracing::error!(why, "a pipeline stopped");

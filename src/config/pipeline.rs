@@ -161,11 +161,6 @@ impl Check for Pipeline {
                            execution of its own.";
             findings.refuse(node, "batch", message);
         }
-        if self.is_batched() && self.source.queue_url.is_some() {
-            let message = "input = \"pipes\" and \"lambda\" are for topics and files: the form that \
-                           messages of SQS have there is not written. Write \"value\" or \"record\".";
-            findings.refuse(node, "input", message);
-        }
         self.check_routes(node, findings);
         self.check_dead_letter(node, findings);
         self.check_delivery(node, findings);

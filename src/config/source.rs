@@ -15,7 +15,8 @@ section! {
     Source {
         /// Kafka topics to read, a list of names.
         topics: Vec<String> = Vec::new(), example r#"["orders"]"#;
-        /// The cluster's ARN, for inputs made as "pipes" or "lambda" make them: it is Amazon MSK then.
+        /// The cluster's ARN, for inputs made as "pipes" or "lambda" make them: it is Amazon MSK then. Or
+        /// the queue's, where its URL does not tell it.
         event_source_arn: Option<String> = None,
             example r#""arn:aws:kafka:us-east-1:123456789012:cluster/orders/1""#;
         /// Or a regular expression that topics' names match; it begins with ^. New topics are found

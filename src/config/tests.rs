@@ -131,14 +131,14 @@ fn batches_are_for_inputs_of_several_records() {
 }
 
 #[test]
-fn batches_are_not_for_queues() {
+fn batches_are_for_queues_too() {
     let queue = "queue_url = \"https://sqs.eu-west-1.amazonaws.com/123456789012/orders\"";
     let text = format!(
         "[[pipeline]]\nname = \"p\"\ndefinition = \"d\"\non_failure = \"redrive\"\n\
-         input = \"pipes\"\nsource = {{ {queue} }}\noutput = {{ discard = true }}\n"
+         input = \"pipes\"\nbatch = {{ records_max = 10 }}\nsource = {{ {queue} }}\n\
+         output = {{ discard = true }}\n"
     );
-    rejects(&text, &[("INVALID_VALUE", "/pipeline/0/input", 5)]);
-    reads(&text.replace("pipes", "record"));
+    assert!(reads(&text).pipeline[0].is_batched());
 }
 
 #[test]

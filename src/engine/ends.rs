@@ -88,6 +88,7 @@ fn open_bare(
                 drain_bound: None,
                 request_bound: VERIFY_BOUND,
                 queue_bytes: Some(config.engine.byte_budget.bytes() / FETCHED_SHARE),
+                keeps_ahead: keeps_ahead(pipeline),
                 properties: consumer_properties(&config.kafka),
             };
             let (source, ends) =
@@ -95,6 +96,12 @@ fn open_bare(
             Ok((Some(Remote::Kafka(source)), ends.into_iter().map(Some).collect()))
         }
     }
+}
+
+/// Only where no order is kept: a record that is repeated would come behind those that were done ahead
+/// of it.
+fn keeps_ahead(pipeline: &Pipeline) -> bool {
+    pipeline.ordering == config::Ordering::None && pipeline.delivery == Delivery::AtLeastOnce
 }
 
 fn queue_settings(config: &Config, pipeline: &Pipeline, url: &str) -> sqs::Settings {
@@ -109,6 +116,7 @@ fn queue_settings(config: &Config, pipeline: &Pipeline, url: &str) -> sqs::Setti
         settle_calls_max: sqs.settle_calls_max as usize,
         backoff: sqs.redrive_interval,
         backoff_max: sqs.redrive_interval_max,
+        batch_max: pipeline.is_batched().then_some(pipeline.batch.records_max as usize),
     }
 }
 

@@ -6,6 +6,7 @@ mod crashes;
 mod ends;
 mod machines;
 mod once;
+mod panics;
 mod prepare;
 mod progress;
 mod reload;
@@ -18,9 +19,10 @@ pub use aws::client_settings;
 pub use callbacks::{CALLBACK_SETTINGS, callback_warnings, now_ms};
 pub use ends::{consumer_properties, producer_properties};
 pub use once::{NOT_COVERED, once_warnings};
+pub use panics::Panics;
 pub use prepare::{
     Prepared, Refused, Unanswered, document_limits, environment, machine_name, plan_for,
-    plan_tasks, prepare, substitutions_of,
+    plan_tasks, prepare, queue_arn, substitutions_of,
 };
 pub use routing::{Complaint, definitions_of, routing_of};
 pub use window::{WINDOW_TOO_SMALL, ceilings, window_warnings};
@@ -96,6 +98,7 @@ pub struct Engine {
     progress: Progress,
     suspects: Arc<Suspects>,
     watchdog: Option<Watchdog>,
+    panics: Panics,
     /// What it runs.
     config: Config,
 }
@@ -143,6 +146,7 @@ impl Engine {
             progress: Progress::new(config.engine.stall_timeout),
             suspects: Arc::new(crashes::suspects(config, shards)?),
             watchdog: None,
+            panics: Panics::default(),
             config: config.clone(),
         };
         // Sinks before sources: a topic that is not there ends the start before anything is read.
@@ -215,7 +219,7 @@ impl Engine {
         let counters = ShardCounters::new(&self.metrics);
         let (told, hears) = mpsc::channel();
         let (shard_control, wake) = (control.clone(), pair.0.clone());
-        let is_pinned = config.engine.pin_shards;
+        let (is_pinned, panics) = (config.engine.pin_shards, self.panics.clone());
         let run = move || match Shard::open(lanes, counters, pair, shard_control, settings) {
             Ok(shard) => {
                 // Not before: the clients' threads that it has started would stay on its core.
@@ -223,7 +227,7 @@ impl Engine {
                     tracing::warn!(shard = at, why, "a shard runs unpinned: engine.pin_shards");
                 }
                 let _ = told.send(Ok(()));
-                shard.run();
+                panics.watch(at, || shard.run());
             }
             Err(e) => {
                 let _ = told.send(Err(StartError::new(e.message)));
@@ -262,6 +266,9 @@ impl Engine {
             let (Halt::Paused(why) | Halt::Stopped(why)) = halt;
             self.health.not_ready(&format!("pipeline {pipeline}"), &why);
         }
+        if let Some(why) = self.panics.first() {
+            self.health.not_ready("engine", &why);
+        }
     }
 
     fn look_for_stalls(&mut self) {
@@ -289,12 +296,18 @@ impl Engine {
         self.workers.iter().flat_map(|it| it.control.halts()).collect()
     }
 
-    /// Why the process must end, if a pipeline stopped for good.
+    /// Why the process must end, if a pipeline stopped for good, or a shard panicked.
     pub fn stopped(&self) -> Option<String> {
-        self.halts().into_iter().find_map(|(pipeline, halt)| match halt {
+        let halted = self.halts().into_iter().find_map(|(pipeline, halt)| match halt {
             Halt::Stopped(why) => Some(format!("pipeline {pipeline:?} stopped: {why}")),
             Halt::Paused(_) => None,
-        })
+        });
+        halted.or_else(|| self.panics.first())
+    }
+
+    /// The panics that shards end by, also while the engine stops.
+    pub fn panics(&self) -> Panics {
+        self.panics.clone()
     }
 
     /// Have all sources ended, and everything settled? (Files end; topics never do.)
@@ -317,7 +330,7 @@ impl Engine {
         if self.wait(QUIT_BOUND) {
             for worker in &mut self.workers {
                 if let Some(thread) = worker.thread.take() {
-                    // A panic of a shard's own code was printed; the process ends either way.
+                    // A panic of a shard's own code was noted; the process ends either way.
                     let _ = thread.join();
                 }
             }

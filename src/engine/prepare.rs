@@ -18,7 +18,10 @@ use crate::program::{Definition, Options, Program, parts_of, unreadable};
 use crate::shard::Routing;
 use crate::tasks::{self, Mocks, TaskState};
 use crate::value::Scratch;
-use crate::{ack, jsonata, machine, shard, value};
+use crate::{ack, aws, jsonata, machine, shard, value};
+
+/// The region of a queue where nothing tells it: an emulator's.
+const REGION: &str = "us-east-1";
 
 /// A pipeline that can be run.
 #[derive(Clone, Debug)]
@@ -228,9 +231,14 @@ fn plan_of(
             interval_max: pipeline.retry.interval_max,
         },
         ordering: match pipeline.ordering {
-            config::Ordering::None => shard::Ordering::None,
             // A batch holds several keys: what keeps them all in order is their partition's.
-            config::Ordering::Key if pipeline.is_batched() => shard::Ordering::Partition,
+            _ if pipeline.is_batched() && is_fifo(pipeline) => shard::Ordering::Partition,
+            config::Ordering::None => shard::Ordering::None,
+            config::Ordering::Key if pipeline.is_batched() => match pipeline.source.queue_url {
+                // Its messages are in no order.
+                Some(_) => shard::Ordering::None,
+                None => shard::Ordering::Partition,
+            },
             config::Ordering::Key => shard::Ordering::Key,
             config::Ordering::Partition => shard::Ordering::Partition,
         },
@@ -300,12 +308,36 @@ fn output_of(output: &config::Output) -> Result<shard::Output, Diagnostic> {
     })
 }
 
-/// What the source's records look like in an envelope.
+fn is_fifo(pipeline: &Pipeline) -> bool {
+    pipeline.source.queue_url.as_ref().is_some_and(|url| url.ends_with(".fifo"))
+}
+
+/// What the source's records look like in an envelope. Dead letters of a queue's messages are such.
 fn form_of(config: &Config, pipeline: &Pipeline) -> Arc<dyn shard::Form> {
-    Arc::new(shard::KafkaForm {
-        bootstrap_servers: config.kafka.bootstrap_servers.join(",").into(),
-        arn: pipeline.source.event_source_arn.as_deref().map(Arc::from),
-    })
+    let arn = pipeline.source.event_source_arn.as_deref();
+    if let Some((own, region)) = queue_arn(config, pipeline) {
+        let (arn, region) = (arn.map_or(own.into(), Arc::from), region.into());
+        return Arc::new(shard::SqsForm { arn, region });
+    }
+    match arn.map(|arn| arn.splitn(6, ':').collect::<Vec<_>>()).as_deref() {
+        Some([_, _, "sqs", region, _, _]) => Arc::new(shard::SqsForm {
+            arn: arn.unwrap_or_default().into(),
+            region: (*region).into(),
+        }),
+        _ => Arc::new(shard::KafkaForm {
+            bootstrap_servers: config.kafka.bootstrap_servers.join(",").into(),
+            arn: arn.map(Arc::from),
+        }),
+    }
+}
+
+/// The ARN of the pipeline's queue, and its region, if it reads one.
+pub fn queue_arn(config: &Config, pipeline: &Pipeline) -> Option<(String, String)> {
+    let url = pipeline.source.queue_url.as_deref()?;
+    let mut named = ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter();
+    let region = config.aws.region.clone();
+    let region = region.or_else(|| named.find_map(|name| std::env::var(name).ok()));
+    Some(aws::sqs::arn_of(url, region.as_deref().unwrap_or(REGION)))
 }
 
 /// Gives every Task of the program a driver or a mock, as its pipeline has them, or says where there

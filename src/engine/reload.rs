@@ -73,7 +73,7 @@ impl Engine {
 }
 
 impl Worker {
-    fn order(&self, order: Order) {
+    pub(super) fn order(&self, order: Order) {
         self.control.order(order);
         self.wake.wake();
     }

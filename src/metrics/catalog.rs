@@ -76,6 +76,8 @@ counted! {
     Counts, COUNTS, Counter, PIPELINE {
         /// Records taken from the source.
         records_in: "expressway_records_in_total", "records";
+        /// Records that had settled ahead of the last commit before a restart, and were not run again.
+        done_before: "expressway_done_before_total", "records";
         /// Bytes of their keys and values.
         bytes_in: "expressway_in_bytes_total", "bytes";
         /// Records without a value that were skipped.
@@ -130,6 +132,10 @@ counted! {
         handed_back: "expressway_handed_back_total", "records";
         /// Records settled.
         settled: "expressway_settled_total", "records";
+        /// Transactions of exactly-once pipelines that were committed.
+        transactions_committed: "expressway_transactions_committed_total", "transactions";
+        /// Transactions that were aborted, their records read again.
+        transactions_aborted: "expressway_transactions_aborted_total", "transactions";
         /// Times a partition was stopped because its window was full.
         window_stops: "expressway_window_stops_total", "stops";
         /// Completions that came after their partition or attempt was gone.

@@ -70,19 +70,15 @@ impl fmt::Debug for Batches {
 }
 
 impl Batch {
-    /// The record that stands for all: where the first stood, with nothing in it.
-    pub fn lead(&self) -> Record<'static> {
-        let first = self.members[0].kept.position();
-        let (position, timestamp_ms) = (first.0, first.1);
-        Record {
-            position,
-            timestamp_ms,
-            key: None,
-            value: None,
-            headers: &[],
-            first: None,
-            id: None,
-        }
+    /// The record that stands for all: where the first stood, with nothing in it but what names it.
+    pub fn lead<'a>(&self, id: Option<&'a str>) -> Record<'a> {
+        let (position, timestamp_ms) = self.members[0].kept.position();
+        Record { position, timestamp_ms, key: None, value: None, headers: &[], first: None, id }
+    }
+
+    /// What names the first, if anything does.
+    pub fn lead_id(&self) -> Option<String> {
+        self.members[0].kept.id().map(str::to_owned)
     }
 }
 
@@ -228,6 +224,15 @@ impl Batches {
     /// Bytes of all members' copies.
     pub fn bytes(&self) -> usize {
         self.bytes
+    }
+}
+
+impl Member {
+    /// A record that is in no window.
+    pub fn alone(record: &Record<'_>) -> Member {
+        let mut kept = Kept::default();
+        kept.keep(record);
+        Member { claim: Claim::void(record.position.assignment), received_ns: 0, kept }
     }
 }
 

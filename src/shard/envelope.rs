@@ -4,15 +4,18 @@
 //! What a record looks like in there is its source's [`Form`]: a file in `envelope/` for each.
 
 mod kafka;
+mod sqs;
 
+use std::collections::HashSet;
 use std::fmt;
 
 pub use kafka::KafkaForm;
+pub use sqs::SqsForm;
 
 use super::batch::View;
 use super::names::Origin;
 use crate::fault::{StateError, names};
-use crate::value::{Kind, Scratch, Value};
+use crate::value::{Kind, Scratch, Value, hash};
 
 /// The error name of a batch whose answer names records that are not in it.
 pub const BATCH_FAILED: &str = "Record.BatchFailed";
@@ -34,6 +37,12 @@ pub trait Form: fmt::Debug + Send + Sync {
 
     /// Does an `itemIdentifier` name this record?
     fn is_named(&self, identifier: &str, origin: &Origin<'_>) -> bool;
+
+    /// What an identifier names it by, where a batch may hold a record twice: then both are meant.
+    fn identity<'a>(&self, origin: &Origin<'a>) -> Option<&'a str> {
+        let _ = origin;
+        None
+    }
 
     /// About the bytes that a record takes in there; not less.
     fn bytes(&self, origin: &Origin<'_>) -> usize;
@@ -123,7 +132,21 @@ pub fn failures(
             }
         }
     }
+    add_twins(form, batch, &mut failed);
     failed.sort_unstable();
     failed.dedup();
     Ok(failed)
+}
+
+/// Adds the places of records that are the same as those.
+fn add_twins(form: &dyn Form, batch: &View<'_>, failed: &mut Vec<usize>) {
+    let identity = |place: usize| {
+        batch.lend(place, |it| form.identity(it).map(|identity| hash(identity.bytes())))
+    };
+    let named: HashSet<u64> = failed.iter().filter_map(|place| identity(*place)).collect();
+    if !named.is_empty() {
+        let places = 0..batch.members.len();
+        failed
+            .extend(places.filter(|place| identity(*place).is_some_and(|it| named.contains(&it))));
+    }
 }

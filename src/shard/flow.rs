@@ -2,6 +2,7 @@
 //! receipts settle records.
 
 mod gather;
+mod line;
 mod outcome;
 mod parked;
 mod receipts;
@@ -14,7 +15,7 @@ use super::batch::Batches;
 use super::core::{Core, Watch};
 use super::letters::Letters;
 use super::names::Origin;
-use super::order::Queues;
+use super::order::{Queues, Turn};
 use super::outputs::{Ledger, Outlet};
 use super::plan::{Input, Plan};
 use super::plans::{PlanId, Plans};
@@ -22,16 +23,17 @@ use super::ratio::FailureRatio;
 use super::slots::{Passage, SlotId};
 use super::suspects::Whose;
 use super::window::Windows;
+use crate::ack::Settlement;
 use crate::fault::{StateError, names};
 use crate::jsonata::Memory;
 use crate::machine::{Execution, Machine, Outcome, Suspension};
 use crate::program::Program;
-use crate::record::{Assignment, AssignmentId, Record};
-use crate::sinks::TopicId;
+use crate::record::{Assignment, AssignmentId, Position, Record};
+use crate::sinks::{Ended, TopicId};
 use crate::sources::Arrival;
 use crate::step::Resume;
 use crate::tasks::callbacks::stream_of;
-use crate::value::Scratch;
+use crate::value::{Scratch, hash};
 
 /// The error name of an execution that panicked: a defect of ours, and that record's failure.
 pub const PANICKED: &str = "Execution.Panicked";
@@ -69,6 +71,8 @@ pub struct Flow {
     batches: Batches,
     /// Who waits for whom.
     order: Queues,
+    /// The turn that a FIFO queue's batch keeps until all of it has settled.
+    line: Option<Turn>,
     /// Partitions to be read again.
     rewinds: Vec<AssignmentId>,
     /// Partitions whose transaction was aborted, and where they are read again.
@@ -164,6 +168,7 @@ impl Flow {
             ledger: Ledger::default(),
             batches: Batches::default(),
             order: Queues::new(plan.ordering),
+            line: None,
             rewinds: Vec::new(),
             undone: Vec::new(),
             ratio: FailureRatio::new(plan.failure_ratio),
@@ -218,6 +223,14 @@ impl Flow {
         self.outlet.sink.uncommitted()
     }
 
+    /// Counts the transactions that have ended.
+    pub fn count_transactions(&mut self, core: &mut Core) {
+        let Ended { committed, aborted } = self.outlet.sink.ended();
+        let counts = core.counts(self.index);
+        counts.transactions_committed += committed;
+        counts.transactions_aborted += aborted;
+    }
+
     /// Do records wait for a turn that will come?
     pub fn has_deferred(&self) -> bool {
         self.halted.is_none() && self.order.len() > 0
@@ -233,12 +246,14 @@ impl Flow {
     pub fn arrive(&mut self, plans: &Plans, core: &mut Core, arrival: Arrival<'_>) {
         match arrival {
             Arrival::Record(record) => self.record(plans, core, &record),
+            Arrival::Done(position) => self.done_before(core, position),
             Arrival::Assigned(assignment) => {
                 claim(&self.name, core, &assignment);
                 self.windows.open(assignment);
             }
             Arrival::Queue(assignment) => {
                 claim(&self.name, core, &assignment);
+                self.open_line(plans, &assignment);
                 self.windows.open_queue(assignment);
             }
             Arrival::Revoking(id) => self.windows.drain(id),
@@ -265,6 +280,9 @@ impl Flow {
             // What failed is read again first, and this behind it.
             return;
         }
+        if let Some(groups) = &mut self.windows.groups {
+            groups.enter(position.offset, hash(record.key.unwrap_or_default().iter().copied()));
+        }
         let passage = Passage::new(claim, core.now_ns, plans.current());
         // Batches take turns, and not their records.
         let is_batched = matches!(plans.now().plan.input, Input::Batch(_));
@@ -274,11 +292,22 @@ impl Flow {
         self.start(plans, core, record, passage);
     }
 
+    /// A record that was done before a restart settles as it is.
+    #[cold]
+    fn done_before(&mut self, core: &mut Core, position: Position) {
+        if let Some(claim) = self.windows.claim(position.assignment, position.offset, 0)
+            && self.windows.settle(claim, Settlement::Ack)
+        {
+            core.counts(self.index).done_before += 1;
+        }
+    }
+
     /// The record is done with: whoever waits for it may start.
     #[inline]
     fn pass_on(&mut self, core: &mut Core, run: Run<'_>) {
         core.marker.over();
-        if let Some(turn) = run.passage.turn {
+        // A FIFO queue's batch keeps its turn until it has settled.
+        if let Some(turn) = run.passage.turn.filter(|_| self.windows.groups.is_none()) {
             self.order.leave(turn);
         }
     }

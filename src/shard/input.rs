@@ -1,5 +1,7 @@
 //! From a record to an execution's input.
 
+use super::batch::{Member, View};
+use super::envelope::compose;
 use super::names::{Origin, base64_into, source_object};
 use super::plan::{Decode, Input};
 use crate::fault::{StateError, names};
@@ -33,11 +35,24 @@ pub fn read(
 ) -> Result<Value, StateError> {
     let value = value.map_or_else(|| self::value(origin, scratch), Ok)?;
     match origin.plan.input {
-        // A batch's input is composed of all its records.
+        // A batch's input is composed of all its records, by `read_single` where it is one.
         Input::Value | Input::Batch(_) => Ok(value),
         Input::Record => source_object(origin, Some(value), scratch)
             .ok_or_else(|| StateError::new(DECODE_FAILED, "The record is nested too deeply.")),
     }
+}
+
+/// The input of an execution over this record alone, also where the pipeline makes one of several.
+pub fn read_single(
+    origin: &Origin<'_>,
+    value: Option<Value>,
+    scratch: &mut Scratch,
+) -> Result<Value, StateError> {
+    let Input::Batch(shape) = origin.plan.input else { return read(origin, value, scratch) };
+    let Origin { plan, topic, partition, record, .. } = *origin;
+    let members = [Member::alone(record)];
+    let view = View { plan, topic, partition, members: &members };
+    compose(plan.form.as_ref(), shape, &view, scratch)
 }
 
 fn decode(

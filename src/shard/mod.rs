@@ -18,6 +18,7 @@ mod control;
 mod core;
 mod envelope;
 mod flow;
+mod groups;
 mod input;
 mod letters;
 mod names;
@@ -39,9 +40,9 @@ mod window;
 pub use batch::Bounds as BatchBounds;
 pub use clock::{Clock, Time};
 pub use control::{Control, Phase};
-pub use envelope::{BATCH_FAILED, Form, ITEM_FAILED, KafkaForm, Shape};
+pub use envelope::{BATCH_FAILED, Form, ITEM_FAILED, KafkaForm, Shape, SqsForm};
 pub use flow::Halt;
-pub use input::read as read_input;
+pub use input::read_single as read_input;
 pub use letters::Letters;
 pub use names::Origin;
 pub use nested::{LocalMachine, NestedLimits};
@@ -234,6 +235,7 @@ impl Shard {
             if let Some(source) = &mut lane.source {
                 lane.flow.end_tick(&mut self.core, source.as_mut());
             }
+            lane.flow.count_transactions(&mut self.core);
         }
         self.core.counters.flush();
         self.core.marker.end();
@@ -366,7 +368,8 @@ impl Shard {
         self.flushed = now;
         self.pulse.beat(now);
         self.retire();
-        for (at, lane) in self.lanes.iter().enumerate() {
+        for (at, lane) in self.lanes.iter_mut().enumerate() {
+            lane.flow.count_transactions(&mut self.core);
             let levels = &mut self.core.counters.pipelines[at].levels;
             levels.in_flight = lane.flow.windows.open_records() as u64;
             levels.outputs_pending = lane.flow.pending() as u64;

@@ -88,6 +88,12 @@ impl Kept {
         (self.position.expect("a slot in use holds a record"), self.timestamp_ms)
     }
 
+    /// What names the record wherever it stands.
+    pub fn id(&self) -> Option<&str> {
+        let (from, to) = self.id?;
+        std::str::from_utf8(&self.bytes[from as usize..to as usize]).ok()
+    }
+
     /// Bytes of the copy.
     pub fn bytes(&self) -> usize {
         self.bytes.len()

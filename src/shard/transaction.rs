@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use super::outputs::Way;
 use crate::record::{AssignmentId, Position};
-use crate::sinks::{Hitch, Output, Sink, SinkError, SinkErrorKind, Transactional};
+use crate::sinks::{Ended, Hitch, Output, Sink, SinkError, SinkErrorKind, Transactional};
 use crate::sources::{Refused, Source, Undone};
 use line::{Line, Staged};
 
@@ -49,6 +49,7 @@ impl Transactions {
             drained: Vec::new(),
             suspects: HashSet::new(),
             over: None,
+            ended: Ended::default(),
         })))
     }
 
@@ -110,6 +111,8 @@ struct State {
     suspects: HashSet<Position>,
     /// Why there will be no further transaction.
     over: Option<String>,
+    /// Those that ended since that was told.
+    ended: Ended,
 }
 
 impl State {
@@ -225,6 +228,7 @@ impl State {
         }
         self.forget_written();
         self.phase = Phase::Idle;
+        self.ended.committed += 1;
         let lines = &self.lines;
         self.suspects.retain(|it| {
             let is_left =
@@ -260,6 +264,7 @@ impl State {
     /// All that was in the transaction comes again.
     fn undo(&mut self) {
         self.phase = Phase::Idle;
+        self.ended.aborted += 1;
         if let Some((_, e)) = self.failures.first() {
             tracing::warn!(why = e.message, "a transaction was aborted");
         }

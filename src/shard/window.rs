@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use crate::ack::{Limits, Settlement, Ticket, ordered, unordered};
+use super::groups::Groups;
+use crate::ack::{Limits, Settlement, Ticket, ahead, ordered, unordered};
 use crate::record::{Assignment, AssignmentId};
 use crate::sources::Source;
 use crate::tasks::callbacks::{RecordId, stream_of};
@@ -17,6 +18,11 @@ pub struct Claim {
 }
 
 impl Claim {
+    /// One that settles nothing.
+    pub(super) fn void(assignment: AssignmentId) -> Claim {
+        Claim { assignment, epoch: u32::MAX, ticket: Ticket::VOID }
+    }
+
     /// The assignment the record came through.
     pub fn assignment(&self) -> AssignmentId {
         self.assignment
@@ -36,6 +42,8 @@ pub struct Window {
     is_paused: bool,
     is_draining: bool,
     noted: Option<i64>,
+    /// The source was told of what is ahead of the commit point.
+    is_ahead_told: bool,
     /// Offsets that something befell, above the commit point.
     marks: BTreeMap<i64, Mark>,
 }
@@ -108,6 +116,14 @@ impl Tracker {
         }
     }
 
+    /// The number of a queue's message that has settled just now.
+    fn settled_last(&self) -> Option<i64> {
+        match self {
+            Tracker::Offsets(_) => None,
+            Tracker::Receipts(_, settled) => settled.last().map(|(number, _)| *number),
+        }
+    }
+
     /// Is it known to be settled? Of a queue's messages only those in hand are known.
     fn is_settled(&self, offset: i64) -> bool {
         match self {
@@ -140,6 +156,8 @@ pub struct Windows {
     margin: usize,
     list: Vec<Window>,
     last: usize,
+    /// Groups of a FIFO queue, where batches are made of its messages.
+    pub groups: Option<Groups>,
 }
 
 impl Window {
@@ -164,6 +182,12 @@ impl Window {
             self.noted = Some(point);
             source.commit(id, point);
         }
+        let is_ahead = tracker.is_ahead();
+        if (is_ahead || self.is_ahead_told) && source.wants_ahead(id) {
+            self.is_ahead_told = is_ahead;
+            let base = tracker.oldest_unsettled().unwrap_or(0);
+            source.note_ahead(id, ahead::write(base, tracker.ahead()));
+        }
         if let Some(committed) = source.committed(id) {
             tracker.confirm(committed);
             // Not before: what is settled may come again until it is committed.
@@ -177,7 +201,7 @@ impl Window {
 impl Windows {
     /// No windows; each that comes gets these limits. `margin`: records in one batch.
     pub fn new(limits: Limits, margin: usize) -> Windows {
-        Windows { limits, margin, list: Vec::new(), last: 0 }
+        Windows { limits, margin, list: Vec::new(), last: 0, groups: None }
     }
 
     /// A partition has come.
@@ -199,6 +223,7 @@ impl Windows {
             is_paused: false,
             is_draining: false,
             noted: None,
+            is_ahead_told: false,
             marks: BTreeMap::new(),
         });
     }
@@ -232,10 +257,18 @@ impl Windows {
 
     /// Settles a record; `false` where the claim is void.
     pub fn settle(&mut self, claim: Claim, settlement: Settlement) -> bool {
-        self.is_valid(claim)
-            && self
-                .get(claim.assignment)
-                .is_some_and(|w| w.tracker.settle(claim.ticket, settlement))
+        if !self.is_valid(claim) {
+            return false;
+        }
+        let Some(window) = self.get(claim.assignment) else { return false };
+        let is_done = window.tracker.settle(claim.ticket, settlement);
+        let number = window.tracker.settled_last();
+        if let Some(groups) = &mut self.groups
+            && let Some(number) = number.filter(|_| is_done)
+        {
+            groups.leave(number, settlement.is_final());
+        }
+        is_done
     }
 
     /// Is the claim's partition still held, and was it not rewound since?

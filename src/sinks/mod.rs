@@ -77,10 +77,24 @@ pub trait Sink: Send {
         0
     }
 
+    /// Transactions that have ended since this was asked last.
+    fn ended(&mut self) -> Ended {
+        Ended::default()
+    }
+
     /// Bytes of those that are held back.
     fn held_bytes(&self) -> usize {
         0
     }
+}
+
+/// How transactions have ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ended {
+    /// Those that were committed.
+    pub committed: u64,
+    /// Those that were aborted.
+    pub aborted: u64,
 }
 
 /// What keeps a transaction from going on.

@@ -81,6 +81,9 @@ pub struct Settings {
     pub request_bound: Duration,
     /// Bytes of records that may wait in this process; `None` leaves it to the library.
     pub queue_bytes: Option<u64>,
+    /// Keeps what has settled ahead of commits beside them, so that it is not done again after a
+    /// restart. Not where order matters: what is repeated then comes behind what was done before.
+    pub keeps_ahead: bool,
     /// Properties of the library; they win over everything above.
     pub properties: BTreeMap<String, String>,
 }
@@ -98,6 +101,7 @@ impl Settings {
             drain_bound: None,
             request_bound: Duration::from_secs(10),
             queue_bytes: None,
+            keeps_ahead: false,
             properties: BTreeMap::new(),
         }
     }
@@ -187,6 +191,7 @@ impl KafkaSource {
             start: settings.fresh_start(),
             drain_bound: settings.drain_bound(&config)?,
             request_bound: settings.request_bound,
+            keeps_ahead: settings.keeps_ahead,
         };
         let (group, inboxes) = Group::new(plan, shards);
         let failed = |why: &dyn std::fmt::Display| {

@@ -60,6 +60,14 @@ impl Source for Letters {
         self.inner.committed(assignment)
     }
 
+    fn wants_ahead(&self, assignment: AssignmentId) -> bool {
+        self.inner.wants_ahead(assignment)
+    }
+
+    fn note_ahead(&mut self, assignment: AssignmentId, text: String) {
+        self.inner.note_ahead(assignment, text);
+    }
+
     fn rewind(&mut self, assignment: AssignmentId, offset: i64) -> bool {
         self.inner.rewind(assignment, offset)
     }

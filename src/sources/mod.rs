@@ -8,7 +8,7 @@ pub mod sqs;
 use std::fmt;
 
 use crate::ack::Settlement;
-use crate::record::{Assignment, AssignmentId, Record};
+use crate::record::{Assignment, AssignmentId, Position, Record};
 
 /// What a source hands to its shard.
 #[derive(Debug)]
@@ -28,6 +28,9 @@ pub enum Arrival<'a> {
     Undone(Undone),
     /// A record.
     Record(Record<'a>),
+    /// A record that had settled before a restart, ahead of what was committed: it counts, and is not
+    /// done again.
+    Done(Position),
     /// The source has ended for good (a file; never Kafka).
     End,
 }
@@ -79,6 +82,17 @@ pub trait Source: Send {
 
     /// The highest offset known to be committed for the assignment, where the source can tell.
     fn committed(&self, assignment: AssignmentId) -> Option<i64>;
+
+    /// Is a text wanted that tells what has settled ahead of the commit point?
+    fn wants_ahead(&self, assignment: AssignmentId) -> bool {
+        let _ = assignment;
+        false
+    }
+
+    /// That text, to be kept beside the next commit; empty where nothing has.
+    fn note_ahead(&mut self, assignment: AssignmentId, text: String) {
+        let _ = (assignment, text);
+    }
 
     /// Hands over again what stands at `offset` and behind it. `false` where the source can't.
     fn rewind(&mut self, assignment: AssignmentId, offset: i64) -> bool {

@@ -8,7 +8,8 @@
 //!
 //! Visibility runs from receipt, so few messages are fetched ahead: `prefetch_max` of them wait for a
 //! shard, and the polls stop above that. Messages of one FIFO group reach their shard one by one,
-//! the next one when the one before has settled; a failure hands the later ones back.
+//! the next one when the one before has settled; a failure hands the later ones back. Where messages
+//! share executions, the shard keeps the order of groups, and the later ones come back through it.
 
 mod end;
 mod held;
@@ -28,6 +29,8 @@ use crate::aws;
 use crate::aws::sqs::Queue;
 use crate::record::{AssignmentId, Wake};
 use crate::sources::Source;
+
+pub use message::{RECEIPT_HANDLE, TOLD, TOLD_TO_ENVELOPES, TYPE_PREFIX};
 
 use end::End;
 use message::Message;
@@ -60,6 +63,9 @@ pub struct Settings {
     pub backoff: Duration,
     /// The longest of that.
     pub backoff_max: Duration,
+    /// Messages that may share an execution, where they do. All that the queue says of each is in its
+    /// headers then; and a shard gets so many of a FIFO queue before any of them has settled.
+    pub batch_max: Option<usize>,
 }
 
 /// What the polling thread and the ends share.

@@ -6,7 +6,8 @@ use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use expressway::aws::sqs::Queue;
@@ -14,6 +15,8 @@ use expressway::aws::{Call, Client, Endpoint, Service, Settings};
 use serde_json::{Value as Json, json};
 use tokio::runtime::Runtime;
 
+/// Calls at the same time where there is much to do.
+const CALLS: usize = 8;
 /// Ports tried: another process may take one between asking and starting.
 const PORT_TRIES: usize = 5;
 /// Ends the server when its standard input ends, which it does however this process ends.
@@ -131,9 +134,34 @@ impl TestQueue {
         self.send(ids.map(|id| json!({ "MessageBody": format!("{{\"id\":{id}}}") })));
     }
 
-    /// Takes what is there until so many have come, or for so long: bodies, in order.
+    /// Sends very many, several calls at a time.
+    pub fn send_many(&self, ids: std::ops::Range<u64>, body: fn(u64) -> String) {
+        let next = Arc::new(AtomicU64::new(ids.start));
+        let send = |next: Arc<AtomicU64>, queue: Queue, end: u64| async move {
+            loop {
+                let from = next.fetch_add(10, Ordering::Relaxed);
+                if from >= end {
+                    return;
+                }
+                let entry = |id: u64| json!({ "MessageBody": body(id) });
+                let entries = (from..end.min(from + 10)).map(entry).collect();
+                let refused = queue.batch("SendMessageBatch", entries).await;
+                assert!(refused.expect("it answers").is_empty());
+            }
+        };
+        self.runtime.block_on(async {
+            let calls: Vec<_> = (0..CALLS)
+                .map(|_| tokio::spawn(send(next.clone(), self.queue.clone(), ids.end)))
+                .collect();
+            for call in calls {
+                call.await.expect("it ends");
+            }
+        });
+    }
+
+    /// Takes what is there until so many have come, or none has for so long: bodies, in order.
     pub fn take(&self, wanted: usize, bound: Duration) -> Vec<Json> {
-        let (mut taken, end) = (Vec::new(), Instant::now() + bound);
+        let (mut taken, mut end) = (Vec::new(), Instant::now() + bound);
         while taken.len() < wanted && Instant::now() < end {
             let members = json!({ "MaxNumberOfMessages": 10, "WaitTimeSeconds": 1,
                                   "MessageSystemAttributeNames": ["All"] });
@@ -142,12 +170,10 @@ impl TestQueue {
             let handles = messages.iter().map(|it| json!({ "ReceiptHandle": it["ReceiptHandle"] }));
             let handles: Vec<Json> = handles.collect();
             if !handles.is_empty() {
+                end = Instant::now() + bound;
                 let deleted = self.queue.batch("DeleteMessageBatch", handles);
                 self.runtime.block_on(deleted).expect("it answers");
             }
-            let body = |it: &Json| {
-                serde_json::from_str(it["Body"].as_str().expect("a body")).expect("JSON")
-            };
             taken.extend(messages.iter().map(body));
         }
         taken
@@ -160,6 +186,11 @@ impl TestQueue {
         let of = |name: &str| answer["Attributes"][name].as_str()?.parse().ok();
         (of(names[0]).unwrap_or(0), of(names[1]).unwrap_or(0))
     }
+}
+
+/// A message's body.
+fn body(message: &Json) -> Json {
+    serde_json::from_str(message["Body"].as_str().expect("a body")).expect("JSON")
 }
 
 /// How often each id came.

@@ -21,7 +21,7 @@ use crate::engine::{Prepared, consumer_properties, prepare};
 use crate::kafka;
 use crate::machine::Identity;
 use crate::record::{AssignmentId, First, Header, Position, Record};
-use crate::shard::{Input, NullValue, Origin, read_input};
+use crate::shard::{NullValue, Origin, read_input};
 use crate::sources::Arrival;
 use crate::sources::letters::{self, Form};
 
@@ -73,6 +73,8 @@ struct Found {
     key: Option<Vec<u8>>,
     value: Option<Vec<u8>>,
     headers: Vec<(String, Option<Vec<u8>>)>,
+    /// What names it, a queue's message.
+    id: Option<String>,
 }
 
 impl Found {
@@ -89,7 +91,7 @@ impl Found {
             value: self.value.as_deref(),
             headers: &headers,
             first: None,
-            id: None,
+            id: self.id.as_deref(),
         })
     }
 }
@@ -121,9 +123,6 @@ impl Exec {
 
     fn run_one(&self, prepared: &Prepared, at: &Place, record: &Record<'_>) -> anyhow::Result<u8> {
         let plan = &prepared.plan;
-        if let Input::Batch(_) = plan.input {
-            bail!("the pipeline's input is made of several records; give it with --input");
-        }
         if record.value.is_none() && plan.null_value != NullValue::Null {
             let how =
                 if plan.null_value == NullValue::Skip { "skips it" } else { "dead-letters it" };
@@ -224,6 +223,7 @@ impl Exec {
             key: None,
             value: Some(letter.as_bytes().to_vec()),
             headers: Vec::new(),
+            id: None,
         };
         let Some(found) = open(&plain, Form::Line) else {
             bail!(
@@ -267,6 +267,7 @@ fn open(found: &Found, form: Form) -> Option<Found> {
                 key,
                 value,
                 headers,
+                id,
                 ..
             }) = arrival
             {
@@ -278,6 +279,7 @@ fn open(found: &Found, form: Form) -> Option<Found> {
                     key: key.map(<[u8]>::to_vec),
                     value: value.map(<[u8]>::to_vec),
                     headers: headers.iter().map(owned).collect(),
+                    id: id.map(str::to_owned),
                 });
             }
         });
@@ -327,6 +329,7 @@ fn fetch(config: &Config, at: &Place) -> anyhow::Result<Found> {
                     key: message.key().map(<[u8]>::to_vec),
                     value: message.payload().map(<[u8]>::to_vec),
                     headers: headers.unwrap_or_default(),
+                    id: None,
                 });
             }
             Some(Err(KafkaError::PartitionEOF(_))) => bail!("offset {offset} {gap}"),

@@ -61,7 +61,8 @@ impl Flow {
     fn dispatch(&mut self, plans: &Plans, core: &mut Core, id: BatchId) {
         self.batches.close(id);
         let passage = self.batches.passage(id);
-        let lead = self.batches.get(id).lead();
+        let name = self.batches.get(id).lead_id();
+        let lead = self.batches.get(id).lead(name.as_deref());
         match self.order.taken(&lead) {
             Some(turn) => self.order.defer(turn, passage, &lead),
             None => self.start(plans, core, &lead, passage),
@@ -157,9 +158,10 @@ impl Flow {
             }
         };
         core.counts(self.index).item_failures += failed.len() as u64;
-        let error = StateError::new(ITEM_FAILED, "The execution's batchItemFailures names it.");
+        let named = || StateError::new(ITEM_FAILED, "The execution's batchItemFailures names it.");
+        let failed = self.with_followers(run, failed);
         if failed.len() == count {
-            return self.again_or_fail(core, run, error, state);
+            return self.again_or_fail(core, run, named(), state);
         }
         let rest = (!failed.is_empty()).then(|| self.batches.split(id, &failed));
         let passage = self.batches.passage(id);
@@ -170,11 +172,12 @@ impl Flow {
             self.fail(core, good, error, state);
         }
         let Some(rest) = rest else { return true };
-        let lead = self.batches.get(rest).lead();
+        let name = self.batches.get(rest).lead_id();
+        let lead = self.batches.get(rest).lead(name.as_deref());
         let Passage { turn, runs, .. } = run.passage;
         let passage = Passage { turn, runs, ..self.batches.passage(rest) };
         let origin = Origin { offset: lead.position.offset, record: &lead, ..*run.origin };
-        self.again_or_fail(core, Run { origin: &origin, passage, ..run }, error, state)
+        self.again_or_fail(core, Run { origin: &origin, passage, ..run }, named(), state)
     }
 
     /// Returns whether the batch is done with.

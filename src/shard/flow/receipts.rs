@@ -25,6 +25,7 @@ impl Flow {
             counters.counts.settled += 1;
             counters.latency.record(now_ns.saturating_sub(passage.received_ns));
         }
+        self.end_line();
     }
 
     /// Tries again what the sinks had no room for, and takes their receipts. Returns how many.
@@ -91,7 +92,10 @@ impl Flow {
             }
             (SinkErrorKind::Fatal, Way::Letter) => self.pause(self.letters.failure(&e)),
         }
-        self.disband(waiting.passage);
+        // A queue's messages have gone back one by one.
+        if !self.windows.is_queue(waiting.passage.claim.assignment()) {
+            self.disband(waiting.passage);
+        }
     }
 
     /// Has a refused output's partition read again, unless it was since. A queue's message comes

@@ -26,9 +26,29 @@ struct Routed {
 }
 
 impl Flow {
-    /// Does what is to be done with a record.
+    /// Does what is to be done with a record, or with the batch that it stands for.
     #[inline]
     pub(super) fn start(
+        &mut self,
+        plans: &Plans,
+        core: &mut Core,
+        record: &Record<'_>,
+        passage: Passage,
+    ) {
+        match passage.batch {
+            Some(id) if self.windows.groups.is_some() => {
+                let Some(passage) = self.line_up(core, passage, id) else { return };
+                // Its first may have gone back.
+                let name = self.batches.get(id).lead_id();
+                let lead = self.batches.get(id).lead(name.as_deref());
+                self.start_now(plans, core, &lead, passage);
+            }
+            _ => self.start_now(plans, core, record, passage),
+        }
+    }
+
+    #[inline]
+    fn start_now(
         &mut self,
         plans: &Plans,
         core: &mut Core,

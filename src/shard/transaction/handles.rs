@@ -6,7 +6,7 @@ use super::super::outputs::Way;
 use super::Transactions;
 use super::line::Line;
 use crate::record::{AssignmentId, Position};
-use crate::sinks::{Output, Receipt, Sink, SinkError, TopicId};
+use crate::sinks::{Ended, Output, Receipt, Sink, SinkError, TopicId};
 use crate::sources::{Arrival, Source, SourceError};
 
 /// Stages outputs. A receipt says that one is staged; it counts once its transaction does.
@@ -53,6 +53,13 @@ impl Sink for StagingSink {
         match self.way {
             Way::Output => self.shared.state().uncommitted(),
             Way::Letter => 0,
+        }
+    }
+
+    fn ended(&mut self) -> Ended {
+        match self.way {
+            Way::Output => std::mem::take(&mut self.shared.state().ended),
+            Way::Letter => Ended::default(),
         }
     }
 

@@ -23,8 +23,11 @@ impl Group {
         let mut list = TopicPartitionList::new();
         for it in &partitions {
             if let Some(offset) = it.due() {
-                add(&mut list, it, offset);
+                self.add(&mut list, it, offset);
                 it.mark_sent(offset);
+            }
+            if self.keeps_ahead() {
+                it.ask_ahead();
             }
         }
         if list.count() == 0 {
@@ -56,7 +59,7 @@ impl Group {
         let mut list = TopicPartitionList::new();
         let due: Vec<_> =
             partitions.iter().filter_map(|it| Some((it, it.unconfirmed()?))).collect();
-        due.iter().for_each(|(it, offset)| add(&mut list, it, *offset));
+        due.iter().for_each(|(it, offset)| self.add(&mut list, it, *offset));
         if due.is_empty() {
             return true;
         }
@@ -77,7 +80,24 @@ impl Group {
         }
     }
 
+    /// Puts a commit of the partition into the list, with what has settled ahead of it.
+    fn add(&self, list: &mut TopicPartitionList, partition: &Partition, offset: i64) {
+        let (topic, number) = (&partition.assignment.topic, partition.assignment.partition);
+        // Fails only for offsets below zero, and those settle nothing.
+        let added = list.add_partition_offset(topic, number, Offset::Offset(offset));
+        let text = partition.send_ahead();
+        if added.is_ok() && !text.is_empty() && self.keeps_ahead() {
+            let element = list.elements().into_iter().next_back();
+            element.into_iter().for_each(|mut element| element.set_metadata(&text));
+        }
+    }
+
     fn commit_failed(&self, code: Code) {
+        if code == Code::OffsetMetadataTooLarge {
+            let why = "the brokers take less beside a commit (offset.metadata.max.bytes)";
+            tracing::warn!(why, "what is done ahead of commits is not kept");
+            return self.give_up_ahead();
+        }
         let text = format!("{code}; the records since the last commit will be read again");
         if let Some(error) = trouble::judge(code, &text, "the group's offsets") {
             self.fault(&error.message, error.retriable);
@@ -105,10 +125,4 @@ impl Group {
             self.commit_failed(code);
         }
     }
-}
-
-fn add(list: &mut TopicPartitionList, partition: &Partition, offset: i64) {
-    let (topic, number) = (&partition.assignment.topic, partition.assignment.partition);
-    // Fails only for offsets below zero, and those settle nothing.
-    let _ = list.add_partition_offset(topic, number, Offset::Offset(offset));
 }

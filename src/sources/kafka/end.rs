@@ -37,6 +37,29 @@ struct Held {
     // The next offset to hand over; what is below was handed over. -1 before the first.
     next: i64,
     flow: Flow,
+    // What was done ahead of the commit is none of this log's.
+    is_anew: bool,
+}
+
+impl Held {
+    /// A record of it comes.
+    fn see(&mut self, offset: i64) {
+        if self.next < 0 {
+            // Read from before the commit: the log began anew, or somebody wants it all again.
+            self.is_anew = self.partition.committed().is_some_and(|committed| offset < committed);
+        }
+    }
+
+    /// The record there is handed over.
+    fn pass(&mut self, offset: i64) {
+        self.next = offset + 1;
+        self.partition.advance(self.next);
+    }
+
+    /// Had it settled before this process read it?
+    fn was_done(&self, offset: i64) -> bool {
+        self.partition.has_done() && !self.is_anew && self.partition.was_done(offset)
+    }
 }
 
 /// See the module.
@@ -194,6 +217,17 @@ impl Source for End {
         held.and_then(|it| it.partition.committed())
     }
 
+    fn wants_ahead(&self, assignment: AssignmentId) -> bool {
+        let held = self.held.iter().find(|it| it.partition.assignment.id == assignment);
+        held.is_some_and(|it| it.partition.wants_ahead())
+    }
+
+    fn note_ahead(&mut self, assignment: AssignmentId, text: String) {
+        if let Some(held) = find(&mut self.held, assignment) {
+            held.partition.note_ahead(text);
+        }
+    }
+
     fn confirm(&mut self, assignment: AssignmentId, offset: i64) {
         if let Some(held) = find(&mut self.held, assignment) {
             held.partition.settle_for_good(offset);
@@ -231,7 +265,7 @@ fn find(held: &mut [Held], id: AssignmentId) -> Option<&mut Held> {
 
 fn hold(held: &mut Vec<Held>, partition: Arc<Partition>, take: &mut dyn FnMut(Arrival<'_>)) {
     let assignment = partition.assignment.clone();
-    held.push(Held { partition, next: -1, flow: Flow::Running });
+    held.push(Held { partition, next: -1, flow: Flow::Running, is_anew: false });
     take(Arrival::Assigned(assignment));
 }
 
@@ -266,6 +300,7 @@ fn hand<'m>(
     take: &mut dyn FnMut(Arrival<'_>),
 ) -> bool {
     let offset = message.offset();
+    held.see(offset);
     if held.flow == Flow::Paused {
         if held.next < 0 {
             held.next = offset;
@@ -275,8 +310,11 @@ fn hand<'m>(
     if offset < held.next {
         return false;
     }
-    held.next = offset + 1;
-    held.partition.advance(held.next);
+    held.pass(offset);
+    if held.was_done(offset) {
+        take(Arrival::Done(Position { assignment: held.partition.assignment.id, offset }));
+        return true;
+    }
     headers.clear();
     message.headers(headers);
     take(Arrival::Record(Record {
@@ -298,8 +336,13 @@ fn hand_stray(held: &mut [Held], stray: &Stray, take: &mut dyn FnMut(Arrival<'_>
     let Some(held) = held.iter_mut().find(of).filter(|it| stray.offset >= it.next) else {
         return 0;
     };
-    held.next = stray.offset + 1;
-    held.partition.advance(held.next);
+    held.see(stray.offset);
+    held.pass(stray.offset);
+    if held.was_done(stray.offset) {
+        let position = Position { assignment: held.partition.assignment.id, offset: stray.offset };
+        take(Arrival::Done(position));
+        return 1;
+    }
     let headers: Vec<Header<'_>> = stray
         .headers
         .iter()

@@ -6,7 +6,9 @@
 //! itself; executions, tasks and delivery reports go on.) A lost assignment is neither drained nor
 //! committed.
 
+use std::collections::BTreeMap;
 use std::error::Error;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -17,6 +19,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, RebalanceProtocol};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
+use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
 
@@ -58,6 +61,7 @@ pub(super) struct Plan {
     pub(super) start: Start,
     pub(super) drain_bound: Duration,
     pub(super) request_bound: Duration,
+    pub(super) keeps_ahead: bool,
 }
 
 /// One shard's queue, and where its news go.
@@ -76,6 +80,8 @@ pub(super) struct Group {
     answered: Condvar,
     stopped: AtomicBool,
     closing: AtomicBool,
+    /// What has settled ahead of commits is kept beside them.
+    keeps_ahead: AtomicBool,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -91,7 +97,9 @@ impl Group {
                 (Desk { news, wake, queue: Mutex::new(None) }, inbox)
             })
             .unzip();
+        let keeps_ahead = AtomicBool::new(plan.keeps_ahead);
         let group = Group {
+            keeps_ahead,
             plan,
             desks,
             partitions: Mutex::new(Vec::new()),
@@ -128,6 +136,14 @@ impl Group {
 
     pub(super) fn assigned(&self) -> Vec<Arc<Partition>> {
         locked(&self.partitions).clone()
+    }
+
+    pub(super) fn keeps_ahead(&self) -> bool {
+        self.keeps_ahead.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn give_up_ahead(&self) {
+        self.keeps_ahead.store(false, Ordering::Relaxed);
     }
 
     pub(super) fn stop(&self) {
@@ -204,8 +220,8 @@ impl Group {
         // An incremental rebalance may bring nothing new.
         let mut resumed = Ok(());
         if list.count() > 0 && !self.is_closing() {
-            self.set_starts(consumer, list);
-            self.take_over(consumer, list);
+            let ahead = self.set_starts(consumer, list);
+            self.take_over(consumer, list, &ahead);
             // A pause of an earlier assignment would outlive it.
             resumed = consumer.resume(list);
             tracing::info!(partitions = list.count(), "partitions assigned");
@@ -220,7 +236,12 @@ impl Group {
     }
 
     /// Forwards each partition to its shard's queue and announces it there.
-    fn take_over(&self, consumer: &BaseConsumer<Events>, list: &TopicPartitionList) {
+    fn take_over(
+        &self,
+        consumer: &BaseConsumer<Events>,
+        list: &TopicPartitionList,
+        ahead: &BTreeMap<(String, i32), String>,
+    ) {
         let mut partitions = locked(&self.partitions);
         for element in list.elements() {
             let (topic, number) = (element.topic(), element.partition());
@@ -229,7 +250,8 @@ impl Group {
                 Offset::Offset(offset) => Some(offset),
                 _ => None,
             };
-            let partition = Arc::new(Partition::new(topic, number, shard, committed));
+            let ahead = ahead.get(&(topic.to_owned(), number)).map_or("", String::as_str);
+            let partition = Arc::new(Partition::new(topic, number, shard, committed, ahead));
             partitions.push(partition.clone());
             self.tell(shard, News::Assigned(partition));
             let client = consumer.client();
@@ -246,7 +268,13 @@ impl Group {
 
     /// Says for each partition where to start: at the group's commit, and where there is none, as
     /// the settings say. (The library's own reset could not tell a new group from lost records.)
-    fn set_starts(&self, consumer: &BaseConsumer<Events>, list: &mut TopicPartitionList) {
+    /// Returns what stands beside commits.
+    fn set_starts(
+        &self,
+        consumer: &BaseConsumer<Events>,
+        list: &mut TopicPartitionList,
+    ) -> BTreeMap<(String, i32), String> {
+        let mut ahead = BTreeMap::new();
         let bound = self.plan.request_bound;
         let until = Instant::now() + UNSETTLED_BOUND;
         let committed = loop {
@@ -254,7 +282,8 @@ impl Group {
                 Ok(committed) => break committed,
                 Err(error) if self.is_closing() || Instant::now() >= until => {
                     let text = format!("the group's committed offsets could not be read: {error}");
-                    return self.fault(&text, true);
+                    self.fault(&text, true);
+                    return ahead;
                 }
                 Err(error) => tracing::info!(%error, "the group's offsets are asked for again"),
             }
@@ -265,6 +294,9 @@ impl Group {
             match element.offset() {
                 offset @ Offset::Offset(_) => {
                     let _ = list.set_partition_offset(topic, number, offset);
+                    if self.keeps_ahead() {
+                        ahead.insert((topic.to_owned(), number), metadata(&element));
+                    }
                 }
                 _ => {
                     let _ = fresh.add_partition_offset(topic, number, self.fresh_offset());
@@ -276,7 +308,8 @@ impl Group {
                 Ok(found) => fresh = found,
                 Err(error) => {
                     let text = format!("offsets could not be found by timestamp: {error}");
-                    return self.fault(&text, true);
+                    self.fault(&text, true);
+                    return ahead;
                 }
             }
         }
@@ -284,6 +317,7 @@ impl Group {
             let (topic, number) = (element.topic(), element.partition());
             let _ = list.set_partition_offset(topic, number, element.offset());
         }
+        ahead
     }
 
     fn fresh_offset(&self) -> Offset {
@@ -365,6 +399,13 @@ impl Group {
             self.tell(shard, News::Fault(error));
         }
     }
+}
+
+/// What stands beside a commit, if it is text: the client takes it for granted, and other tools may have
+/// put anything there.
+fn metadata(element: &TopicPartitionListElem<'_>) -> String {
+    let read = AssertUnwindSafe(|| element.metadata().to_owned());
+    catch_unwind(read).unwrap_or_default()
 }
 
 /// What the library calls back on, always on the polling thread.

@@ -1,8 +1,10 @@
 //! A partition while it is assigned: what its shard writes and the polling thread reads.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::ack::ahead;
 use crate::record::{Assignment, AssignmentId};
 
 /// Not known, or nothing yet.
@@ -18,6 +20,20 @@ pub(super) struct Partition {
     position: AtomicI64,
     sent: AtomicI64,
     committed: AtomicI64,
+    /// What had settled ahead of the commit that reading began at.
+    done: Vec<Range<i64>>,
+    /// The polling thread wants a text of what is ahead now.
+    wants_ahead: AtomicBool,
+    ahead: Mutex<Ahead>,
+}
+
+/// What has settled ahead of the commit point, as a text.
+#[derive(Debug, Default)]
+struct Ahead {
+    /// The latest that the shard has told.
+    text: String,
+    /// It stands beside a commit that was sent off.
+    is_sent: bool,
 }
 
 impl Partition {
@@ -26,6 +42,7 @@ impl Partition {
         partition: i32,
         shard: usize,
         committed: Option<i64>,
+        ahead: &str,
     ) -> Partition {
         // Process-wide: ids of several sources meet in one shard.
         static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -38,7 +55,51 @@ impl Partition {
             position: AtomicI64::new(committed),
             sent: AtomicI64::new(committed),
             committed: AtomicI64::new(committed),
+            // What stands beside the commit stays true, whatever comes.
+            ahead: Mutex::new(Ahead { text: ahead.to_owned(), is_sent: true }),
+            done: ahead::read(ahead),
+            wants_ahead: AtomicBool::new(false),
         }
+    }
+
+    /// Had the record at this offset settled before?
+    pub(super) fn was_done(&self, offset: i64) -> bool {
+        let after = self.done.partition_point(|run| run.end <= offset);
+        self.done.get(after).is_some_and(|run| run.contains(&offset))
+    }
+
+    /// Was anything done ahead of the commit?
+    pub(super) fn has_done(&self) -> bool {
+        !self.done.is_empty()
+    }
+
+    /// Has the shard tell what is ahead, the next time it can.
+    pub(super) fn ask_ahead(&self) {
+        self.wants_ahead.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn wants_ahead(&self) -> bool {
+        self.wants_ahead.load(Ordering::Relaxed)
+    }
+
+    /// What is ahead now, says the shard.
+    pub(super) fn note_ahead(&self, text: String) {
+        self.wants_ahead.store(false, Ordering::Relaxed);
+        let mut ahead = self.lock_ahead();
+        if ahead.text != text {
+            *ahead = Ahead { text, is_sent: false };
+        }
+    }
+
+    /// The text for a commit; once a commit is sent off with it, nothing new is due for its sake.
+    pub(super) fn send_ahead(&self) -> String {
+        let mut ahead = self.lock_ahead();
+        ahead.is_sent = true;
+        ahead.text.clone()
+    }
+
+    fn lock_ahead(&self) -> MutexGuard<'_, Ahead> {
+        self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn is(&self, topic: &str, partition: i32) -> bool {
@@ -76,10 +137,13 @@ impl Partition {
         Some(self.committed.load(Ordering::Acquire)).filter(|&it| it >= 0)
     }
 
-    /// What there is to commit, if it is more than was sent off already.
+    /// What there is to commit, if it is more than was sent off already, or something else is ahead of
+    /// it.
     pub(super) fn due(&self) -> Option<i64> {
         let settled = self.settled.load(Ordering::Acquire);
-        (settled > self.sent.load(Ordering::Relaxed)).then_some(settled)
+        let sent = self.sent.load(Ordering::Relaxed);
+        let is_due = settled > sent || (sent >= 0 && !self.lock_ahead().is_sent);
+        is_due.then_some(settled.max(sent))
     }
 
     /// What is to be committed last, answered or not.
@@ -99,6 +163,8 @@ impl Partition {
     /// A commit failed: send it off again with the next.
     pub(super) fn forget_sent(&self) {
         self.sent.store(self.committed.load(Ordering::Relaxed), Ordering::Relaxed);
+        let mut ahead = self.lock_ahead();
+        ahead.is_sent &= ahead.text.is_empty();
     }
 }
 
@@ -108,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_commit_is_due_once_and_again_after_it_failed() {
-        let partition = Partition::new("t", 0, 0, Some(5));
+        let partition = Partition::new("t", 0, 0, Some(5), "");
         assert_eq!((partition.due(), partition.committed()), (None, Some(5)));
         partition.settle(9);
         assert_eq!(partition.due(), Some(9));
@@ -118,5 +184,23 @@ mod tests {
         assert_eq!(partition.due(), Some(9));
         partition.confirm(9);
         assert_eq!((partition.committed(), partition.unconfirmed()), (Some(9), None));
+    }
+
+    #[test]
+    fn what_is_ahead_is_due_when_it_has_changed() {
+        let before = ahead::write(5, [7..9, 12..13].into_iter());
+        let partition = Partition::new("t", 0, 0, Some(5), &before);
+        let done = [5, 7, 8, 9, 12, 13].map(|offset| partition.was_done(offset));
+        assert_eq!(done, [false, true, true, false, true, false]);
+        assert_eq!((partition.due(), partition.send_ahead()), (None, before));
+        partition.ask_ahead();
+        assert!(partition.wants_ahead());
+        partition.note_ahead("text".to_owned());
+        assert!(!partition.wants_ahead());
+        assert_eq!((partition.due(), partition.send_ahead()), (Some(5), "text".to_owned()));
+        partition.note_ahead("text".to_owned());
+        assert_eq!(partition.due(), None, "nothing has changed");
+        partition.forget_sent();
+        assert_eq!(partition.due(), Some(5), "the commit failed");
     }
 }

@@ -20,12 +20,25 @@ pub(super) struct End {
     tell: UnboundedSender<Told>,
     is_announced: bool,
     is_paused: bool,
-    /// Groups with a message that a shard has: those behind it wait.
-    groups: HashMap<String, VecDeque<Message>>,
+    /// Taken out of the inbox, and not looked at yet.
+    waiting: VecDeque<Message>,
+    /// Groups with messages that a shard has.
+    groups: HashMap<String, Group>,
     /// The groups of messages that a shard has, by their numbers.
     busy: HashMap<i64, String>,
     /// Their turn has come.
     ready: VecDeque<Message>,
+}
+
+/// A FIFO queue's group.
+#[derive(Default)]
+struct Group {
+    /// Messages that a shard has: one, where they don't share executions.
+    open: usize,
+    /// Those behind it, which wait.
+    behind: VecDeque<Message>,
+    /// One of those that a shard has has failed: the later ones are not worked on.
+    has_failed: bool,
 }
 
 impl End {
@@ -42,10 +55,16 @@ impl End {
             tell,
             is_announced: false,
             is_paused: false,
+            waiting: VecDeque::new(),
             groups: HashMap::new(),
             busy: HashMap::new(),
             ready: VecDeque::new(),
         }
+    }
+
+    /// The group that a message must be in order with.
+    fn group<'a>(&self, message: &'a Message) -> Option<&'a String> {
+        message.group.as_ref().filter(|_| self.shared.queue.is_fifo())
     }
 
     /// The next message whose turn it is.
@@ -53,19 +72,27 @@ impl End {
         if let Some(message) = self.ready.pop_front() {
             return Some(message);
         }
-        while let Ok(message) = self.inbox.try_recv() {
-            let group = message.group.as_ref().filter(|_| self.shared.queue.is_fifo());
+        let is_one_by_one = self.shared.settings.batch_max.is_none();
+        loop {
+            let next = self.waiting.pop_front().or_else(|| self.inbox.try_recv().ok());
+            let message = next?;
+            let group = self.group(&message).filter(|_| is_one_by_one);
             match group.and_then(|group| self.groups.get_mut(group)) {
-                Some(behind) => behind.push_back(message),
+                Some(group) => group.behind.push_back(message),
                 None => return Some(message),
             }
         }
-        None
+    }
+
+    /// May a shard have more? Of what shares executions and is in order not much: after a failure it
+    /// all goes back.
+    fn has_room(&self) -> bool {
+        self.shared.settings.batch_max.is_none_or(|most| self.busy.len() < most)
     }
 
     fn hand_over(&mut self, message: &Message, take: &mut dyn FnMut(Arrival<'_>)) {
-        if let Some(group) = message.group.as_ref().filter(|_| self.shared.queue.is_fifo()) {
-            self.groups.entry(group.clone()).or_default();
+        if let Some(group) = self.group(message) {
+            self.groups.entry(group.clone()).or_default().open += 1;
             self.busy.insert(message.number, group.clone());
         }
         let headers: Vec<Header<'_>> = message
@@ -91,18 +118,43 @@ impl End {
         let _ = self.tell.send(told);
     }
 
-    /// A group's message is over: the next one's turn has come, or, after a failure, the later ones
-    /// go back behind it.
-    fn pass_on(&mut self, number: i64, is_final: bool) {
-        let Some(group) = self.busy.remove(&number) else { return };
-        let Some(behind) = self.groups.get_mut(&group) else { return };
-        if is_final && let Some(next) = behind.pop_front() {
-            self.ready.push_back(next);
-            return;
+    /// A message has failed. Of its group only the first is held back for a while: the others were not
+    /// worked on, and wait in the queue behind it.
+    fn failed(&mut self, number: i64) {
+        let first = self.busy.get(&number).cloned().filter(|group| {
+            let group = self.groups.get_mut(group);
+            group.is_none_or(|group| !std::mem::replace(&mut group.has_failed, true))
+        });
+        let is_behind = first.is_none() && self.busy.contains_key(&number);
+        self.tell(if is_behind { Told::Unused(number) } else { Told::Failed(number) });
+        let Some(name) = first else { return };
+        self.waiting.extend(self.inbox.try_iter());
+        let is_of = |message: &Message| message.group.as_ref() == Some(&name);
+        let waiting = std::mem::take(&mut self.waiting);
+        let (mut back, rest): (VecDeque<_>, VecDeque<_>) = waiting.into_iter().partition(is_of);
+        self.waiting = rest;
+        if let Some(group) = self.groups.get_mut(&name) {
+            back.extend(group.behind.drain(..));
         }
-        for unused in self.groups.remove(&group).unwrap_or_default() {
+        for unused in back {
             self.shared.room.add_permits(1);
             self.tell(Told::Unused(unused.number));
+        }
+    }
+
+    /// A message is over: the turn of the next one of its group has come.
+    fn pass_on(&mut self, number: i64) {
+        let Some(name) = self.busy.remove(&number) else { return };
+        let Some(group) = self.groups.get_mut(&name) else { return };
+        group.open -= 1;
+        if group.open > 0 {
+            return;
+        }
+        match group.behind.pop_front() {
+            Some(next) => self.ready.push_back(next),
+            None => {
+                self.groups.remove(&name);
+            }
         }
     }
 }
@@ -124,7 +176,7 @@ impl Source for End {
         }
         drop(fatal);
         let mut handed = 0;
-        while handed < limit && !self.is_paused && !self.shared.is_stopping() {
+        while handed < limit && self.has_room() && !self.is_paused && !self.shared.is_stopping() {
             let Some(message) = self.next() else { break };
             self.hand_over(&message, take);
             handed += 1;
@@ -144,8 +196,11 @@ impl Source for End {
 
     fn settled(&mut self, _: AssignmentId, number: i64, how: Settlement) {
         self.shared.settled.fetch_add(1, Ordering::Relaxed);
-        self.tell(if how.is_final() { Told::Done(number) } else { Told::Failed(number) });
-        self.pass_on(number, how.is_final());
+        match how.is_final() {
+            true => self.tell(Told::Done(number)),
+            false => self.failed(number),
+        }
+        self.pass_on(number);
     }
 
     fn release(&mut self, _: AssignmentId) {}

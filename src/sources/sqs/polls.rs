@@ -136,13 +136,16 @@ impl Desk {
     fn deliver(&self, messages: &Json, asked: Instant) -> usize {
         let list = messages.as_array().map_or(&[][..], Vec::as_slice);
         let visibility = self.shared.settings.visibility;
+        let is_whole = self.shared.settings.batch_max.is_some();
         let turn = self.next_inlet.get();
         self.next_inlet.set((turn + 1) % self.inlets.len());
         let mut woken = vec![false; self.inlets.len()];
         let mut count = 0;
         for json in list {
             let number = self.next_number.get();
-            let Some((mut message, handle)) = message::read(number, json) else { continue };
+            let Some((mut message, handle)) = message::read(number, json, is_whole) else {
+                continue;
+            };
             self.next_number.set(number + 1);
             let to = match &message.group {
                 Some(group) if self.shared.queue.is_fifo() => hash(group) % self.inlets.len(),
