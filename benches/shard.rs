@@ -3,27 +3,22 @@
 //! thread and two. Beside the clock's rates stand those by the threads' own CPU time, which other
 //! processes on the machine disturb less.
 //!
-//! `cargo bench --bench shard`
+//! `cargo bench --bench shard`; with `-- --count N` it runs so many events on one thread and ends, for
+//! counting instructions: see `benches/instructions`.
 
-use std::collections::BTreeMap;
+#[path = "events/lane.rs"]
+mod lane;
+
 use std::fs;
-use std::hint::black_box;
 use std::path::Path;
 use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use expressway::config::{self, Origin};
-use expressway::engine::{Prepared, prepare};
 use expressway::load::events::{Buffers, Events};
 use expressway::load::scenario::Scenario;
-use expressway::metrics::{Health, Metrics, PipelineNames, ShardCounters};
-use expressway::record::{Assignment, AssignmentId, Position, Record};
-use expressway::shard::{
-    Clock, Control, Lane, Letters, Marker, NestedLimits, Settings, Shard, wake,
-};
-use expressway::sinks::{Output, Receipt, Sink, SinkError, TopicId};
-use expressway::sources::{Arrival, Source, SourceError};
+use expressway::shard::{Clock, Shard};
+use lane::Event;
 
 /// As in the program.
 #[global_allocator]
@@ -35,110 +30,6 @@ const ROUNDS: usize = 15;
 const ROUND: Duration = Duration::from_millis(400);
 /// Different events; more would measure the memory.
 const EVENTS: u64 = 2_000;
-const ID: AssignmentId = AssignmentId(1);
-
-/// Hands the same events over again and again.
-struct Memory {
-    events: Arc<Vec<Buffers>>,
-    next: i64,
-    committed: i64,
-}
-
-impl Source for Memory {
-    fn poll(
-        &mut self,
-        limit: usize,
-        take: &mut dyn FnMut(Arrival<'_>),
-    ) -> Result<usize, SourceError> {
-        if self.next == 0 {
-            let assignment = Assignment { id: ID, topic: "in".into(), partition: 0 };
-            take(Arrival::Assigned(assignment));
-        }
-        for _ in 0..limit {
-            let event = &self.events[self.next as usize % self.events.len()];
-            take(Arrival::Record(Record {
-                position: Position { assignment: ID, offset: self.next },
-                timestamp_ms: 0,
-                key: Some(&event.key),
-                value: Some(&event.value),
-                headers: &[],
-                first: None,
-                id: None,
-            }));
-            self.next += 1;
-        }
-        Ok(limit)
-    }
-
-    fn pause(&mut self, _: AssignmentId, _: bool) {}
-
-    fn commit(&mut self, _: AssignmentId, offset: i64) {
-        self.committed = offset;
-    }
-
-    fn committed(&self, _: AssignmentId) -> Option<i64> {
-        Some(self.committed)
-    }
-
-    fn rewind(&mut self, _: AssignmentId, _: i64) -> bool {
-        false
-    }
-
-    fn release(&mut self, _: AssignmentId) {}
-}
-
-/// Takes everything, and gives its receipts on the next poll.
-#[derive(Default)]
-struct Taker {
-    tags: Vec<u64>,
-}
-
-impl Sink for Taker {
-    fn topic(&mut self, _: &str) -> Result<TopicId, SinkError> {
-        Ok(TopicId(0))
-    }
-
-    fn write(&mut self, output: Output<'_>) -> Result<(), SinkError> {
-        black_box(output.value);
-        self.tags.push(output.tag);
-        Ok(())
-    }
-
-    fn submit(&mut self) {}
-
-    fn poll(&mut self, take: &mut dyn FnMut(Receipt)) {
-        for tag in self.tags.drain(..) {
-            take(Receipt { tag, result: Ok((0, 0)) });
-        }
-    }
-
-    fn in_flight(&self) -> usize {
-        self.tags.len()
-    }
-}
-
-fn shard(prepared: &Prepared, events: &Arc<Vec<Buffers>>, metrics: &Metrics) -> Shard {
-    let settings = Settings {
-        parked_max: 100_000,
-        bytes_max: 64 << 20,
-        metrics_interval: Duration::from_secs(1),
-        pulse: Health::default().pulse("shard"),
-        clock: Clock::system(),
-        marker: Marker::unkept().expect("memory"),
-        callbacks: None,
-        nested: NestedLimits::default(),
-    };
-    let source = Memory { events: events.clone(), next: 0, committed: 0 };
-    let lane = Lane {
-        plan: prepared.plan.clone(),
-        source: Some(Box::new(source)),
-        sink: Box::new(Taker::default()),
-        letters: Letters::default(),
-    };
-    let control = Arc::new(Control::default());
-    Shard::open(vec![lane], ShardCounters::new(metrics), wake(), control, settings)
-        .expect("a shard opens")
-}
 
 /// Nanoseconds of CPU that this thread has had.
 fn cpu_ns() -> u64 {
@@ -179,6 +70,23 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
     values[values.len() / 2]
 }
 
+/// Events as the load generator makes them.
+fn events(root: &Path) -> Vec<Event> {
+    let scenario = Scenario::read(&root.join(SCENARIO)).expect("the scenario is right");
+    let source = Events::of(&scenario).expect("the scenario is right");
+    let event = |seq| {
+        let mut event = Buffers::default();
+        source.write(1, seq, 1_718_042_917_330_000_000, &mut event);
+        Event { key: event.key, value: event.value, headers: Vec::new() }
+    };
+    (0..EVENTS).map(event).collect()
+}
+
+/// What follows this argument, as a number.
+fn argument(name: &str) -> Option<usize> {
+    std::env::args().skip_while(|it| it != name).nth(1)?.parse().ok()
+}
+
 fn main() {
     // Without `--bench` it is a test that this works.
     let is_bench = std::env::args().any(|it| it == "--bench");
@@ -186,23 +94,18 @@ fn main() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folder = root.join(FOLDER);
     let text = fs::read_to_string(folder.join("pipeline.toml")).expect("the example is there");
-    let origin = Origin { folder: &folder, environment: &BTreeMap::new() };
-    let config = config::parse(&text, &origin).expect("the example is right");
-    let (prepared, _) = prepare(&config).unwrap_or_else(|_| panic!("the example compiles"));
-    let scenario = Scenario::read(&root.join(SCENARIO)).expect("the scenario is right");
-    let source = Events::of(&scenario).expect("the scenario is right");
-    let events: Vec<Buffers> = (0..EVENTS)
-        .map(|seq| {
-            let mut event = Buffers::default();
-            source.write(1, seq, 1_718_042_917_330_000_000, &mut event);
-            event
-        })
-        .collect();
+    let prepared = lane::prepared(&folder, &text);
+    let events = Arc::new(events(root));
     let bytes = events.iter().map(|it| it.value.len()).sum::<usize>() / events.len();
-    let events = Arc::new(events);
-    let plan = prepared[0].plan.names();
-    let metrics = Metrics::new(vec![PipelineNames { pipeline: "p".to_owned(), plan }]);
-    let open = || shard(&prepared[0], &events, &metrics);
+    let metrics = lane::metrics(&prepared);
+    let open = || lane::shard(&prepared, lane::ends(events.clone()), &metrics, Clock::system());
+    if let Some(count) = argument("--count") {
+        let (mut shard, mut done) = (open(), 0);
+        while done < 2 * count {
+            done += shard.tick();
+        }
+        return println!("{} events of {bytes} bytes", done / 2);
+    }
     let pairs: Vec<_> = (0..rounds).map(|_| (run(1, round, &open), run(2, round, &open))).collect();
     println!("\nshard: {bytes}-byte events, {rounds} rounds of {round:?}, medians");
     println!("{:<12}{:>12}{:>14}{:>16}", "shards", "M events/s", "ns an event", "ns by CPU time");

@@ -1,7 +1,12 @@
-//! Steady state allocates nothing; `cargo bench --bench alloc` shows the same over a million events.
+//! Steady state allocates nothing, in the machine and in a whole shard; `cargo bench --bench alloc` shows
+//! the machine's over a million events.
 
 #[path = "../benches/events/mod.rs"]
 mod events;
+#[path = "../benches/events/lane.rs"]
+mod lane;
+#[path = "allocations/shard.rs"]
+mod shard;
 #[path = "../benches/events/steady.rs"]
 mod steady;
 
