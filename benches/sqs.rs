@@ -25,7 +25,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const ROUNDS: usize = 5;
 const RECEIVERS: usize = 4;
-const BODY: &str = r#"{"id":1,"temp":21.5,"device":{"id":"d-1"},"type":"reading","ts":1718042917}"#;
+const BODY: &str =
+    r#"{"id":1,"temp":21.5,"device":{"id":"d-1"},"type":"reading","active":true,"ts":1718042917}"#;
 
 fn filled(server: &Server, name: &str, count: usize) -> TestQueue {
     let queue = server.queue(name, json!({}));
@@ -88,7 +89,8 @@ fn pipeline(queue: &TestQueue, count: usize) -> f64 {
     let start = Instant::now();
     let engine = Engine::start(&config, &prepared).expect("it starts");
     while engine.metrics.totals(0).counts.settled < count as u64 {
-        assert!(start.elapsed() < Duration::from_secs(120), "{:?}", engine.stopped());
+        let stopped = engine.stopped();
+        assert!(stopped.is_none() && start.elapsed() < Duration::from_secs(120), "{stopped:?}");
         std::thread::sleep(Duration::from_millis(2));
     }
     let rate = count as f64 / start.elapsed().as_secs_f64();

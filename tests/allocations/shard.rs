@@ -60,7 +60,7 @@ fn events() -> Arc<Vec<Event>> {
             r#"{{"id":{},"temp":{},"waits":{:5},"pad":"{}"}}"#,
             1000 + at,
             10 + at % 40,
-            at % WAITS_EVERY == 0,
+            at.is_multiple_of(WAITS_EVERY),
             "x".repeat(100)
         )
         .into_bytes(),
