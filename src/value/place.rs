@@ -53,7 +53,7 @@ impl Scratch {
     /// The number that stands there; `None` for anything else.
     #[inline(always)]
     pub fn f64_at(&self, place: Place) -> Option<f64> {
-        self.f64(self.tape[place.0 as usize])
+        self.f64_here(self.tape[place.0 as usize])
     }
 
     /// What stands there.

@@ -493,6 +493,12 @@ impl Scratch {
     /// A number's value; `None` for anything else.
     #[inline]
     pub fn f64(&self, value: Value) -> Option<f64> {
+        self.f64_here(value)
+    }
+
+    /// The same in place, for those who ask item after item.
+    #[inline(always)]
+    pub(super) fn f64_here(&self, value: Value) -> Option<f64> {
         if value.shape() != Shape::Number {
             return None;
         }

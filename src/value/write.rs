@@ -55,7 +55,8 @@ impl Scratch {
             Shape::RawArray | Shape::RawObject if value.size_is_exact() => {
                 out.extend_from_slice(self.raw(value).as_bytes());
             }
-            Shape::Array | Shape::RawArray => self.write_items(value, out),
+            Shape::Array => self.write_nodes(value, out),
+            Shape::RawArray => self.write_items(value, out),
             Shape::Overlay if value.flags & DISJOINT != 0 => self.write_overlay(value, out),
             Shape::Object => {
                 out.push(b'{');
@@ -69,6 +70,21 @@ impl Scratch {
             }
             _ => out.extend_from_slice(self.raw(value).as_bytes()),
         }
+    }
+
+    fn write_nodes(&self, array: Value, out: &mut Vec<u8>) {
+        let items = &self.nodes[array.offset as usize..][..array.len as usize];
+        out.push(b'[');
+        for (at, item) in items.iter().enumerate() {
+            if at > 0 {
+                out.push(b',');
+            }
+            match self.short(*item) {
+                Some((chunk, len)) => append_short(chunk, len, out),
+                None => self.write_part(*item, out),
+            }
+        }
+        out.push(b']');
     }
 
     fn write_items(&self, value: Value, out: &mut Vec<u8>) {
@@ -109,13 +125,15 @@ impl Scratch {
 
     /// Pairs among the nodes; a comma before each but the first of its object.
     fn write_pairs(&self, offset: u32, len: u32, out: &mut Vec<u8>) {
+        let mut is_first = out.last() == Some(&b'{');
         for pair in self.nodes[offset as usize..(offset + 2 * len) as usize].chunks_exact(2) {
-            if out.last() != Some(&b'{') {
-                out.push(b',');
-            }
+            let is_first = std::mem::take(&mut is_first);
             if let (Some(key), Some(value)) = (self.short(pair[0]), self.short(pair[1])) {
-                write_short(key, value, out);
+                write_short(is_first, key, value, out);
                 continue;
+            }
+            if !is_first {
+                out.push(b',');
             }
             self.write_part(pair[0], out);
             out.push(b':');
@@ -193,23 +211,28 @@ impl Scratch {
     }
 }
 
-/// Appends a key, a colon and a value, two copies of known length.
+/// Appends a comma, but before the first, a key, a colon and a value, two copies of known length.
 #[inline]
 fn write_short(
+    is_first: bool,
     (key, key_len): (&[u8; CHUNK], usize),
     (value, value_len): (&[u8; CHUNK], usize),
     out: &mut Vec<u8>,
 ) {
-    out.reserve(2 * CHUNK + 1);
+    out.reserve(2 * CHUNK + 2);
     assert!(key_len <= CHUNK && value_len <= CHUNK, "a short text is no longer than its chunk");
-    // SAFETY: there is room for two chunks and a byte; each write begins at most one chunk and a
-    // byte behind the end, and all up to the new length is written.
+    let comma = usize::from(!is_first);
+    // SAFETY: there is room for two chunks and two bytes; each write begins at most one chunk and two
+    // bytes behind the end, and all up to the new length is written: where there is no comma, the key
+    // is written over it.
     unsafe {
         let end = out.as_mut_ptr().add(out.len());
+        end.write(b',');
+        let end = end.add(comma);
         end.cast::<[u8; CHUNK]>().write_unaligned(*key);
         end.add(key_len).write(b':');
         end.add(key_len + 1).cast::<[u8; CHUNK]>().write_unaligned(*value);
-        out.set_len(out.len() + key_len + 1 + value_len);
+        out.set_len(out.len() + comma + key_len + 1 + value_len);
     }
 }
 
