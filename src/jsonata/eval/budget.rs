@@ -18,7 +18,7 @@ const BYTES_PER_STEP: usize = 64;
 const PASSED_PER_STEP: usize = 256;
 
 /// Steps in the time that it takes to look a key up among many and to remember it, about.
-pub(super) const KEY_STEPS: u64 = 10;
+pub(super) const KEY_STEPS: u64 = 30;
 
 /// A limit that was exceeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
