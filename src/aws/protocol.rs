@@ -115,7 +115,11 @@ pub(super) fn failure(service: &Service, operation: &str, reply: &Reply) -> Erro
     if error.code.is_empty() {
         // A proxy's page, or a HEAD's empty body: only the status speaks.
         let reason = status_text(reply.status);
-        error.code = reason.split(' ').collect();
+        error.code = match (operation, reply.status) {
+            ("HeadObject", 404) => "NoSuchKey".to_owned(),
+            ("HeadBucket", 404) => "NoSuchBucket".to_owned(),
+            _ => reason.split(' ').collect(),
+        };
         error.message = reason.to_owned();
     }
     error

@@ -162,6 +162,17 @@ fn failures_are_read_in_every_protocol() {
     }
 }
 
+/// HEAD has no body to say it in; AWS's clients take its status for this.
+#[test]
+fn what_a_head_does_not_find_has_its_name() {
+    for (operation, code) in
+        [("HeadObject", "NoSuchKey"), ("HeadBucket", "NoSuchBucket"), ("GetObject", "NotFound")]
+    {
+        let error = failure(service("s3"), operation, &reply(404, &[], ""));
+        assert_eq!((error.code.as_str(), error.message.as_str()), (code, "Not Found"));
+    }
+}
+
 #[test]
 fn malformed_answers_are_told() {
     for (name, operation, body) in [
