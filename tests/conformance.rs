@@ -18,7 +18,7 @@ use expressway::machine::{Answer, Asked, Ended};
 use expressway::program::{Definition, Options, Program};
 use expressway::record::Wake;
 use expressway::step::{CallSite, StepId};
-use expressway::tasks::{Call, CallId, Mocks, Plan, Settings, TaskState, Tasks};
+use expressway::tasks::{Call, CallId, Caller, Mocks, Plan, Settings, TaskState, Tasks};
 use serde_json::{Value as Json, json};
 use tokio::task::LocalSet;
 
@@ -210,6 +210,19 @@ struct Mocked {
     requests: Vec<Json>,
 }
 
+/// Mocks ask for nobody.
+struct Nobody;
+
+impl Caller for Nobody {
+    fn machine_id(&self) -> String {
+        String::new()
+    }
+
+    fn execution_id(&self) -> String {
+        String::new()
+    }
+}
+
 impl Mocked {
     fn of(case: &Path, program: &Program) -> Mocked {
         let file = case.join("mocks.json");
@@ -245,6 +258,7 @@ impl Mocked {
             token: None,
             record: None,
             execution: "case",
+            caller: &Nobody,
             now_ms: asked.now_ms,
         });
         let at_ms = self.tasks.next_due_ms().unwrap_or(asked.now_ms).max(asked.now_ms);

@@ -12,7 +12,7 @@ use expressway::record::Wake;
 use expressway::shard::{TimerId, Timers};
 use expressway::states::Step;
 use expressway::step::{CallNumber, Resume, StepId, TaskRequest};
-use expressway::tasks::{Call, CallId, Mocks, Plan, Settings, TaskState, Tasks};
+use expressway::tasks::{Call, CallId, Caller, Mocks, Plan, Settings, TaskState, Tasks};
 use expressway::value::{Block, Implementation, Scratch};
 use tokio::task::LocalSet;
 
@@ -103,6 +103,16 @@ struct Parking {
     arguments: Vec<u8>,
     out: Vec<u8>,
     ended: usize,
+}
+
+impl Caller for Nobody {
+    fn machine_id(&self) -> String {
+        String::new()
+    }
+
+    fn execution_id(&self) -> String {
+        String::new()
+    }
 }
 
 impl Parking {
@@ -205,6 +215,7 @@ impl Parking {
             token: None,
             record: None,
             execution: "steady",
+            caller: &Nobody,
             now_ms: self.now_ms,
         });
     }

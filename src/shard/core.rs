@@ -12,7 +12,7 @@ use crate::machine::Observer;
 use crate::metrics::{Counts, PipelineCounters, ShardCounters, StateCounts, VersionCounts};
 use crate::step::{CallNumber, CallSite, ResourceId, StepId};
 use crate::tasks::callbacks::{RecordId, Token};
-use crate::tasks::{Call, CallId, Tasks};
+use crate::tasks::{Call, CallId, Caller, Tasks};
 
 /// What the pipelines of a shard share.
 pub struct Core {
@@ -94,7 +94,7 @@ impl Core {
     /// Calls a task for an execution; its arguments and name are in the buffers.
     pub fn call(&mut self, id: SlotId, calling: &Calling<'_>) {
         let Calling { plan, number, state, resource, attempt, wake_ms, .. } = *calling;
-        let Calling { site, ref token, record, .. } = *calling;
+        let Calling { site, ref token, record, caller, .. } = *calling;
         let timeout = Duration::from_millis((wake_ms - self.now_ms).max(0).unsigned_abs());
         self.tasks.call(&Call {
             id: CallId(id.to_bits(), number.to_bits()),
@@ -109,6 +109,7 @@ impl Core {
             record,
             site,
             execution: &self.name,
+            caller,
             now_ms: self.now_ms,
         });
     }
@@ -170,6 +171,8 @@ pub struct Calling<'a> {
     pub token: Option<Token>,
     /// The record, where the call may start an execution of this process.
     pub record: Option<RecordId>,
+    /// Who the execution is.
+    pub caller: &'a dyn Caller,
 }
 
 /// Counts what the machine reports.

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use crate::machine::{Decision, Identity};
 use crate::record::{First, Header, Record};
 use crate::step::CallSite;
+use crate::tasks::Caller;
 use crate::tasks::callbacks::{RecordId, Token, stream_of};
 use crate::value::{Scratch, Value, hash, hash_on};
 
@@ -139,6 +140,16 @@ impl Identity for Origin<'_> {
 
     fn source(&self, scratch: &mut Scratch) -> Option<Value> {
         source_object(self, None, scratch)
+    }
+}
+
+impl Caller for Origin<'_> {
+    fn machine_id(&self) -> String {
+        Identity::machine_id(self)
+    }
+
+    fn execution_id(&self) -> String {
+        Identity::id(self)
     }
 }
 

@@ -259,6 +259,7 @@ impl Nested {
         let site = child.execution.site();
         let token = child.token_at(&site).filter(|_| parsed.has_token());
         let left_ms = wake_ms.saturating_sub(self.now_ms).max(0).unsigned_abs();
+        let who = child.who(definition);
         let call = Call {
             id: CallId(id, number.to_bits()),
             plan: child.machine,
@@ -272,6 +273,7 @@ impl Nested {
             record: child.record,
             site,
             execution: &child.name,
+            caller: &who,
             now_ms: self.now_ms,
         };
         let form = Form::of(&parsed.without_token());

@@ -18,7 +18,7 @@ use serde_json::{Map, Value as Json};
 use tokio::task::AbortHandle;
 
 use self::idempotency::Names;
-use super::{Call, CallId, Driver, OpenError, Place, Take};
+use super::{Call, CallId, Driver, OpenError, Place, Take, eventbridge};
 use crate::asl::resource::Resource;
 use crate::aws::{self, Client, Endpoint};
 use crate::fault::StateError;
@@ -94,6 +94,8 @@ pub(super) struct Job {
     pub(super) role: Option<String>,
     /// JSON text.
     pub(super) arguments: Vec<u8>,
+    /// The state machine's ARN and the execution's, where the service is told them.
+    pub(super) caller: Option<[String; 2]>,
     execution: String,
     site: CallSite,
 }
@@ -106,6 +108,7 @@ impl Job {
         call: &Call<'_>,
         called: &Resource,
     ) -> Job {
+        let is_told = eventbridge::EVENTBRIDGE.takes(called);
         Job {
             client: client.clone(),
             settings: settings.clone(),
@@ -113,6 +116,7 @@ impl Job {
             state: call.state.to_owned(),
             role: call.role.map(str::to_owned),
             arguments: call.arguments.to_vec(),
+            caller: is_told.then(|| [call.caller.machine_id(), call.caller.execution_id()]),
             execution: call.execution.to_owned(),
             site: call.site,
         }

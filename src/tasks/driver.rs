@@ -1,6 +1,7 @@
 //! The contract between [`Tasks`](super::Tasks) and an integration's driver.
 
 use std::cell::OnceCell;
+use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -27,6 +28,20 @@ impl CallId {
     #[inline]
     pub fn is_nested(self) -> bool {
         self.0 as u32 == CallId::NESTED
+    }
+}
+
+/// Who calls. Asked only by integrations that tell it, so that ARNs cost nothing otherwise.
+pub trait Caller {
+    /// `$$.StateMachine.Id`
+    fn machine_id(&self) -> String;
+    /// `$$.Execution.Id`
+    fn execution_id(&self) -> String;
+}
+
+impl fmt::Debug for dyn Caller + '_ {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.execution_id())
     }
 }
 
@@ -58,6 +73,8 @@ pub struct Call<'a> {
     pub record: Option<RecordId>,
     /// The execution's name, the same on redelivery: for idempotency keys.
     pub execution: &'a str,
+    /// Who that execution is.
+    pub caller: &'a dyn Caller,
     /// Milliseconds since 1970.
     pub now_ms: i64,
 }

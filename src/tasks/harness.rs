@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::LocalSet;
 
-use super::{Call, CallId, Mocks, Plan, Refusal, Settings, TaskState, Tasks};
+use super::{Call, CallId, Caller, Mocks, Plan, Refusal, Settings, TaskState, Tasks};
 use crate::asl::resource::Resource;
 use crate::fault::StateError;
 use crate::record::Wake;
@@ -20,6 +20,21 @@ pub(super) const KAFKA: &str = "arn:aws:states:::kafka:produce";
 
 /// How long an answer may take in a test.
 const BOUND: Duration = Duration::from_secs(20);
+
+/// Who calls: the ARNs of a machine and of an execution.
+pub(super) const CALLER: [&str; 2] = ["arn:machine", "arn:execution"];
+
+struct Somebody;
+
+impl Caller for Somebody {
+    fn machine_id(&self) -> String {
+        CALLER[0].to_owned()
+    }
+
+    fn execution_id(&self) -> String {
+        CALLER[1].to_owned()
+    }
+}
 
 pub(super) struct Shard {
     runtime: Runtime,
@@ -73,6 +88,7 @@ impl Shard {
             record: None,
             site: CallSite { scope: 0, step: StepId(0), visit: 1, attempt },
             execution: "e",
+            caller: &Somebody,
             now_ms: self.now_ms,
         });
         id

@@ -294,6 +294,11 @@ pub fn events(server: &Server) {
     let body = output["Receive"]["Messages"][0]["Body"].as_str().expect("a message");
     let event: Json = serde_json::from_str(body).expect("JSON");
     assert_eq!(event["detail"], json!({ "id": 7 }));
+    let kinds = [":stateMachine:", ":express:"];
+    for (at, kind) in kinds.into_iter().enumerate() {
+        let resource = event["resources"][at].as_str().unwrap_or_default();
+        assert!(resource.starts_with("arn:aws:states:") && resource.contains(kind), "{event:#}");
+    }
     failed(&output["Refused"], "EventBridge.FailedEntry", "MalformedDetail");
 }
 

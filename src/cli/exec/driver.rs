@@ -14,7 +14,7 @@ use crate::machine::{Decision, Execution, Identity, Limits, Machine, Outcome, Su
 use crate::program::Program;
 use crate::record::Wake;
 use crate::step::{CallNumber, CallSite, Resume, TaskRequest};
-use crate::tasks::{Call, CallId, Plan, Tasks};
+use crate::tasks::{Call, CallId, Caller, Plan, Tasks};
 use crate::value::{Scratch, Value, hash};
 
 /// How often a driver that only a poll brings forward is polled.
@@ -161,8 +161,19 @@ impl Driver<'_> {
             record: None,
             site: execution.site(),
             execution: &self.name,
+            caller: self,
             now_ms,
         }
+    }
+}
+
+impl Caller for Driver<'_> {
+    fn machine_id(&self) -> String {
+        self.identity.machine_id()
+    }
+
+    fn execution_id(&self) -> String {
+        self.identity.id()
     }
 }
 

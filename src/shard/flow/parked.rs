@@ -157,10 +157,20 @@ impl Flow {
         let site = self.execution.site();
         let token = waits.then(|| run.origin.token_at(site));
         let record = (!run.plan.machines.is_empty()).then(|| run.origin.record_id());
-        core.call(
-            id,
-            &Calling { plan, number, state, resource, attempt, wake_ms, site, token, record },
-        );
+        let caller = run.origin;
+        let calling = Calling {
+            plan,
+            number,
+            state,
+            resource,
+            attempt,
+            wake_ms,
+            site,
+            token,
+            record,
+            caller,
+        };
+        core.call(id, &calling);
     }
 
     /// The record's way, with its turn: from now on others wait for it.

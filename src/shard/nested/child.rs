@@ -9,7 +9,7 @@ use crate::machine::{Decision, Execution, Identity, Machine, Outcome, Suspension
 use crate::shard::plan::Issuer;
 use crate::step::{CallNumber, CallSite, Resume};
 use crate::tasks::callbacks::{RecordId, Token};
-use crate::tasks::{Call, CallId, Form};
+use crate::tasks::{Call, CallId, Caller, Form};
 use crate::value::{Kind, Scratch, Value, hash, hash_on};
 
 /// Step Functions' limit on an execution's name.
@@ -65,7 +65,7 @@ pub(super) struct Child {
 }
 
 /// Who it is.
-struct Who<'a> {
+pub(super) struct Who<'a> {
     definition: &'a LocalMachine,
     name: &'a str,
     place: Place,
@@ -113,6 +113,16 @@ impl Identity for Who<'_> {
         let Issuer { key, links } = &self.definition.issuer;
         let token = self.place.token_at(site)?;
         Some(links.as_ref()?.write(key, &token, &decision.to_string(), now_ms))
+    }
+}
+
+impl Caller for Who<'_> {
+    fn machine_id(&self) -> String {
+        Identity::machine_id(self)
+    }
+
+    fn execution_id(&self) -> String {
+        Identity::id(self)
     }
 }
 
@@ -171,7 +181,8 @@ impl Child {
         Place { record: self.record, nest: self.nest }
     }
 
-    fn who<'a>(&'a self, definition: &'a LocalMachine) -> Who<'a> {
+    /// Who it is.
+    pub(super) fn who<'a>(&'a self, definition: &'a LocalMachine) -> Who<'a> {
         Who { definition, name: &self.name, place: self.place() }
     }
 

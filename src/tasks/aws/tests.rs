@@ -10,7 +10,7 @@ use super::{Settings, Target};
 use crate::aws::scripted::{Say, Server, json as says};
 use crate::aws::{self, Endpoint};
 use crate::tasks;
-use crate::tasks::harness::Shard;
+use crate::tasks::harness::{CALLER, Shard};
 
 pub(in crate::tasks) fn settings(server: &Server) -> Settings {
     let client = aws::Settings {
@@ -113,9 +113,17 @@ fn silence_refusal_and_nonsense_are_the_clients() {
 fn refused_entries_fail_the_task() {
     let answer = r#"{"FailedEntryCount":1,"Entries":[{"ErrorCode":"MalformedDetail"}]}"#;
     let (mut shard, server) = scripted(EVENTS, vec![says(200, answer)]);
-    let entries = json!({ "Entries": [{ "Source": "s", "Detail": { "a": 1 } }] });
+    let entries = json!({ "Entries": [
+        { "Source": "s", "Detail": { "a": 1 } }, { "Source": "s", "Resources": ["arn:mine"] },
+    ] });
     shard.fails(&entries, "EventBridge.FailedEntry", "MalformedDetail");
-    assert_eq!(server.asked()[0].json()["Entries"][0]["Detail"], json!("{\"a\":1}"));
+    let sent = server.asked().remove(0).json();
+    assert_eq!(sent["Entries"][0]["Detail"], json!("{\"a\":1}"));
+    let told = [json!(CALLER), json!(["arn:mine", CALLER[0], CALLER[1]])];
+    assert_eq!(
+        [&sent["Entries"][0]["Resources"], &sent["Entries"][1]["Resources"]],
+        [&told[0], &told[1]]
+    );
 }
 
 #[test]

@@ -100,7 +100,9 @@ static JOBS: &[Job] = &[
         stop: "StopExecution",
         noun: "",
         prepare: |members, names| {
-            if let Some(input) = members.get_mut("Input").filter(|input| !input.is_string()) {
+            // None at all is an empty object there; a client leaves it out.
+            let input = members.get_mut("Input").filter(|input| !input.is_null());
+            if let Some(input) = input.filter(|input| !input.is_string()) {
                 *input = input.to_string().into();
             }
             members.entry("Name").or_insert_with(|| names.name().into());
