@@ -352,4 +352,6 @@ fn put<T>(places: &mut Vec<Option<T>>, it: T) -> usize {
 }
 
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod harness;

@@ -1,5 +1,7 @@
 //! Against librdkafka's mock cluster.
 
+use std::io::Write as _;
+use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
@@ -98,4 +100,27 @@ fn failures_carry_the_librarys_code() {
     shard.fails(&json!({"Topic": "orders", "value": 1}), "States.Runtime", "\"value\"");
     broker.set_up(1, false).expect("goes down");
     shard.fails(&of(json!("orders"), "late"), "Kafka._MSG_TIMED_OUT", "topic \"orders\"");
+}
+
+/// Nobody there, somebody silent, somebody who speaks otherwise.
+#[test]
+fn what_is_no_broker_is_a_timeout() {
+    let bound = || TcpListener::bind("127.0.0.1:0").expect("a port");
+    let at = |listener: &TcpListener| listener.local_addr().expect("it is bound").to_string();
+    let nobody = at(&bound());
+    let (silent, other) = (bound(), bound());
+    let brokers = [nobody, at(&silent), at(&other)];
+    std::thread::spawn(move || {
+        for stream in other.incoming().flatten() {
+            let _ = { stream }.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n");
+        }
+    });
+    for brokers in brokers {
+        let timeout = Duration::from_secs(1);
+        let produce = Some(Settings { brokers, timeout, ..Settings::default() });
+        let settings = tasks::Settings { produce, ..tasks::Settings::default() };
+        let mut shard = Shard::new(KAFKA, settings, None);
+        let call = json!({"Topic": "orders", "Value": 1});
+        shard.fails(&call, "Kafka._MSG_TIMED_OUT", "topic \"orders\"");
+    }
 }
