@@ -20,6 +20,15 @@ const REDIRECTS_MAX: usize = 10;
 /// No whole answer came.
 const SOCKET: &str = "States.Http.Socket";
 
+/// What to do about certificates that are refused, by what the TLS library and the alerts of servers
+/// call it.
+const ADVICE: [(&str, &str); 4] = [
+    ("UnknownIssuer", "name who vouches for the server in authorities of the connection"),
+    ("CertificateRequired", "the server asks for certificate and key of the connection"),
+    ("UnknownCA", "the server does not trust who vouches for certificate of the connection"),
+    ("BadCertificate", "the server does not take certificate of the connection"),
+];
+
 const USER_AGENT: &str = concat!("expressway/", env!("CARGO_PKG_VERSION"));
 
 /// A request and its answer.
@@ -142,7 +151,9 @@ pub(super) async fn exchange(
     let target = target_of(request.url());
     let broken = |error: reqwest::Error| {
         let why = reason(&error.without_url());
-        StateError::new(SOCKET, format!("{method} {target} got no answer: {why}."))
+        let advice = ADVICE.iter().find(|(what, _)| why.contains(what));
+        let advice = advice.map(|(_, advice)| format!(": {advice}")).unwrap_or_default();
+        StateError::new(SOCKET, format!("{method} {target} got no answer: {why}{advice}."))
     };
     let mut response = client.execute(request).await.map_err(broken)?;
     let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));

@@ -1,5 +1,7 @@
 //! Against a server on loopback.
 
+mod tls;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
