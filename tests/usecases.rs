@@ -4,11 +4,17 @@
 //!
 //! `EXPRESSWAY_SKIP_AWS=1` skips all.
 
+#[path = "usecases/account.rs"]
+mod account;
 #[path = "usecases/cloud.rs"]
 mod cloud;
+#[path = "usecases/data.rs"]
+mod data;
 #[path = "callbacks/engine.rs"]
 #[allow(dead_code, reason = "tests/callbacks.rs uses the rest")]
 mod engine;
+#[path = "usecases/function.rs"]
+mod function;
 #[path = "usecases/harness.rs"]
 mod harness;
 #[path = "usecases/jobs.rs"]

@@ -15,7 +15,7 @@ use crate::topics;
 /// What is set to skip all tests on purpose.
 const SKIP: &str = "EXPRESSWAY_SKIP_AWS";
 /// Where everything is; moto takes any, and tests/aws has this one.
-const REGION: &str = "us-east-1";
+pub const REGION: &str = "us-east-1";
 
 /// The one server of all tests, which therefore use names of their own. Its guard ends it when this
 /// process ends. `None` where it is to be left out.
