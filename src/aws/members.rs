@@ -131,6 +131,13 @@ mod tests {
             json!({ "overrides": { "containerOverrides": [{ "name": "a", "environment": [] }] },
                     "dockerLabels": labels }),
         );
+        // Lists of maps: the attributes of items.
+        let items = json!({ "Items": [{ "id": { "S": "a" }, "Of": { "M": { "x": { "N": "1" } } } }],
+                            "LastEvaluatedKey": { "id": { "S": "a" } } });
+        both("dynamodb", items.clone(), items);
+        let responses = json!({ "Responses": { "t": [{ "id": { "S": "a" } }] },
+                                "UnprocessedKeys": { "t": { "Keys": [{ "id": { "S": "a" } }] } } });
+        both("dynamodb", responses.clone(), responses);
         both("cloud9", json!({ "ResourceARN": "a" }), json!({ "ResourceARN": "a" }));
         both("sqs", json!({ "QueueUrl": "u", "Tags": {} }), json!({ "QueueUrl": "u", "Tags": {} }));
     }

@@ -144,7 +144,11 @@ pub fn dynamodb(server: &Server) {
     let item = json!({ "id": { "S": "a" }, "n": { "N": "2" } });
     assert_eq!((&output["Put"], &output["Get"]), (&json!({}), &json!({ "Item": item })));
     assert_eq!(output["Update"]["Attributes"], item);
-    assert_eq!((&output["Scan"]["Count"], &output["Gone"]), (&json!(1), &json!({})), "{output:#}");
+    assert_eq!(
+        (&output["Scan"]["Items"], &output["Gone"]),
+        (&json!([item]), &json!({})),
+        "{output:#}"
+    );
 }
 
 pub fn dynamodb_errors(server: &Server) {

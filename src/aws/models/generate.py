@@ -43,10 +43,10 @@ def wire(name, shape):
 
 
 def kind_of(shape):
-    """A list of times or blobs counts as those: what is done to them is done to each."""
+    """A list of times, blobs or maps counts as those: what is done to them is done to each."""
     if getattr(shape, "is_document_type", False):
         return "document"
-    if shape.type_name == "list" and shape.member.type_name in ("timestamp", "blob"):
+    if shape.type_name == "list" and shape.member.type_name in ("timestamp", "blob", "map"):
         return shape.member.type_name
     is_flat = shape.type_name == "list" and (shape.serialization or {}).get("flattened")
     return "flat" if is_flat else shape.type_name
