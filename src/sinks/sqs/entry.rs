@@ -111,12 +111,13 @@ fn group_of(key: &str) -> String {
     if is_legal { key.to_owned() } else { hex(key.as_bytes()) }
 }
 
-/// The same when the record is processed again: by the execution's name where it is sent along, by
-/// the text otherwise.
+/// The same when the record is processed again and comes to the same: by the text, and the execution's
+/// name where it is sent along. Not by the name alone: a batch has that of its first record, which may
+/// come again with others, or without.
 fn deduplication(output: &Output<'_>, place: usize, body: &str) -> String {
     let name = output.headers.iter().find(|header| header.name == EXECUTION);
     match name.and_then(|header| header.value) {
-        Some(name) => hex(&[name, format!("#{place}").as_bytes()].concat()),
+        Some(name) => hex(&[name, format!("#{place}\n").as_bytes(), body.as_bytes()].concat()),
         None => hex(body.as_bytes()),
     }
 }
