@@ -14,7 +14,7 @@
 //! 3 step < states < program < machine
 //! 2 expr < asl
 //! 1 intrinsics, jsonata, kafka, aws
-//! 0 value, fault, record, ack, metrics
+//! 0 value, fault, record, ack, targets, metrics
 //! ```
 #![warn(missing_docs)]
 
@@ -40,5 +40,6 @@ pub mod sinks;
 pub mod sources;
 pub mod states;
 pub mod step;
+pub mod targets;
 pub mod tasks;
 pub mod value;

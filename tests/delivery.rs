@@ -33,6 +33,7 @@ use expressway::shard::{
 };
 use expressway::sinks::{Sink, TopicId};
 use expressway::sources::Source;
+use expressway::targets::Targets;
 use expressway::tasks::{self, Mocks};
 use expressway::{ack, machine};
 
@@ -259,6 +260,7 @@ fn live_as(
         pulse: Health::default().pulse("shard"),
         clock,
         marker: stage.suspects.marker(0),
+        targets: Targets::default(),
         callbacks: None,
         nested: NestedLimits::default(),
     };

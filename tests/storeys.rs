@@ -32,8 +32,9 @@ const HOUSE: &[(u8, &str, &str)] = &[
     (1, "jsonata", "value fault"),
     // The consumer hands over records, and a record says where it stood.
     (1, "kafka", "metrics ack record"),
-    (1, "aws", "metrics ack record"),
+    (1, "aws", "metrics ack record targets"),
     (0, "metrics", ""),
+    (0, "targets", ""),
     (0, "ack", "record fault value"),
     (0, "record", "fault value"),
     (0, "fault", "value"),

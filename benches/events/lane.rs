@@ -17,6 +17,7 @@ use expressway::shard::{
 };
 use expressway::sinks::{Output, Receipt, Sink, SinkError, TopicId};
 use expressway::sources::{Arrival, Source, SourceError};
+use expressway::targets::Targets;
 
 const ID: AssignmentId = AssignmentId(1);
 const HEADERS_MAX: usize = 4;
@@ -162,6 +163,7 @@ pub fn shard(
         bytes_max: 64 << 20,
         metrics_interval: Duration::from_secs(1),
         pulse: Health::default().pulse("shard"),
+        targets: Targets::default(),
         clock,
         marker: Marker::unkept().expect("memory"),
         callbacks: None,

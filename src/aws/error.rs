@@ -22,6 +22,8 @@ pub enum ErrorKind {
     Malformed,
     /// The parameters are none for this operation.
     Input,
+    /// It was not tried: its target is down.
+    Down,
 }
 
 /// A call that failed, after as many attempts as made sense.

@@ -9,6 +9,7 @@
 //! A client has connections, credentials and a bound of its own: one for each shard. It is cheap to
 //! clone, and a call is a future that may be dropped.
 
+mod attempt;
 mod connector;
 mod credentials;
 mod endpoint;
@@ -28,8 +29,8 @@ pub mod sqs;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::sync::atomic::AtomicI64;
+use std::time::Duration;
 
 pub use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -42,9 +43,9 @@ pub use msk::{Token, msk_token};
 pub use protocol::{Reply, Request, request_id, status_text};
 pub use services::{Protocol, Service};
 
+use self::attempt::endpoint_variable;
 use self::credentials::Chain;
-use self::endpoint::Place;
-use self::exchange::{Broken, Signer};
+use crate::targets::{Held, Targets};
 
 /// What a client needs to know.
 #[derive(Clone, Debug)]
@@ -105,7 +106,7 @@ impl Default for Settings {
             connect_timeout: Duration::from_secs(5),
             request_timeout: Duration::from_secs(60),
             calls_max: 256,
-            idle_connections_max: 32,
+            idle_connections_max: 256,
             idle_timeout: Duration::from_secs(30),
             response_bytes_max: 8 << 20,
             attempts_max: 4,
@@ -148,13 +149,26 @@ pub struct Call<'a> {
     pub is_anonymous: bool,
     /// Largest answer read, if not the settings'.
     pub response_bytes_max: Option<usize>,
+    /// Told where the call waits because its target is down.
+    pub held: Option<&'a Held>,
+    /// Who calls, as far as targets tell callers apart.
+    pub caller: u64,
 }
 
 impl<'a> Call<'a> {
     /// A call that goes where the settings say.
     pub fn new(service: &'static Service, operation: &'a str) -> Call<'a> {
-        let (endpoint, region, role, response_bytes_max) = (None, None, None, None);
-        Call { service, operation, endpoint, region, role, is_anonymous: false, response_bytes_max }
+        Call {
+            service,
+            operation,
+            endpoint: None,
+            region: None,
+            role: None,
+            is_anonymous: false,
+            response_bytes_max: None,
+            held: None,
+            caller: 0,
+        }
     }
 
     fn error(&self, kind: ErrorKind, message: impl Into<String>) -> Error {
@@ -180,6 +194,7 @@ struct Inner {
     http: reqwest::Client,
     chain: Chain,
     turns: Semaphore,
+    targets: Targets,
     /// Seconds that this machine's clock is behind the services'.
     skew: AtomicI64,
 }
@@ -193,12 +208,17 @@ impl fmt::Debug for Client {
 impl Client {
     /// A client; who calls, and where, is found out at its first call.
     pub fn open(settings: Settings) -> Result<Client, OpenError> {
+        Client::open_among(settings, Targets::default())
+    }
+
+    /// A client whose attempts are held to what these targets are held to.
+    pub fn open_among(settings: Settings, targets: Targets) -> Result<Client, OpenError> {
         let http = exchange::open(&settings)?;
         let (given, region) = (settings.credentials.clone(), settings.region.clone());
         let chain = Chain::new(given, region, http.clone());
         let turns = Semaphore::new(settings.calls_max.clamp(1, Semaphore::MAX_PERMITS));
         let skew = AtomicI64::new(0);
-        Ok(Client(Arc::new(Inner { settings, http, chain, turns, skew })))
+        Ok(Client(Arc::new(Inner { settings, http, chain, turns, targets, skew })))
     }
 
     /// Is it set where this service's calls go?
@@ -222,111 +242,6 @@ impl Client {
         let members = read.map_err(|why| unreadable(call, &reply, &why))?;
         Ok(Answer { members, reply })
     }
-
-    /// Sends a request that is ready, and gives the answer as it came if the call went well.
-    pub async fn send(&self, call: &Call<'_>, request: Request) -> Result<Reply, Error> {
-        // Nobody closes the semaphore; without a turn the call would merely not wait for one.
-        let _turn = self.0.turns.acquire().await.ok();
-        self.send_in_turn(call, &request).await
-    }
-
-    async fn send_in_turn(&self, call: &Call<'_>, request: &Request) -> Result<Reply, Error> {
-        let mut attempt = 1;
-        loop {
-            let mut error = match self.attempt(call, request.clone()).await {
-                Ok(reply) => return Ok(reply),
-                Err(error) => error,
-            };
-            error.attempts = attempt;
-            if attempt >= self.0.settings.attempts_max || !error.is_retriable() {
-                return Err(error);
-            }
-            if error.is_expired() {
-                self.0.chain.forget(call.role).await;
-            }
-            let pause = retry::pause(&self.0.settings, attempt, &error);
-            tracing::debug!(%error, attempt, ?pause, "an AWS call is tried again");
-            tokio::time::sleep(pause).await;
-            attempt += 1;
-        }
-    }
-
-    async fn attempt(&self, call: &Call<'_>, mut request: Request) -> Result<Reply, Error> {
-        let Inner { settings, http, skew, .. } = &*self.0;
-        let place = self.place(call, &mut request).await?;
-        let now = SystemTime::now();
-        let signer = Signer {
-            credentials: match call.is_anonymous {
-                true => None,
-                false => Some(self.credentials(call).await?),
-            },
-            name: call.service.signing,
-            region: &place.region,
-            time: exchange::shifted(now, skew.load(Ordering::Relaxed)),
-            is_s3: exchange::is_s3(call.service),
-        };
-        let prepared = exchange::prepare(&request, place.url_of(&request), &signer);
-        let prepared = prepared.map_err(|why| call.error(ErrorKind::Input, why))?;
-        let bytes_max = call.response_bytes_max.unwrap_or(settings.response_bytes_max);
-        let sent = exchange::send(http, prepared, bytes_max).await;
-        let reply = sent.map_err(|broken| broken_error(call, broken, bytes_max))?;
-        if (200..300).contains(&reply.status) {
-            return Ok(reply);
-        }
-        let error = protocol::failure(call.service, call.operation, &reply);
-        if error.is_skewed()
-            && let Some(seconds) = exchange::skew_of(&reply, now)
-        {
-            skew.store(seconds, Ordering::Relaxed);
-        }
-        Err(error)
-    }
-
-    /// Where a call goes. S3's buckets are moved into the host where they belong there.
-    async fn place(&self, call: &Call<'_>, request: &mut Request) -> Result<Place, Error> {
-        let Inner { settings, chain, .. } = &*self.0;
-        let found = chain.found().await;
-        let region = call.region.or(found.region.as_deref());
-        let name = call.service.name();
-        let set = call.endpoint.filter(|it| **it != Endpoint::Default);
-        let set = set.or_else(|| settings.endpoints.get(&name)).unwrap_or(&settings.endpoint);
-        let of_environment = || endpoint_variable(call.service).or_else(|| found.endpoint.clone());
-        let custom = match set {
-            Endpoint::Url(url) => Some(url.clone()),
-            Endpoint::Default => of_environment(),
-            Endpoint::Aws => None,
-        };
-        let input = |why: String| call.error(ErrorKind::Input, why);
-        if let Some(url) = custom {
-            // Emulators take any region.
-            return endpoint::custom(&url, region.unwrap_or("us-east-1")).map_err(input);
-        }
-        let Some(region) = region else {
-            let why = "no region is set: set aws.region, or AWS_REGION in the environment";
-            return Err(call.error(ErrorKind::Credentials, why));
-        };
-        let place = endpoint::standard(call.service, call.operation, region).map_err(input)?;
-        let is_moved = exchange::is_s3(call.service) && !settings.s3_path_style;
-        Ok(is_moved.then(|| place.with_bucket_as_host(request)).flatten().unwrap_or(place))
-    }
-}
-
-fn broken_error(call: &Call<'_>, broken: Broken, bytes_max: usize) -> Error {
-    match broken {
-        Broken::Timeout(why) => call.error(ErrorKind::Timeout, why),
-        Broken::Connection(why) => call.error(ErrorKind::Connection, why),
-        Broken::Input(why) => call.error(ErrorKind::Input, why),
-        Broken::Limit => {
-            let why = format!("the answer has more than {bytes_max} bytes (aws.response_size_max)");
-            call.error(ErrorKind::Limit, why)
-        }
-    }
-}
-
-/// `AWS_ENDPOINT_URL_SECRETS_MANAGER`, as AWS's own SDKs have it.
-fn endpoint_variable(service: &Service) -> Option<String> {
-    let id = service.id.replace([' ', '-'], "_").to_uppercase();
-    std::env::var(format!("AWS_ENDPOINT_URL_{id}")).ok().filter(|url| !url.is_empty())
 }
 
 fn unreadable(call: &Call<'_>, reply: &Reply, why: &str) -> Error {

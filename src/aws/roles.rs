@@ -30,7 +30,8 @@ impl Client {
 
     async fn assume(&self, call: &Call<'_>, role: &str) -> Result<Credentials, Error> {
         let sts = Service::find("sts").expect("the table has it");
-        let assume = Call { region: call.region, ..Call::new(sts, "AssumeRole") };
+        let Call { region, held, caller, .. } = *call;
+        let assume = Call { region, held, caller, ..Call::new(sts, "AssumeRole") };
         let session = &self.0.settings.role_session_name;
         let members = json!({ "RoleArn": role, "RoleSessionName": session });
         let denied = |error: Error| {
@@ -45,7 +46,7 @@ impl Client {
         };
         let request = protocol::request(sts, "AssumeRole", &members)
             .map_err(|why| call.error(ErrorKind::Input, why))?;
-        let reply = self.send_in_turn(&assume, &request).await.map_err(denied)?;
+        let reply = self.send(&assume, request).await.map_err(denied)?;
         let answer = protocol::answer(sts, "AssumeRole", &reply);
         let answer = answer.map_err(|why| denied(unreadable(&assume, &reply, &why)))?;
         let without = "it has no credentials";

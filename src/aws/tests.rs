@@ -1,12 +1,14 @@
 //! Against a server that answers what each test says.
 
-use std::time::Duration;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, SystemTime};
 
 use aws_credential_types::provider::{ProvideCredentials, future};
 use serde_json::json;
 
 use super::scripted::{Say, Server, json as says};
 use super::*;
+use crate::targets::{self, BreakerSettings, Rules, WhenOpen};
 
 fn settings(server: &Server) -> Settings {
     let settings = Settings {
@@ -214,4 +216,57 @@ fn secrets_are_not_shown() {
     let settings = settings(&server);
     let shown = format!("{settings:?} {:?}", Client::open(settings.clone()));
     assert!(!shown.contains("open-sesame"), "{shown}");
+}
+
+/// A client whose targets count as down after two failures; it has one attempt.
+fn among(server: &Server, when_open: WhenOpen) -> (Client, Targets) {
+    let breaker = BreakerSettings {
+        failures: 2,
+        when_open,
+        probe_after: Duration::from_millis(50),
+        ..BreakerSettings::default()
+    };
+    let general =
+        targets::Settings { breaker: Some(breaker), is_adaptive: true, ..Default::default() };
+    let targets = Targets::new(Rules { general, ..Rules::default() });
+    let settings = Settings { attempts_max: 1, ..settings(server) };
+    (Client::open_among(settings, targets.clone()).expect("a client"), targets)
+}
+
+async fn send_among(client: &Client, caller: u64) -> Result<Answer, Box<Error>> {
+    let call = Call { caller, ..Call::new(service("sqs"), "SendMessage") };
+    let members = json!({ "QueueUrl": "q", "MessageBody": "m" });
+    client.call(&call, &members).await.map_err(Box::new)
+}
+
+#[tokio::test]
+async fn a_service_that_is_down_is_not_called_or_waited_for() {
+    let script = vec![says(500, "{}"), says(503, "{}"), says(200, SENT)];
+    let server = Server::start(script.clone());
+    let (client, _) = among(&server, WhenOpen::Fail);
+    for caller in 0..2 {
+        let error = send_among(&client, caller).await.expect_err("it is in trouble");
+        assert_eq!(error.kind, ErrorKind::Service);
+    }
+    let error = send_among(&client, 3).await.expect_err("it is not called");
+    assert_eq!((error.kind, server.asked().len()), (ErrorKind::Down, 2));
+    assert!(error.message.starts_with("sqs@127.0.0.1:"), "{error}");
+    // The same where calls wait: both are made again, and are answered.
+    let server = Server::start(script);
+    let (client, targets) = among(&server, WhenOpen::Pause);
+    let (first, second) = tokio::join!(send_among(&client, 1), send_among(&client, 2));
+    assert!(first.is_ok() && second.is_ok(), "{first:?} {second:?}");
+    let standing = targets.standings().remove(0);
+    assert_eq!((standing.requests, standing.failures, standing.is_down), (4, 2, false));
+}
+
+#[tokio::test]
+async fn throttling_slows_everybody_down() {
+    let throttled = r#"{"__type":"com.amazon#ThrottlingException","message":"slow"}"#;
+    let server = Server::start(vec![says(400, throttled), says(200, SENT)]);
+    let (client, targets) = among(&server, WhenOpen::Pause);
+    assert!(send_among(&client, 3).await.expect_err("it is too much").is_throttling());
+    let standing = targets.standings().remove(0);
+    assert_eq!((standing.throttled, standing.failures), (1, 0));
+    assert!(standing.rate.is_some_and(|rate| rate < 10.0), "{standing:?}");
 }

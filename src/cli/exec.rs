@@ -180,6 +180,7 @@ impl Exec {
         let objects = self.objects.clone().map(|folder| ObjectSettings { folder });
         let aws = self.aws.clone().map(|endpoint| AwsSettings {
             client: aws::Settings { endpoint, ..aws::Settings::default() },
+            fills_in: true,
             ..AwsSettings::default()
         });
         let settings = Settings { objects, aws, ..Settings::default() };

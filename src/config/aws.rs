@@ -9,6 +9,9 @@ use super::tree::Node;
 use super::units::ByteSize;
 use crate::aws::Service;
 
+/// The longest that a call may be set to wait for others.
+const COALESCE_LIMIT: Duration = Duration::from_secs(1);
+
 section! {
     /// AWS, for all that calls it. Who calls is found as AWS's own tools find it: the environment
     /// (AWS_ACCESS_KEY_ID, AWS_PROFILE, ...), profiles, SSO, the container's or the machine's role.
@@ -37,7 +40,7 @@ section! {
         /// Calls of one shard under way at the same time; more wait.
         calls_max: u32 = 256;
         /// Idle connections kept for each host.
-        idle_connections_max: u32 = 32;
+        idle_connections_max: u32 = 256;
         /// How long an idle connection is kept.
         idle_timeout: Duration = Duration::from_secs(30);
         /// Largest answer read; a larger one fails the call. Objects that a Map reads may have 64MiB.
@@ -97,6 +100,42 @@ section! {
         /// interface emulator's, or any HTTP server's).
         functions: Functions = Functions::default(),
             example r#"{ "resize" = "http://127.0.0.1:9000/2015-03-31/functions/function/invocations" }"#;
+        /// Calls of several executions that share a request, where the service has one for many.
+        coalesce: Coalesce = Coalesce::default();
+    }
+}
+
+section! {
+    /// Calls of several executions that share a request: how long one waits for others to come, by
+    /// service; not at all where nothing is set. Each has its own result or error, as if it had gone
+    /// alone. Longer makes fewer requests and slower tasks.
+    default Coalesce {
+        /// sqs:sendMessage to the same queue: 10 messages, 256KiB.
+        sqs: Option<Duration> = None, example r#""5ms""#;
+        /// sns:publish to the same topic: 10 messages, 256KiB.
+        sns: Option<Duration> = None, example r#""5ms""#;
+        /// events:putEvents: 10 entries, 256KiB.
+        eventbridge: Option<Duration> = None, example r#""5ms""#;
+        /// dynamodb:putItem and dynamodb:deleteItem without conditions and of different keys in the
+        /// same table: 25 items, 4MiB. It needs the rights to BatchWriteItem and DescribeTable.
+        dynamodb: Option<Duration> = None, example r#""5ms""#;
+    }
+}
+
+impl Check for Coalesce {
+    fn check(&self, node: &Node, findings: &mut Findings<'_>) {
+        let all = [
+            ("sqs", self.sqs),
+            ("sns", self.sns),
+            ("eventbridge", self.eventbridge),
+            ("dynamodb", self.dynamodb),
+        ];
+        for (name, wait) in all {
+            if wait.is_some_and(|wait| wait > COALESCE_LIMIT) {
+                let message = format!("coalesce.{name} is {COALESCE_LIMIT:?} at most.");
+                findings.refuse(node, name, message);
+            }
+        }
     }
 }
 

@@ -13,6 +13,7 @@ mod route;
 mod secret;
 mod section;
 mod source;
+mod targets;
 mod tree;
 mod units;
 
@@ -25,7 +26,7 @@ use std::path::Path;
 use crate::fault::{Diagnostic, Location};
 use section::{Check, Findings, Setting, section};
 
-pub use aws::{Aws, AwsTarget, AwsTargets, AwsTasks, Functions, Url};
+pub use aws::{Aws, AwsTarget, AwsTargets, AwsTasks, Coalesce, Functions, Url};
 pub use callbacks::Callbacks;
 pub use engine::{
     DOCUMENT_DEPTH_LIMIT, DOCUMENT_SIZE_LIMIT, Engine, Format, HTTP_PORT, Http, Level, Listen, Log,
@@ -42,6 +43,7 @@ pub use reference::reference;
 pub use route::{Canary, Condition, Json, Route, RouteAction, Unmatched};
 pub use secret::{Secret, Secrets};
 pub use source::{Source, SourceKind, Start, StreamFile, Topics};
+pub use targets::{Breaker, NamedTargets, TargetLimits, Targets, WhenOpen};
 pub use units::{ByteSize, duration};
 
 section! {
@@ -63,6 +65,8 @@ section! {
         kafka: Kafka = Kafka::default();
         /// AWS: one account for all pipelines.
         aws: Aws = Aws::default();
+        /// What tasks call: limits, and what follows when it is down.
+        targets: Targets = Targets::default();
         /// A pipeline: source, definition, output, failure policy. Write as many as you like.
         pipeline: Vec<Pipeline> = Vec::new();
     }

@@ -406,7 +406,7 @@ section! {
         /// Calls of one shard under way at the same time; more wait.
         calls_max: u32 = 256;
         /// Idle connections kept for each host.
-        idle_connections_max: u32 = 32;
+        idle_connections_max: u32 = 256;
         /// How long an idle connection is kept.
         idle_timeout: Duration = Duration::from_secs(30);
         /// Largest answer read; a larger one fails the task.

@@ -1,7 +1,10 @@
 //! Settings of AWS's client and of the tasks that call it, from the configuration.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use crate::aws::{Endpoint, Settings};
-use crate::config::{Aws, AwsTarget, Config, Pipeline};
+use crate::config::{Aws, AwsTarget, Coalesce, Config, Pipeline};
 use crate::tasks::{self, AwsSettings};
 
 /// What a client needs to know, for tasks and queues alike.
@@ -37,6 +40,13 @@ fn endpoint(target: &AwsTarget) -> Endpoint {
     }
 }
 
+/// How long calls wait for others, by service.
+fn coalesced(coalesce: &Coalesce) -> BTreeMap<String, Duration> {
+    let Coalesce { sqs, sns, eventbridge, dynamodb } = *coalesce;
+    let set = [("sqs", sqs), ("sns", sns), ("eventbridge", eventbridge), ("dynamodb", dynamodb)];
+    set.into_iter().filter_map(|(name, wait)| Some((name.to_owned(), wait?))).collect()
+}
+
 /// What a pipeline's tasks need to know.
 pub(super) fn task_settings(config: &Config, pipeline: &Pipeline) -> AwsSettings {
     let target = |to: &AwsTarget| match to {
@@ -53,6 +63,9 @@ pub(super) fn task_settings(config: &Config, pipeline: &Pipeline) -> AwsSettings
         states: targets(&pipeline.aws.states),
         functions: functions.map(|(name, url)| (name.clone(), url.0.clone())).collect(),
         has_metadata: pipeline.strict_aws,
+        // Where requests are to be those of Step Functions, nothing is added to them.
+        fills_in: !pipeline.strict_aws,
+        coalesced: coalesced(&pipeline.aws.coalesce),
     }
 }
 
@@ -69,7 +82,7 @@ mod tests {
             definition = \"d.json\"\non_failure = \"stop\"\nstrict_aws = true\n\
             source = { topics = [\"in\"], group = \"g\" }\noutput = { discard = true }\n\
             [pipeline.aws]\nservices = { sns = \"mock\" }\nstates = { A = \"aws\" }\n\
-            functions = { f = \"http://127.0.0.1:9000\" }";
+            functions = { f = \"http://127.0.0.1:9000\" }\ncoalesce = { sqs = \"5ms\" }";
         let environment = Default::default();
         let origin = Origin { folder: "".as_ref(), environment: &environment };
         let config = parse(text, &origin).expect("a valid configuration");
@@ -82,6 +95,8 @@ mod tests {
         assert_eq!(settings.services["sns"], tasks::AwsTarget::Mock);
         assert_eq!(settings.states["A"], tasks::AwsTarget::Endpoint(Endpoint::Aws));
         assert_eq!(settings.functions["f"], "http://127.0.0.1:9000");
+        assert_eq!(settings.coalesced, [("sqs".to_owned(), Duration::from_millis(5))].into());
+        assert!(!settings.fills_in, "strict_aws");
         assert!(!format!("{settings:?} {}", config.resolved()).contains("hush"));
     }
 }

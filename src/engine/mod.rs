@@ -12,6 +12,7 @@ mod progress;
 mod reload;
 mod remote;
 mod routing;
+mod targets;
 mod watchdog;
 mod window;
 
@@ -27,6 +28,7 @@ pub use prepare::{
 pub use routing::{Complaint, definitions_of, routing_of};
 pub use window::{WINDOW_TOO_SMALL, ceilings, window_warnings};
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -47,6 +49,7 @@ use crate::shard::{
     Clock, Control, Halt, Lane, NestedLimits, Phase, Settings, Shard, Suspects, pin_to_core, wake,
 };
 use crate::sources::kafka::Lag;
+use crate::targets::Targets;
 use crate::tasks::callbacks::{Desk, Inbox};
 
 /// How long shards may take to end once they were told to end at once.
@@ -97,6 +100,9 @@ pub struct Engine {
     lagging: Vec<(usize, Lag)>,
     progress: Progress,
     suspects: Arc<Suspects>,
+    targets: Targets,
+    /// Targets that metrics have told of.
+    told: BTreeSet<String>,
     watchdog: Option<Watchdog>,
     panics: Panics,
     /// What it runs.
@@ -145,6 +151,8 @@ impl Engine {
             lagging: Vec::new(),
             progress: Progress::new(config.engine.stall_timeout),
             suspects: Arc::new(crashes::suspects(config, shards)?),
+            targets: Targets::new(targets::rules(&config.targets)),
+            told: BTreeSet::new(),
             watchdog: None,
             panics: Panics::default(),
             config: config.clone(),
@@ -210,6 +218,7 @@ impl Engine {
             pulse: self.health.pulse(&format!("shard {at}")),
             clock: Clock::system(),
             marker: self.suspects.marker(at),
+            targets: self.targets.clone(),
             callbacks: Some((inbox, callbacks::limits(&config.callbacks))),
             nested: NestedLimits {
                 children_max: config.engine.nested_executions_max as usize,
@@ -262,6 +271,7 @@ impl Engine {
         }
         self.lagging = lagging;
         self.look_for_stalls();
+        self.look_at_targets();
         for (pipeline, halt) in self.halts() {
             let (Halt::Paused(why) | Halt::Stopped(why)) = halt;
             self.health.not_ready(&format!("pipeline {pipeline}"), &why);

@@ -33,6 +33,8 @@ const PIPELINE: &[&str] = &["pipeline"];
 const VERSION: &[&str] = &["pipeline", "definition", "version"];
 /// The labels of what is counted for a state.
 const STATE: &[&str] = &["pipeline", "definition", "state"];
+/// The label of what is counted for a target of calls.
+const TARGET: &[&str] = &["target"];
 
 /// Makes of its rows a struct of plain integers, and their metrics in the same order.
 macro_rules! counted {
@@ -181,6 +183,32 @@ counted! {
     }
 }
 
+counted! {
+    /// How a target of calls does just now.
+    TargetLevels, TARGET_LEVELS, Gauge, TARGET {
+        /// 1 while a target of calls is down, else 0.
+        down: "expressway_down_targets", "targets";
+        /// Calls to a target that are under way.
+        under_way: "expressway_target_calls", "calls";
+        /// Calls that wait for their turn at a target.
+        waiting: "expressway_target_waiting_calls", "calls";
+        /// Calls a second that a target is held to, by settings or because it throttles; 0 for any.
+        rate: "expressway_target_rate_calls_per_second", "calls_per_second";
+    }
+}
+
+counted! {
+    /// What has come of the requests to a target.
+    TargetCounts, TARGET_COUNTS, Counter, TARGET {
+        /// Requests to a target.
+        requests: "expressway_target_requests_total", "requests";
+        /// Requests that a target did not answer, or with a 5xx.
+        failures: "expressway_target_failures_total", "requests";
+        /// Requests that a target said were too much.
+        throttled: "expressway_target_throttled_total", "requests";
+    }
+}
+
 /// What became of records by the pipeline's rules.
 pub(super) const ROUTED: Metric = Metric {
     name: "expressway_routed_records_total",
@@ -256,18 +284,25 @@ pub(super) const LOG_LINES_SUPPRESSED: Metric = Metric {
 const SINGLES: &[Metric] =
     &[LATENCY, LAG, STALLED, BUDGET_USED, BUDGET_LIMIT, LOG_LINES_SUPPRESSED, ROUTED, RELOADS];
 
-const COUNT: usize =
-    COUNTS.len() + LEVELS.len() + VERSION_COUNTS.len() + STATE_COUNTS.len() + SINGLES.len();
+const GROUPS: [&[Metric]; 7] =
+    [COUNTS, LEVELS, VERSION_COUNTS, STATE_COUNTS, TARGET_LEVELS, TARGET_COUNTS, SINGLES];
+
+const COUNT: usize = {
+    let (mut count, mut group) = (0, 0);
+    while group < GROUPS.len() {
+        (count, group) = (count + GROUPS[group].len(), group + 1);
+    }
+    count
+};
 
 /// Every metric there is.
 pub static CATALOG: [Metric; COUNT] = {
-    let groups = [COUNTS, LEVELS, VERSION_COUNTS, STATE_COUNTS, SINGLES];
     let mut catalog = [LATENCY; COUNT];
     let (mut group, mut next) = (0, 0);
-    while group < groups.len() {
+    while group < GROUPS.len() {
         let mut row = 0;
-        while row < groups[group].len() {
-            catalog[next] = groups[group][row];
+        while row < GROUPS[group].len() {
+            catalog[next] = GROUPS[group][row];
             (next, row) = (next + 1, row + 1);
         }
         group += 1;

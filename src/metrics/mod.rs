@@ -18,13 +18,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use metrics::{Counter, Gauge, Key, Label, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
-pub use catalog::{CATALOG, Counts, Kind, Levels, Metric, StateCounts, VersionCounts};
+pub use catalog::{
+    CATALOG, Counts, Kind, Levels, Metric, StateCounts, TargetCounts, TargetLevels, VersionCounts,
+};
 pub use health::{Health, Pulse, SILENCE_MAX};
 pub use latency::Latency;
 pub use series::{PlanCounters, PlanNames, PlanTotals, Series, VersionCounters, VersionNames};
 pub use shard::{PipelineCounters, ShardCounters};
 
-use catalog::{BUDGET_LIMIT, BUDGET_USED, LAG, LATENCY, LOG_LINES_SUPPRESSED, RELOADS, STALLED};
+use catalog::{
+    BUDGET_LIMIT, BUDGET_USED, LAG, LATENCY, LOG_LINES_SUPPRESSED, RELOADS, STALLED, TARGET_COUNTS,
+    TARGET_LEVELS,
+};
 
 /// Powers of two of nanoseconds that a latency is shown by: 8 us to 275 s. They are bucket limits
 /// of [`Latency`] too, so that nothing is estimated.
@@ -158,6 +163,17 @@ impl Metrics {
         let Some(totals) = self.pipelines.get(pipeline) else { return };
         let labels = [("pipeline", totals.pipeline.as_str())];
         register_gauge(&self.recorder, &STALLED, &labels).set(partitions as f64);
+    }
+
+    /// How a target of calls does; without counts where nothing is known of it any more.
+    pub fn set_target(&self, target: &str, levels: &TargetLevels, counts: Option<&TargetCounts>) {
+        let labels = [("target", target)];
+        for (metric, level) in TARGET_LEVELS.iter().zip(levels.values()) {
+            self.gauge(metric, &labels).set(level as f64);
+        }
+        for (metric, count) in TARGET_COUNTS.iter().zip(counts.iter().flat_map(|it| it.values())) {
+            self.counter(metric, &labels).absolute(count);
+        }
     }
 
     /// A pipeline's figures, as far as shards have flushed them.
@@ -349,6 +365,9 @@ mod tests {
         let shard = ShardCounters::new(&metrics);
         metrics.set_lag(0, "raw", 0, Some(0));
         metrics.set_stalled(0, 0);
+        let counts = TargetCounts { requests: 2, ..TargetCounts::default() };
+        metrics.set_target("api:1", &TargetLevels::default(), Some(&counts));
+        shows(&metrics, "expressway_target_requests_total{target=\"api:1\"} 2");
         let text = metrics.render();
         for metric in &CATALOG {
             assert!(

@@ -32,6 +32,7 @@ use crate::record::{Assignment, AssignmentId, Position, Record};
 use crate::sinks::{Ended, TopicId};
 use crate::sources::Arrival;
 use crate::step::Resume;
+use crate::tasks::Tasks;
 use crate::tasks::callbacks::stream_of;
 use crate::value::{Scratch, hash};
 
@@ -73,6 +74,10 @@ pub struct Flow {
     order: Queues,
     /// The turn that a FIFO queue's batch keeps until all of it has settled.
     line: Option<Turn>,
+    /// Records that wait to be run again because a target is down.
+    held_up: usize,
+    /// Its executions waited for such a target in the tick before.
+    was_held: bool,
     /// Partitions to be read again.
     rewinds: Vec<AssignmentId>,
     /// Partitions whose transaction was aborted, and where they are read again.
@@ -169,6 +174,8 @@ impl Flow {
             batches: Batches::default(),
             order: Queues::new(plan.ordering),
             line: None,
+            held_up: 0,
+            was_held: false,
             rewinds: Vec::new(),
             undone: Vec::new(),
             ratio: FailureRatio::new(plan.failure_ratio),
@@ -211,6 +218,19 @@ impl Flow {
             && self.rewinds.is_empty()
             && !self.outlet.is_stalled()
             && !self.letters.is_stalled()
+    }
+
+    /// Do its executions wait for a target of their calls that is down?
+    pub fn is_held(&self, plans: &Plans, tasks: &Tasks) -> bool {
+        plans.any(|plan| tasks.is_held(plan))
+            || self.held_up > 0 && plans.any(|plan| tasks.is_held_up(plan))
+    }
+
+    /// Is it time to take no records on? To be asked once a tick: calls that were made in this one wait
+    /// only from the next one on.
+    pub fn is_pausing(&mut self, plans: &Plans, tasks: &Tasks) -> bool {
+        let is_held = self.is_held(plans, tasks);
+        std::mem::replace(&mut self.was_held, is_held) || is_held
     }
 
     /// Records whose outputs are not settled yet.
@@ -402,7 +422,7 @@ impl Flow {
                 StateError::new(names::TIMEOUT, "The execution took longer than it may.")
             }
         };
-        if self.try_again(core, run) {
+        if self.wait_out(core, run, &error) || self.try_again(core, run) {
             return false;
         }
         self.fail(core, run, error, state);

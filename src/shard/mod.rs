@@ -76,6 +76,7 @@ use crate::record::Wake;
 use crate::sinks::{Receipt, Sink};
 use crate::sources::Source;
 use crate::step::{CallNumber, Resume};
+use crate::targets::Targets;
 use crate::tasks::callbacks::{Inbox, Limits};
 use crate::tasks::{CallId, OpenError, Tasks};
 use reload::ready_for;
@@ -116,6 +117,8 @@ pub struct Settings {
     pub clock: Clock,
     /// Marks what runs, for the case of a crash.
     pub marker: Marker,
+    /// What is known of the targets that tasks call; all shards share it.
+    pub targets: Targets,
     /// Where answers from outside come in, and how many it may take; without it none do.
     pub callbacks: Option<(Inbox, Limits)>,
     /// How many executions may be started by others.
@@ -184,7 +187,7 @@ impl Shard {
         })?;
         let local = Rc::new(LocalSet::new());
         let guard = runtime.enter();
-        let mut tasks = Tasks::new(local.clone(), wake);
+        let mut tasks = Tasks::new(local.clone(), wake, settings.targets);
         let nested = SharedNested::new(tasks.nested(), settings.nested);
         if let Some((inbox, limits)) = settings.callbacks {
             tasks.attend(inbox, limits);
@@ -264,7 +267,9 @@ impl Shard {
             let Running { plans, source, flow, .. } = &mut self.lanes[at];
             let Some(source) = source else { continue };
             let plan = &plans.now().plan;
-            let limit = if has_room && flow.is_open() { plan.batch_max } else { 0 };
+            let is_pausing = flow.is_pausing(plans, &self.core.tasks);
+            let takes_on = has_room && flow.is_open() && !is_pausing;
+            let limit = if takes_on { plan.batch_max } else { 0 };
             let core = &mut self.core;
             let polled = source.poll(limit, &mut |arrival| flow.arrive(plans, core, arrival));
             match polled {
@@ -373,7 +378,8 @@ impl Shard {
             let levels = &mut self.core.counters.pipelines[at].levels;
             levels.in_flight = lane.flow.windows.open_records() as u64;
             levels.outputs_pending = lane.flow.pending() as u64;
-            levels.paused = u64::from(lane.flow.halted.is_some());
+            let is_held = lane.flow.is_held(&lane.plans, &self.core.tasks);
+            levels.paused = u64::from(lane.flow.halted.is_some() || is_held);
         }
         if let Some(first) = self.core.counters.pipelines.first_mut() {
             // Waiting executions are counted for the shard; one shard's pipelines share its slots.

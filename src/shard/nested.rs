@@ -398,6 +398,21 @@ impl Local for Nested {
         self.is_leaving = false;
     }
 
+    fn is_held(&self, plan: usize) -> bool {
+        let set = self.sets.get(&plan);
+        set.is_some_and(|set| set.iter().any(|machine| self.tasks.is_held(*machine)))
+    }
+
+    fn is_held_up(&self, plan: usize) -> bool {
+        let set = self.sets.get(&plan);
+        set.is_some_and(|set| set.iter().any(|machine| self.tasks.is_held_up(*machine)))
+    }
+
+    fn is_cut_off(&self, plan: usize) -> bool {
+        let set = self.sets.get(&plan);
+        set.is_some_and(|set| set.iter().any(|machine| self.tasks.is_cut_off(*machine)))
+    }
+
     fn next_due_ms(&self) -> Option<i64> {
         let is_due =
             !(self.outcomes.is_empty() && self.replies.is_empty() && self.ready.is_empty());

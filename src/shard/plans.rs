@@ -80,6 +80,12 @@ impl Plans {
         versions.any(|it| it.program.version == version)
     }
 
+    /// Is this so of any of them, by the numbers that the shard's tasks know their versions by?
+    pub fn any(&self, is_it: impl Fn(usize) -> bool) -> bool {
+        let mut numbers = self.list.iter().flatten().flat_map(|it| it.tasks.iter());
+        numbers.any(|number| is_it(*number))
+    }
+
     /// Are there any but the current one?
     pub fn has_old(&self) -> bool {
         self.list.iter().flatten().count() > 1

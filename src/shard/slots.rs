@@ -142,6 +142,8 @@ pub struct Passage {
     pub turn: Option<Turn>,
     /// Executions of it that have begun.
     pub runs: u32,
+    /// How often one ran out of time at a target that is down, and does not count.
+    pub held_up: u8,
     /// The plan that it came under, and stays with.
     pub plan: PlanId,
     /// Which of the plan's versions it runs.
@@ -160,6 +162,7 @@ impl Passage {
             received_ns,
             turn: None,
             runs: 0,
+            held_up: 0,
             plan,
             version: 0,
             route: None,
@@ -186,6 +189,8 @@ pub struct Slot {
     pub scratch: Option<Box<Scratch>>,
     /// It has failed, and its record is run again from the start.
     pub begins_anew: bool,
+    /// That was because of a target that is down.
+    pub is_held_up: bool,
     bytes: usize,
 }
 
@@ -288,8 +293,18 @@ impl Slots {
 impl Slot {
     /// A slot of what is given.
     pub fn new(lane: usize, passage: Passage, (kept, execution, block): Spare) -> Slot {
-        let (scratch, timer, begins_anew, bytes) = (None, None, false, 0);
-        Slot { lane, passage, kept, execution, block, scratch, timer, begins_anew, bytes }
+        Slot {
+            lane,
+            passage,
+            kept,
+            execution,
+            block,
+            timer: None,
+            scratch: None,
+            begins_anew: false,
+            is_held_up: false,
+            bytes: 0,
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //!
 //! An integration is a function from a [`Job`] to an answer; [`optimized`] is the one of most.
 
+mod batches;
 pub(super) mod failure;
 pub(super) mod idempotency;
 pub(super) mod metadata;
@@ -13,16 +14,19 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::time::Duration;
 
 use serde_json::{Map, Value as Json};
 use tokio::task::AbortHandle;
 
+use self::batches::Batches;
 use self::idempotency::Names;
 use super::{Call, CallId, Driver, OpenError, Place, Take, eventbridge};
 use crate::asl::resource::Resource;
 use crate::aws::{self, Client, Endpoint};
 use crate::fault::StateError;
 use crate::step::CallSite;
+use crate::targets::Held;
 
 /// What the integrations with AWS services need to know.
 #[derive(Clone, Debug, Default)]
@@ -37,6 +41,10 @@ pub struct Settings {
     pub functions: BTreeMap<String, String>,
     /// Results have `SdkHttpMetadata` and `SdkResponseMetadata`, as AWS's have.
     pub has_metadata: bool,
+    /// Fields that make calls idempotent are filled in where definitions leave them out.
+    pub fills_in: bool,
+    /// Calls that share requests: by service, how long one waits for others.
+    pub coalesced: BTreeMap<String, Duration>,
 }
 
 /// Where calls go.
@@ -84,10 +92,36 @@ pub(super) fn lacks(settings: &super::Settings) -> Option<&'static str> {
     settings.aws.is_none().then_some(why)
 }
 
+/// What all calls of a driver have in common.
+#[derive(Clone)]
+pub(super) struct End {
+    client: Client,
+    settings: Rc<Settings>,
+    /// Told where calls wait for targets that are down.
+    pub(super) held: Held,
+    batches: Rc<Batches>,
+}
+
+impl End {
+    pub(super) fn open(settings: &super::Settings, place: &Place) -> Result<End, OpenError> {
+        let settings = settings.aws.clone().unwrap_or_default();
+        Ok(End {
+            client: place.aws_client(&settings.client)?,
+            batches: Rc::new(Batches::new(settings.coalesced.clone())),
+            settings: Rc::new(settings),
+            held: Held::default(),
+        })
+    }
+}
+
 /// A call as a future has it.
 pub(super) struct Job {
     pub(super) client: Client,
     pub(super) settings: Rc<Settings>,
+    pub(super) held: Held,
+    /// Who calls, as far as targets tell callers apart.
+    pub(super) whose: u64,
+    batches: Rc<Batches>,
     pub(super) resource: Resource,
     pub(super) state: String,
     /// The role to assume, `Credentials.RoleArn`.
@@ -102,16 +136,15 @@ pub(super) struct Job {
 
 impl Job {
     /// A call of this resource.
-    pub(super) fn new(
-        client: &Client,
-        settings: &Rc<Settings>,
-        call: &Call<'_>,
-        called: &Resource,
-    ) -> Job {
+    pub(super) fn new(end: &End, call: &Call<'_>, called: &Resource) -> Job {
+        let End { client, settings, held, batches } = end.clone();
         let is_told = eventbridge::EVENTBRIDGE.takes(called);
         Job {
-            client: client.clone(),
-            settings: settings.clone(),
+            client,
+            settings,
+            held,
+            batches,
+            whose: call.id.0,
             resource: called.clone(),
             state: call.state.to_owned(),
             role: call.role.map(str::to_owned),
@@ -155,8 +188,29 @@ impl Job {
             Some(Target::Endpoint(endpoint)) => Some(endpoint),
             _ => None,
         };
-        let role = self.role.as_deref();
-        aws::Call { endpoint, role, ..aws::Call::new(service, operation) }
+        let (role, held, caller) = (self.role.as_deref(), Some(&self.held), self.whose);
+        aws::Call { endpoint, role, held, caller, ..aws::Call::new(service, operation) }
+    }
+
+    /// Fills in the field that makes a call idempotent, where that is wanted.
+    pub(super) fn fill_in(&self, service: &str, operation: &str, members: &mut Map<String, Json>) {
+        if self.settings.fills_in {
+            // Another try is the same call once more.
+            let site = CallSite { attempt: 0, ..self.site };
+            Names { site, ..self.names() }.fill_in(service, operation, members);
+        }
+    }
+
+    /// Makes a call; perhaps in a request that it shares with others.
+    pub(super) async fn send(
+        &self,
+        call: &aws::Call<'_>,
+        members: &Json,
+    ) -> Result<aws::Answer, aws::Error> {
+        match self.batches.join(&self.client, call, members).await {
+            Some(told) => told,
+            None => self.client.call(call, members).await,
+        }
     }
 }
 
@@ -172,18 +226,15 @@ pub(super) fn open(
     place: &Place,
     run: Run,
 ) -> Result<Box<dyn Driver>, OpenError> {
-    let settings = settings.aws.clone().unwrap_or_default();
-    let client = place.aws_client(&settings.client)?;
     let (under_way, answers) = Default::default();
-    let (settings, place) = (Rc::new(settings), place.clone());
-    Ok(Box::new(Services { run, client, settings, place, under_way, answers }))
+    let (end, place) = (End::open(settings, place)?, place.clone());
+    Ok(Box::new(Services { run, end, place, under_way, answers }))
 }
 
 /// The driver of them all.
 struct Services {
     run: Run,
-    client: Client,
-    settings: Rc<Settings>,
+    end: End,
     place: Place,
     under_way: HashMap<CallId, AbortHandle>,
     answers: Rc<RefCell<VecDeque<(CallId, Answer)>>>,
@@ -191,7 +242,7 @@ struct Services {
 
 impl Driver for Services {
     fn call(&mut self, call: &Call<'_>, called: &Resource) {
-        let job = Job::new(&self.client, &self.settings, call, called);
+        let job = Job::new(&self.end, call, called);
         let (id, work) = (call.id, (self.run)(job));
         let (answers, wake) = (self.answers.clone(), self.place.wake.clone());
         let exchange = async move {
@@ -224,6 +275,10 @@ impl Driver for Services {
 
     fn is_due(&self) -> bool {
         !self.answers.borrow().is_empty()
+    }
+
+    fn held(&self) -> Option<&Held> {
+        Some(&self.end.held)
     }
 
     fn in_flight(&self) -> usize {

@@ -14,6 +14,7 @@ use crate::aws;
 use crate::fault::StateError;
 use crate::record::Wake;
 use crate::step::CallSite;
+use crate::targets::{Held, Targets};
 
 /// Names a call; the shard chooses it (slot and generation, say) and never uses it again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -92,13 +93,15 @@ pub struct Place {
     pub local: Rc<LocalSet>,
     /// To be called when an answer has come.
     pub wake: Wake,
+    /// What is known of the targets that calls go to; all shards share it.
+    pub targets: Targets,
     aws: Rc<OnceCell<aws::Client>>,
 }
 
 impl Place {
     /// A shard's.
-    pub fn new(local: Rc<LocalSet>, wake: Wake) -> Place {
-        Place { local, wake, aws: Rc::default() }
+    pub fn new(local: Rc<LocalSet>, wake: Wake, targets: Targets) -> Place {
+        Place { local, wake, targets, aws: Rc::default() }
     }
 
     /// The shard's client for AWS, which all its integrations share.
@@ -106,7 +109,7 @@ impl Place {
         if let Some(client) = self.aws.get() {
             return Ok(client.clone());
         }
-        let client = aws::Client::open(settings.clone());
+        let client = aws::Client::open_among(settings.clone(), self.targets.clone());
         let client = client.map_err(|error| OpenError { message: error.message })?;
         // Nobody else is on this thread.
         let _ = self.aws.set(client.clone());
@@ -133,6 +136,11 @@ pub trait Driver {
     /// Is there something that only a poll brings forward?
     fn is_due(&self) -> bool {
         false
+    }
+
+    /// Which targets keep its calls waiting; `None` for what calls none that could.
+    fn held(&self) -> Option<&Held> {
+        None
     }
 
     /// Calls taken and not yet answered or cancelled.

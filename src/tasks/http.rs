@@ -10,6 +10,7 @@
 //! The result is `{"Headers", "ResponseBody", "StatusCode", "StatusText"}`. Errors:
 //! * `States.Http.StatusCode.nnn` for an answer other than 2xx, its body as the cause
 //! * `States.Http.Socket` where no whole answer came: connecting, name resolution, time limit
+//! * `Target.Down` where its target is down and calls are not to wait for it
 //! * `States.DataLimitExceeded` for an answer above the size limit
 //! * `States.Runtime` for arguments that can't be used and answers that are no text
 //!
@@ -17,6 +18,7 @@
 //! is allowed, only headers that the client itself writes are refused. Limits are settings. Redirects are followed on the same host
 //! only, so that no secret reaches another; elsewhere the 3xx is the answer.
 
+mod caller;
 mod client;
 mod encoding;
 mod guard;
@@ -29,10 +31,10 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 
-use self::client::{Clients, Exchange};
+use self::caller::Caller;
+use self::client::Exchange;
 use self::guard::Guard;
 pub use self::oauth::OAuth;
 use self::request::Prepared;
@@ -40,6 +42,7 @@ use super::arguments::Arguments;
 use super::{Call, CallId, Driver, Integration, OpenError, Place, Take};
 use crate::asl::resource::{Pattern, Resource};
 use crate::fault::StateError;
+use crate::targets::Held;
 
 /// What `http:invoke` needs to know.
 #[derive(Clone, Debug)]
@@ -70,7 +73,7 @@ impl Default for Settings {
             connect_timeout: Duration::from_secs(5),
             request_timeout: Duration::from_secs(60),
             calls_max: 256,
-            idle_connections_max: 32,
+            idle_connections_max: 256,
             idle_timeout: Duration::from_secs(30),
             response_bytes_max: 256 << 10,
             hosts: Vec::new(),
@@ -129,11 +132,9 @@ type Outcomes = Rc<RefCell<VecDeque<(CallId, Outcome)>>>;
 
 /// One shard's client.
 struct Invoke {
-    settings: Rc<Settings>,
     place: Place,
-    clients: Rc<Clients>,
+    caller: Rc<Caller>,
     guard: Guard,
-    turns: Rc<Semaphore>,
     arguments: Arguments,
     under_way: HashMap<CallId, Option<AbortHandle>>,
     outcomes: Outcomes,
@@ -144,10 +145,8 @@ impl Invoke {
     fn open(settings: Settings, place: &Place) -> Result<Invoke, OpenError> {
         let guard = Guard::new(&settings.hosts);
         Ok(Invoke {
-            clients: Rc::new(Clients::open(&settings, &guard)?),
+            caller: Rc::new(Caller::open(settings, &guard, place.targets.clone())?),
             guard,
-            turns: Rc::new(Semaphore::new(settings.calls_max.clamp(1, Semaphore::MAX_PERMITS))),
-            settings: Rc::new(settings),
             place: place.clone(),
             arguments: Arguments::new(),
             under_way: HashMap::new(),
@@ -157,16 +156,10 @@ impl Invoke {
     }
 
     fn spawn(&self, id: CallId, prepared: Prepared) -> AbortHandle {
-        let clients = self.clients.clone();
-        let turns = self.turns.clone();
-        let outcomes = self.outcomes.clone();
-        let settings = self.settings.clone();
+        let (caller, outcomes) = (self.caller.clone(), self.outcomes.clone());
         let wake = self.place.wake.clone();
         let exchange = async move {
-            // Nobody closes the semaphore; without a turn the call would merely not wait for one.
-            let turn = turns.acquire().await.ok();
-            let outcome = clients.exchange(prepared, &settings).await;
-            drop(turn);
+            let outcome = caller.call(prepared, id.0).await;
             outcomes.borrow_mut().push_back((id, outcome));
             wake.wake();
         };
@@ -176,8 +169,8 @@ impl Invoke {
 
 impl Driver for Invoke {
     fn call(&mut self, call: &Call<'_>, _: &Resource) {
-        let request =
-            request::build(&mut self.arguments, call.arguments, &self.settings, &self.guard);
+        let settings = &self.caller.settings;
+        let request = request::build(&mut self.arguments, call.arguments, settings, &self.guard);
         let handle = match request {
             Ok(request) => Some(self.spawn(call.id, request)),
             Err(error) => {
@@ -213,6 +206,10 @@ impl Driver for Invoke {
 
     fn is_due(&self) -> bool {
         !self.outcomes.borrow().is_empty()
+    }
+
+    fn held(&self) -> Option<&Held> {
+        Some(&self.caller.held)
     }
 
     fn in_flight(&self) -> usize {

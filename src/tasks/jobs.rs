@@ -27,8 +27,8 @@ use self::rows::{Job, job_of};
 use self::run::Started;
 use super::{Call, CallId, Driver, Integration, OpenError, Place, Take, aws};
 use crate::asl::resource::Resource;
-use crate::aws::Client;
 use crate::fault::StateError;
+use crate::targets::Held;
 
 /// How often jobs are asked after.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,8 +62,7 @@ type Outcomes = Rc<RefCell<VecDeque<(CallId, Outcome)>>>;
 
 /// One shard's jobs.
 struct Jobs {
-    client: Client,
-    aws: Rc<aws::Settings>,
+    end: aws::End,
     settings: Rc<Settings>,
     place: Place,
     under_way: HashMap<CallId, UnderWay>,
@@ -92,10 +91,8 @@ enum Fate {
 
 impl Jobs {
     fn open(settings: &super::Settings, place: &Place) -> Result<Jobs, OpenError> {
-        let aws = settings.aws.clone().unwrap_or_default();
         Ok(Jobs {
-            client: place.aws_client(&aws.client)?,
-            aws: Rc::new(aws),
+            end: aws::End::open(settings, place)?,
             settings: Rc::new(settings.jobs.clone()),
             place: place.clone(),
             under_way: HashMap::new(),
@@ -108,7 +105,7 @@ impl Jobs {
         let job = job_of(called)
             .ok_or_else(|| StateError::runtime("this resource starts no job; a defect."))?;
         let fate: Rc<RefCell<Fate>> = Rc::default();
-        let asked = Rc::new(aws::Job::new(&self.client, &self.aws, call, called));
+        let asked = Rc::new(aws::Job::new(&self.end, call, called));
         let run = run::Run {
             members: run::members(&asked, job)?,
             asked: asked.clone(),
@@ -182,6 +179,10 @@ impl Driver for Jobs {
 
     fn is_due(&self) -> bool {
         !self.outcomes.borrow().is_empty()
+    }
+
+    fn held(&self) -> Option<&Held> {
+        Some(&self.end.held)
     }
 
     fn in_flight(&self) -> usize {

@@ -85,6 +85,8 @@ async fn post(job: &Job, url: &str, members: &Map<String, Json>) -> Result<Reply
     let call = aws::Call {
         endpoint: Some(&endpoint),
         is_anonymous: true,
+        held: Some(&job.held),
+        caller: job.whose,
         ..aws::Call::new(LAMBDA.api(), "Invoke")
     };
     job.client.send(&call, request).await.map_err(|error| {

@@ -52,6 +52,15 @@ pub trait Local {
     /// The same, for a call that is made again elsewhere.
     fn leave(&mut self, id: CallId);
 
+    /// Do calls wait for a target that is down, in executions that calls of this plan may start?
+    fn is_held(&self, plan: usize) -> bool;
+
+    /// Is such a target down that they have waited for?
+    fn is_held_up(&self, plan: usize) -> bool;
+
+    /// Is such a target not even reached?
+    fn is_cut_off(&self, plan: usize) -> bool;
+
     /// When a poll is wanted at the latest, in milliseconds since 1970.
     fn next_due_ms(&self) -> Option<i64>;
 

@@ -49,6 +49,10 @@ use self::plan::Answerer;
 use crate::asl::resource::Resource;
 use crate::fault::StateError;
 use crate::record::Wake;
+use crate::targets::{Held, Targets};
+
+/// The error name of a call that is not made because its target is down.
+pub const TARGET_DOWN: &str = "Target.Down";
 
 /// One integration, a row of [`TASKS`].
 pub struct Integration {
@@ -142,8 +146,8 @@ struct Opened {
 impl Tasks {
     /// Nothing to be called yet. `wake` is called when an answer has come; the shard drives `local`,
     /// within a runtime with I/O and time enabled.
-    pub fn new(local: Rc<LocalSet>, wake: Wake) -> Tasks {
-        let place = Place::new(local, wake);
+    pub fn new(local: Rc<LocalSet>, wake: Wake, targets: Targets) -> Tasks {
+        let place = Place::new(local, wake, targets);
         let (plans, drivers) = (Vec::new(), Vec::new());
         let (mocked, callbacks) = Default::default();
         Tasks { place, plans, drivers, mocked, callbacks, is_nested: false, local: None }
@@ -163,13 +167,13 @@ impl Tasks {
         }
     }
 
-    /// With these plans, numbered from 0.
+    /// With these plans, numbered from 0, and targets that are held to nothing.
     pub fn open(
         plans: Vec<Arc<Plan>>,
         local: Rc<LocalSet>,
         wake: Wake,
     ) -> Result<Tasks, OpenError> {
-        let mut tasks = Tasks::new(local, wake);
+        let mut tasks = Tasks::new(local, wake, Targets::default());
         for plan in plans {
             tasks.add(plan)?;
         }
@@ -314,6 +318,30 @@ impl Tasks {
         for driver in self.drivers.iter_mut().flatten() {
             driver.leave(id);
         }
+    }
+
+    /// Do calls of this plan wait for a target that is down?
+    pub fn is_held(&self, plan: usize) -> bool {
+        let local = self.local.as_ref();
+        self.held(plan).any(Held::is_waiting) || local.is_some_and(|it| it.is_held(plan))
+    }
+
+    /// Is a target down that calls of this plan have waited for?
+    pub fn is_held_up(&self, plan: usize) -> bool {
+        let local = self.local.as_ref();
+        self.held(plan).any(Held::is_down) || local.is_some_and(|it| it.is_held_up(plan))
+    }
+
+    /// Is one of those not even reached?
+    pub fn is_cut_off(&self, plan: usize) -> bool {
+        let local = self.local.as_ref();
+        self.held(plan).any(Held::is_unreachable) || local.is_some_and(|it| it.is_cut_off(plan))
+    }
+
+    fn held(&self, plan: usize) -> impl Iterator<Item = &Held> {
+        let opened = self.plans.get(plan).and_then(Option::as_ref);
+        let own = opened.map_or(&[][..], |opened| &opened.own);
+        own.iter().filter_map(|driver| self.drivers[*driver].as_ref()?.held())
     }
 
     /// When [`Tasks::poll`] is wanted at the latest (milliseconds since 1970, `i64::MIN` for at

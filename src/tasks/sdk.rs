@@ -23,12 +23,13 @@ fn service_of(resource: &Resource) -> Option<&'static Service> {
 }
 
 async fn call(job: Job) -> Answer {
-    let members = Json::Object(job.members()?);
+    let mut members = job.members()?;
     let Some(service) = service_of(&job.resource) else {
         return Err(job.refused("the service is not known here"));
     };
     let operation = operation_of(&job.resource);
-    let answer = job.client.call(&job.call(service, &operation), &members).await;
+    job.fill_in(&service.name(), &operation, &mut members);
+    let answer = job.send(&job.call(service, &operation), &Json::Object(members)).await;
     let answer = answer.map_err(|error| match error.kind {
         ErrorKind::Input => job.refused(&error.message),
         _ => failure::sdk(&error, service),

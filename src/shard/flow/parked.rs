@@ -1,7 +1,10 @@
 //! Executions that wait: parked in slots, taken up again, given up; and records that wait for their
 //! turn, or to be run again.
 
+use std::time::Duration;
+
 use super::{Flow, Run, Workbench};
+use crate::fault::{StateError, names};
 use crate::shard::core::{Calling, Core};
 use crate::shard::names::Origin;
 use crate::shard::order::Deferred;
@@ -13,6 +16,10 @@ use crate::value::Scratch;
 
 /// Bytes up to which a parked execution's values are moved out of the memory it ran in.
 const EVACUATED_BYTES_MAX: usize = 64 << 10;
+/// How long a record waits to be run again whose execution ran out of time at a target that is down.
+const HELD_UP_PAUSE: Duration = Duration::from_secs(1);
+/// How often that is, where the target is reached, and answers that it is in trouble.
+const HELD_UP_MAX: u8 = 10;
 /// Memories of executions that kept theirs, for the next ones.
 const SPARE_SCRATCHES: usize = 8;
 
@@ -42,6 +49,7 @@ impl Flow {
     pub fn resume(&mut self, plans: &Plans, core: &mut Core, id: SlotId, resume: Resume<'_>) {
         let Some(mut slot) = core.lend(id) else { return };
         self.slot = Some(id);
+        self.held_up -= usize::from(std::mem::take(&mut slot.is_held_up));
         if !self.windows.is_valid(slot.passage.claim) {
             self.give_up(core, id, &mut slot);
         } else if slot.begins_anew {
@@ -76,6 +84,7 @@ impl Flow {
     /// Ends a parked execution whose record is not this shard's any more, or is read again.
     fn give_up(&mut self, core: &mut Core, id: SlotId, slot: &mut Slot) {
         core.counts(self.index).aborted += 1;
+        self.held_up -= usize::from(std::mem::take(&mut slot.is_held_up));
         slot.execution.abandon();
         slot.execution.cancelled().for_each(|call| core.leave(id, call));
         self.slot = Some(id);
@@ -183,6 +192,35 @@ impl Flow {
     #[cold]
     pub(super) fn try_again(&mut self, core: &mut Core, run: Run<'_>) -> bool {
         let Some(pause) = run.plan.retry.pause(run.passage.runs) else { return false };
+        self.run_again(core, run, (pause, false))
+    }
+
+    /// Has a record run again whose execution ran out of time while a target was down: that is the
+    /// target's failure and not its own, and no attempt of its retry.
+    #[cold]
+    pub(super) fn wait_out(&mut self, core: &mut Core, run: Run<'_>, error: &StateError) -> bool {
+        let is_late = matches!(error.name(), Some(names::TIMEOUT | names::HEARTBEAT_TIMEOUT));
+        let plan = run.tasks[usize::from(run.passage.version)];
+        if !is_late || !core.tasks.is_held_up(plan) {
+            return false;
+        }
+        let Passage { runs, held_up, .. } = run.passage;
+        // A target that answers with its trouble may be brought there by this record.
+        if held_up >= HELD_UP_MAX && !core.tasks.is_cut_off(plan) {
+            return false;
+        }
+        let (runs, held_up) = (runs.saturating_sub(1), held_up.saturating_add(1));
+        let passage = Passage { runs, held_up, ..run.passage };
+        self.run_again(core, Run { passage, ..run }, (HELD_UP_PAUSE, true))
+    }
+
+    /// Has a record run again from the start, after a pause.
+    fn run_again(
+        &mut self,
+        core: &mut Core,
+        run: Run<'_>,
+        (pause, is_held_up): (Duration, bool),
+    ) -> bool {
         // Of an earlier window, whose records are read again anyway.
         if !self.windows.is_valid(run.passage.claim) {
             return false;
@@ -196,7 +234,8 @@ impl Flow {
         let mut spare = core.slots.spare();
         spare.0.keep(run.origin.record);
         let mut slot = Slot::new(self.index, self.in_turn(run), spare);
-        slot.begins_anew = true;
+        (slot.begins_anew, slot.is_held_up) = (true, is_held_up);
+        self.held_up += usize::from(is_held_up);
         core.slots.park(id, slot);
         let pause_ms = i64::try_from(pause.as_millis()).unwrap_or(i64::MAX);
         core.set_timer(id, core.now_ms.saturating_add(pause_ms));

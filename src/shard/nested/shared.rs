@@ -85,6 +85,18 @@ impl Local for SharedNested {
         self.0.borrow_mut().leave(id);
     }
 
+    fn is_held(&self, plan: usize) -> bool {
+        self.0.borrow().is_held(plan)
+    }
+
+    fn is_held_up(&self, plan: usize) -> bool {
+        self.0.borrow().is_held_up(plan)
+    }
+
+    fn is_cut_off(&self, plan: usize) -> bool {
+        self.0.borrow().is_cut_off(plan)
+    }
+
     fn next_due_ms(&self) -> Option<i64> {
         self.0.borrow().next_due_ms()
     }

@@ -5,6 +5,7 @@
 use super::optimized::Optimized;
 use crate::aws::{Error, ErrorKind, Service};
 use crate::fault::{StateError, names};
+use crate::tasks::TARGET_DOWN;
 
 /// Of an optimized integration.
 pub(in crate::tasks) fn optimized(error: &Error, integration: &Optimized) -> StateError {
@@ -69,6 +70,7 @@ fn named(
             ),
         ),
         ErrorKind::Input => StateError::runtime(message.clone()),
+        ErrorKind::Down => StateError::new(TARGET_DOWN, message.clone()),
     }
 }
 

@@ -87,13 +87,14 @@ pub(in crate::tasks) async fn call_for(job: &Job, integration: &'static Optimize
     let mut members = job.members()?;
     (integration.shape)(job, &mut members);
     let operation = operation_of(&job.resource);
+    job.fill_in(integration.service, &operation, &mut members);
     let place = (integration.place)(&members);
     let mut call = job.call(integration.api(), &operation);
     let is_set = call.endpoint.is_some() || job.client.has_endpoint(call.service);
     if !is_set {
         call.endpoint = place.as_ref();
     }
-    let answer = job.client.call(&call, &Json::Object(members)).await;
+    let answer = job.send(&call, &Json::Object(members)).await;
     let mut answer = answer.map_err(|error| match error.kind {
         aws::ErrorKind::Input => job.refused(&error.message),
         _ => integration.failure(&error),

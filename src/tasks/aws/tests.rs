@@ -189,3 +189,30 @@ fn a_cancelled_call_is_not_answered() {
     assert_eq!(shard.tasks.in_flight(), 0);
     assert!(shard.poll().is_empty());
 }
+
+/// A shard that fills in what makes calls idempotent.
+fn filling(resource: &str, script: Vec<Say>) -> (Shard, Server) {
+    let server = Server::start(script);
+    let aws = Settings { fills_in: true, ..settings(&server) };
+    (shard(resource, aws), server)
+}
+
+#[test]
+fn a_call_that_is_made_again_says_so() {
+    let queue = json!({ "QueueUrl": "https://q/1/orders.fifo", "MessageBody": "m" });
+    for (resource, field) in [(SQS, "MessageDeduplicationId"), (SDK_SQS, "MessageDeduplicationId")]
+    {
+        let (mut shard, server) = filling(resource, vec![says(200, r#"{"MessageId":"m"}"#)]);
+        for attempt in 0..2 {
+            shard.call(attempt, &queue.to_string());
+            shard.wait(1);
+        }
+        let asked = server.asked();
+        let id = asked[0].json()[field].as_str().map(str::to_owned);
+        assert!(id.is_some());
+        assert_eq!(asked[1].json()[field].as_str(), id.as_deref(), "the same on another try");
+    }
+    let (mut shard, server) = filling(ECS, vec![says(200, r#"{"failures":[],"tasks":[]}"#)]);
+    assert!(shard.answer(&json!({ "TaskDefinition": "t" })).is_ok());
+    assert_eq!(server.asked()[0].json()["clientToken"].as_str().map(str::len), Some(33));
+}

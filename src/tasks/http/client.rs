@@ -18,7 +18,7 @@ use crate::tasks::OpenError;
 const REDIRECTS_MAX: usize = 10;
 
 /// No whole answer came.
-const SOCKET: &str = "States.Http.Socket";
+pub(super) const SOCKET: &str = "States.Http.Socket";
 
 /// What to do about certificates that are refused, by what the TLS library and the alerts of servers
 /// call it.

@@ -7,6 +7,9 @@ use std::sync::Arc;
 use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
+/// What is said of names that lead only to where nothing is called.
+pub(super) const LOCAL_ONLY: &str = "the name leads to link-local addresses only";
+
 /// The hosts that are named: all where none is, but for link-local addresses.
 #[derive(Clone, Debug)]
 pub(super) struct Guard(Arc<[String]>);
@@ -56,7 +59,7 @@ impl Resolve for Guard {
                 .filter(|address| is_named || !is_local_link(address.ip()))
                 .collect();
             if open.is_empty() && !found.is_empty() {
-                return Err("the name leads to link-local addresses only".into());
+                return Err(LOCAL_ONLY.into());
             }
             Ok(Box::new(open.into_iter()) as Addrs)
         })

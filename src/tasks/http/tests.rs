@@ -338,3 +338,22 @@ fn calls_are_bounded_and_can_be_cancelled() {
     assert_eq!(shard.wait(1)[0].0, behind);
     assert_eq!(shard.tasks.in_flight(), 0);
 }
+
+#[test]
+fn http_2_is_offered_to_servers_behind_tls() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("bound").port();
+    let greeting = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a connection");
+        let mut greeting = vec![0; 16 << 10];
+        let read = std::io::Read::read(&mut stream, &mut greeting).expect("a greeting");
+        greeting.truncate(read);
+        greeting
+    });
+    let mut shard = shard(Settings::default());
+    let arguments = json!({"ApiEndpoint": format!("https://127.0.0.1:{port}/"), "Method": "GET"});
+    shard.fails(&arguments, "States.Http.Socket", "got no answer");
+    let greeting = greeting.join().expect("it does not panic");
+    // The names of protocols, each behind its length.
+    assert!(greeting.windows(3).any(|it| it == b"\x02h2"), "{greeting:?}");
+}

@@ -1,0 +1,290 @@
+//! How calls come to a target: each waits for its turn, goes out with a pass, and says with it what
+//! came of it.
+
+use std::fmt;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
+
+use super::breaker::Change;
+use super::held::Held;
+use super::state::{State, Turn};
+use super::{Settings, Standing, lock};
+
+pub use super::state::Verdict;
+
+/// One target. Cheap to clone.
+#[derive(Clone)]
+pub struct Target(Arc<Shared>);
+
+/// What everybody shares of it.
+pub(super) struct Shared {
+    name: String,
+    since: Instant,
+    /// How long a failure is held back until it is clear whether the target is down.
+    doubt: Duration,
+    state: Mutex<State>,
+    /// To be read without the lock.
+    is_down: AtomicBool,
+    /// Rung for those whose failures are in doubt.
+    news: Notify,
+}
+
+impl Shared {
+    pub(super) fn new(name: String, settings: &Settings, since: Instant) -> Shared {
+        let doubt = settings.breaker.as_ref().map_or(Duration::ZERO, |it| it.doubt);
+        let (state, is_down) = (Mutex::new(State::new(settings)), AtomicBool::new(false));
+        Shared { name, since, doubt, state, is_down, news: Notify::new() }
+    }
+
+    fn now(&self) -> Duration {
+        self.since.elapsed()
+    }
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Target({})", self.0.name)
+    }
+}
+
+/// A call is not made, because its target is down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// The target's name.
+    pub target: String,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let target = &self.target;
+        write!(f, "{target} is down: it has failed too often, and is not called until it recovers")
+    }
+}
+
+impl Target {
+    pub(super) fn new(shared: Shared) -> Target {
+        Target(Arc::new(shared))
+    }
+
+    pub(super) fn is(&self, other: &Target) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Is its breaker not closed?
+    pub fn is_down(&self) -> bool {
+        self.0.is_down.load(Ordering::Acquire)
+    }
+
+    /// While it is down, does it answer that it is in trouble?
+    pub fn is_answering(&self) -> bool {
+        lock(&self.0.state).is_answering()
+    }
+
+    pub(super) fn is_forgettable(&self) -> bool {
+        // Somebody may be about to enter.
+        Arc::strong_count(&self.0) == 1 && lock(&self.0.state).is_forgettable(self.0.now())
+    }
+
+    /// Waits for a call's turn. `held` is told where it waits because the target is down. An error
+    /// says that it is to fail.
+    pub async fn enter(&self, held: Option<&Held>) -> Result<Pass, Refused> {
+        if let Some(decided) = self.try_enter() {
+            return decided;
+        }
+        let place = Place::take(self, held);
+        loop {
+            let now = self.0.now();
+            let turn = lock(&self.0.state).turn(Some(place.ticket), now);
+            match turn {
+                Turn::Go { is_probe } => return Ok(self.pass(now, is_probe)),
+                Turn::Fail => return Err(self.refused()),
+                Turn::Wait(None) => place.bell.notified().await,
+                Turn::Wait(Some(until)) => {
+                    // Whatever comes first, it looks again.
+                    let _ = timeout(until.saturating_sub(now), place.bell.notified()).await;
+                }
+            }
+        }
+    }
+
+    /// Where nobody waits, it need not queue.
+    fn try_enter(&self) -> Option<Result<Pass, Refused>> {
+        let now = self.0.now();
+        let turn = lock(&self.0.state).turn(None, now);
+        match turn {
+            Turn::Go { is_probe } => Some(Ok(self.pass(now, is_probe))),
+            Turn::Fail => Some(Err(self.refused())),
+            Turn::Wait(_) => None,
+        }
+    }
+
+    fn pass(&self, started: Duration, is_probe: bool) -> Pass {
+        Pass { target: self.clone(), started, is_probe, is_left: false }
+    }
+
+    fn refused(&self) -> Refused {
+        Refused { target: self.0.name.clone() }
+    }
+
+    fn note(&self, verdict: Verdict, started: Duration, is_probe: bool) -> Aftermath {
+        let mut state = lock(&self.0.state);
+        let change = state.note(verdict, (started, is_probe), self.0.now());
+        self.0.is_down.store(state.is_down(), Ordering::Release);
+        let has_failed = matches!(verdict, Verdict::Failed | Verdict::Troubled(_));
+        let is_in_doubt = has_failed && state.pauses();
+        let aftermath = Aftermath(is_in_doubt.then(|| (self.clone(), state.answered)));
+        let is_news = state.doubters > 0 && (change != Change::None || !has_failed);
+        let pauses = state.pauses();
+        drop(state);
+        if is_news {
+            self.0.news.notify_waiters();
+        }
+        let target = &self.0.name;
+        match change {
+            Change::None => {}
+            Change::Opened if pauses => {
+                tracing::warn!(target_name = %target, "a target is down: its calls wait until it recovers");
+            }
+            Change::Opened => {
+                tracing::warn!(target_name = %target, "a target is down: its calls fail until it recovers");
+            }
+            Change::Closed => {
+                tracing::info!(target_name = %target, "a target answers again");
+            }
+        }
+        aftermath
+    }
+
+    pub(super) fn standing(&self) -> Standing {
+        let state = lock(&self.0.state);
+        Standing {
+            name: self.0.name.clone(),
+            is_down: state.is_down(),
+            pauses: state.pauses(),
+            under_way: state.under_way as u64,
+            waiting: state.waiting() as u64,
+            rate: state.rate(),
+            requests: state.requests,
+            failures: state.failures,
+            throttled: state.throttled,
+        }
+    }
+}
+
+/// A place in a target's queue, given up when it is dropped.
+struct Place<'a> {
+    target: &'a Target,
+    held: Option<&'a Held>,
+    ticket: u64,
+    bell: Arc<Notify>,
+}
+
+impl<'a> Place<'a> {
+    fn take(target: &'a Target, held: Option<&'a Held>) -> Place<'a> {
+        let (ticket, bell) = lock(&target.0.state).queue();
+        if let Some(held) = held {
+            held.wait(target);
+        }
+        Place { target, held, ticket, bell }
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        lock(&self.target.0.state).unqueue(self.ticket);
+        if let Some(held) = self.held {
+            held.go(self.target);
+        }
+    }
+}
+
+/// A call that is under way. One that is dropped says nothing about the target.
+#[must_use]
+#[derive(Debug)]
+pub struct Pass {
+    target: Target,
+    started: Duration,
+    is_probe: bool,
+    is_left: bool,
+}
+
+impl Pass {
+    /// Says what came of the call.
+    pub fn leave(mut self, verdict: Verdict) -> Aftermath {
+        self.is_left = true;
+        self.target.note(verdict, self.started, self.is_probe)
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        if !self.is_left {
+            self.target.note(Verdict::Unknown, self.started, self.is_probe);
+        }
+    }
+}
+
+/// What follows from how a call went: that its outcome stands, or, where its target is down and calls
+/// wait for that to pass, that it is made again.
+#[derive(Debug, Default)]
+pub struct Aftermath(Option<(Target, u64)>);
+
+impl Aftermath {
+    /// Is it certain by now that the call is made again?
+    pub fn is_again(&self) -> bool {
+        self.0.as_ref().is_some_and(|(target, _)| target.is_down())
+    }
+
+    /// Waits until it is clear whether the call failed because its target is down: then it is made
+    /// again. Where another call is answered, or nothing more is heard for a while, its failure
+    /// stands.
+    pub async fn settle(self) -> bool {
+        let Some((target, answered)) = self.0 else { return false };
+        if target.is_down() || target.0.doubt.is_zero() {
+            return target.is_down();
+        }
+        let doubter = Doubter::new(&target);
+        let mut end = pin!(sleep(target.0.doubt));
+        loop {
+            let mut news = pin!(target.0.news.notified());
+            // Whatever comes after this look is heard.
+            news.as_mut().enable();
+            if target.is_down() {
+                return true;
+            }
+            if doubter.answered() > answered {
+                return false;
+            }
+            tokio::select! {
+                () = news => {}
+                () = &mut end => return target.is_down(),
+            }
+        }
+    }
+}
+
+/// Has those told who are in doubt, as long as there are any.
+struct Doubter<'a>(&'a Target);
+
+impl<'a> Doubter<'a> {
+    fn new(target: &'a Target) -> Doubter<'a> {
+        lock(&target.0.state).doubters += 1;
+        Doubter(target)
+    }
+
+    fn answered(&self) -> u64 {
+        lock(&self.0.0.state).answered
+    }
+}
+
+impl Drop for Doubter<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.0.state).doubters -= 1;
+    }
+}

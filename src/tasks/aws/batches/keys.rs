@@ -1,0 +1,76 @@
+//! Which items are the same: what a table's key is made of, asked once for each table.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use serde_json::{Value as Json, json};
+use tokio::sync::OnceCell;
+
+use crate::aws::{Call, Client};
+
+/// The names of a key's attributes; `None` where they can't be known.
+type Schema = Rc<OnceCell<Option<Vec<String>>>>;
+
+/// Tables whose keys are known.
+#[derive(Default)]
+pub(super) struct Keys(RefCell<HashMap<String, Schema>>);
+
+impl Keys {
+    /// The key of the item that an entry writes; `None` where it can't be known.
+    pub(super) async fn of(
+        &self,
+        client: &Client,
+        call: &Call<'_>,
+        table: &Json,
+        entry: &Json,
+    ) -> Option<String> {
+        let Call { endpoint, region, role, held, .. } = *call;
+        let place = format!("{endpoint:?} {region:?} {role:?} {table}");
+        let schema = self.0.borrow_mut().entry(place).or_default().clone();
+        let names = schema.get_or_init(|| async {
+            let describe =
+                Call { endpoint, region, role, held, ..Call::new(call.service, "DescribeTable") };
+            let told = client.call(&describe, &json!({ "TableName": table })).await;
+            let told = told.map_err(|error| {
+                tracing::warn!(%table, %error, "calls to a table go alone: its key is not known");
+            });
+            names_of(&told.ok()?.members)
+        });
+        key_of(names.await.as_ref()?, entry)
+    }
+}
+
+fn names_of(told: &Json) -> Option<Vec<String>> {
+    let schema = told["Table"]["KeySchema"].as_array()?.iter();
+    schema.map(|part| part["AttributeName"].as_str().map(str::to_owned)).collect()
+}
+
+/// The values of the key's attributes, one after the other.
+fn key_of(names: &[String], entry: &Json) -> Option<String> {
+    let item = entry.get("PutRequest").map(|it| &it["Item"]);
+    let item = item.or_else(|| entry.get("DeleteRequest").map(|it| &it["Key"]))?;
+    let values = names.iter().map(|name| item.get(name).map(Json::to_string));
+    Some(values.collect::<Option<Vec<_>>>()?.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_its_attributes() {
+        let told = json!({ "Table": { "KeySchema": [{ "AttributeName": "id", "KeyType": "HASH" },
+            { "AttributeName": "at", "KeyType": "RANGE" }] } });
+        let names = names_of(&told).expect("it has a key");
+        assert_eq!(names, ["id", "at"]);
+        let put = json!({ "PutRequest": { "Item": { "at": { "N": "1" }, "id": { "S": "a" }, "x": {} } } });
+        let delete =
+            json!({ "DeleteRequest": { "Key": { "id": { "S": "a" }, "at": { "N": "1" } } } });
+        let key = key_of(&names, &put);
+        assert_eq!(key.as_deref(), Some(r#"{"S":"a"} {"N":"1"}"#));
+        assert_eq!(key_of(&names, &delete), key);
+        assert_eq!(key_of(&names, &json!({ "PutRequest": { "Item": { "id": {} } } })), None);
+        assert_eq!(names_of(&json!({})), None);
+    }
+}
