@@ -93,24 +93,16 @@ pub fn crash(broker: &Broker) {
 /// A second member joins while events flow, and leaves again.
 pub fn member(broker: &Broker) {
     let _present = broker.present();
-    let repeated = join_and_leave(broker, "member", PASS, 200_000, "");
-    // In one of ten runs something came twice, which is not explained yet: it must be rare at least.
-    if repeated > 0 {
-        println!("    {repeated} repeated by the first handover, another must repeat none");
-        let repeated = join_and_leave(broker, "member.again", PASS, 200_000, "");
-        assert_eq!(repeated, 0, "repeated by an orderly handover");
-    }
+    join_and_leave(broker, "member", PASS, 200_000, "");
 }
 
 /// The same while every event waits a second: what is parked drains before its partition goes.
 pub fn member_while_waiting(broker: &Broker) {
     let _present = broker.present();
-    let repeated = join_and_leave(broker, "waiting", WAITS, 20_000, "ordering = \"none\"");
-    assert_eq!(repeated, 0, "repeated by an orderly handover");
+    join_and_leave(broker, "waiting", WAITS, 20_000, "ordering = \"none\"");
 }
 
-/// How many came twice.
-fn join_and_leave(broker: &Broker, name: &str, definition: &str, count: u64, more: &str) -> u64 {
+fn join_and_leave(broker: &Broker, name: &str, definition: &str, count: u64, more: &str) {
     let (source, target) = (format!("{name}.in"), format!("{name}.out"));
     broker.topic(&source, PARTITIONS, &[]);
     broker.topic(&target, PARTITIONS, &[]);
@@ -132,7 +124,7 @@ fn join_and_leave(broker: &Broker, name: &str, definition: &str, count: u64, mor
         first.stop();
     });
     // Both hand over in order: what is drained and committed is not read again.
-    complete(broker, &target, count)
+    assert_eq!(complete(broker, &target, count), 0, "repeated by an orderly handover");
 }
 
 /// Some wait a second and some do not, and still a key's outputs come in its order, while another
