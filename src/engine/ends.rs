@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::StartError;
 use super::aws::client_settings;
 use super::remote::Remote;
+use super::{Prepared, StartError};
 use crate::config::{
     self, Config, DeadLetterTarget, Delivery, FailurePolicy, Pipeline, SourceKind, Target,
 };
 use crate::kafka::{Membership, Properties};
 use crate::record::{AssignmentId, Wake};
-use crate::shard::{Letters, Outlet, Transactions, Way};
+use crate::shard::{Lane, Letters, Outlet, Transactions, Way};
 use crate::sinks::{self, Sink, SinkError};
 use crate::sources::file::FileSource;
 use crate::sources::kafka::{KafkaSource, OutOfRange, Settings, Start};
@@ -26,11 +26,48 @@ const FETCHED_SHARE: u64 = 4;
 /// Share of the byte budget for outputs that were not yet acknowledged.
 const OUTPUT_SHARE: u64 = 4;
 
+/// Opens all pipelines' ends, and puts together each shard's lanes. With them come what steers the
+/// sources, by pipeline.
+pub fn open(
+    config: &Config,
+    prepared: &[Prepared],
+    wakes: &[Wake],
+) -> Result<(Vec<Option<Remote>>, Vec<Vec<Lane>>), StartError> {
+    // Sinks before sources: a topic that is not there ends the start before anything is read.
+    let mut files = Files::default();
+    let memberships = vec![Membership::default(); config.pipeline.len()];
+    let mut sinks = Vec::new();
+    for shard in wakes.iter().enumerate().map(|(at, wake)| (wake, at)) {
+        let pipelines = config.pipeline.iter().zip(&memberships);
+        let of_shard: Result<Vec<_>, _> = pipelines
+            .map(|(it, member)| open_sinks(config, it, &mut files, shard, member))
+            .collect();
+        sinks.push(of_shard?);
+    }
+    let mut remotes = Vec::new();
+    let mut sources: Vec<Vec<_>> = wakes.iter().map(|_| Vec::new()).collect();
+    for (index, pipeline) in config.pipeline.iter().enumerate() {
+        let (remote, of_shards) = open_source(config, pipeline, index, wakes)?;
+        if let Some(Remote::Kafka(source)) = &remote {
+            memberships[index].tell(source.membership());
+        }
+        remotes.push(remote);
+        for (shard, end) in sources.iter_mut().zip(of_shards) {
+            shard.push(end);
+        }
+    }
+    let of_shard = |(sinks, sources): (Vec<Sinks>, Vec<_>)| {
+        let ends = sinks.into_iter().zip(sources);
+        prepared.iter().zip(ends).map(|(it, (sinks, source))| sinks.lane(it, source)).collect()
+    };
+    Ok((remotes, sinks.into_iter().zip(sources).map(of_shard).collect()))
+}
+
 /// A pipeline's source: what steers it, and an end for each shard that gets one.
-pub type Opened = (Option<Remote>, Vec<Option<Box<dyn Source>>>);
+type Opened = (Option<Remote>, Vec<Option<Box<dyn Source>>>);
 
 /// Opens the pipeline's source, and the letters that it hands over, if that is what they are.
-pub fn open_source(
+fn open_source(
     config: &Config,
     pipeline: &Pipeline,
     index: usize,
@@ -141,7 +178,7 @@ fn file_name(file: &config::StreamFile) -> String {
 
 /// Files that sinks of several shards share, by name.
 #[derive(Default)]
-pub struct Files(BTreeMap<String, sinks::file::Target>);
+struct Files(BTreeMap<String, sinks::file::Target>);
 
 impl Files {
     fn sink(&mut self, name: &str, wake: &Wake) -> Result<Box<dyn Sink>, SinkError> {
@@ -158,18 +195,29 @@ impl Files {
 }
 
 /// One shard's sinks of a pipeline.
-pub struct Sinks {
+struct Sinks {
     /// For outputs.
-    pub output: Box<dyn Sink>,
+    output: Box<dyn Sink>,
     /// For dead letters.
-    pub letters: Letters,
+    letters: Letters,
     /// What the source is to be put into, where outputs and offsets are committed together.
-    pub transactions: Option<Transactions>,
+    transactions: Option<Transactions>,
+}
+
+impl Sinks {
+    /// Puts them together with the shard's end of the source.
+    fn lane(self, prepared: &Prepared, source: Option<Box<dyn Source>>) -> Lane {
+        let source = match (source, self.transactions) {
+            (Some(source), Some(transactions)) => Some(transactions.source(source)),
+            (source, _) => source,
+        };
+        Lane { plan: prepared.plan.clone(), source, sink: self.output, letters: self.letters }
+    }
 }
 
 /// Opens one shard's sinks of the pipeline. `verify`: ask the broker for the topics; once is enough.
 /// `membership`: of the pipeline's source, which is opened later.
-pub fn open_sinks(
+fn open_sinks(
     config: &Config,
     pipeline: &Pipeline,
     files: &mut Files,

@@ -42,7 +42,6 @@ use remote::Remote;
 use watchdog::Watchdog;
 
 use crate::config::Config;
-use crate::kafka::Membership;
 use crate::metrics::{Health, Metrics, PipelineNames, ShardCounters};
 use crate::record::Wake;
 use crate::shard::{
@@ -157,42 +156,11 @@ impl Engine {
             panics: Panics::default(),
             config: config.clone(),
         };
-        // Sinks before sources: a topic that is not there ends the start before anything is read.
-        let mut files = ends::Files::default();
-        let memberships = vec![Membership::default(); config.pipeline.len()];
-        let mut sinks = Vec::new();
-        for (at, (wake, _)) in wakes.iter().enumerate() {
-            let of_shard: Result<Vec<_>, _> = config
-                .pipeline
-                .iter()
-                .zip(&memberships)
-                .map(|(it, member)| ends::open_sinks(config, it, &mut files, (wake, at), member))
-                .collect();
-            sinks.push(of_shard?);
-        }
-        let mut ends: Vec<Vec<_>> = (0..shards).map(|_| Vec::new()).collect();
-        for (index, pipeline) in config.pipeline.iter().enumerate() {
-            let (source, of_shards) = ends::open_source(config, pipeline, index, &bare)?;
-            if let Some(Remote::Kafka(source)) = &source {
-                memberships[index].tell(source.membership());
-            }
-            engine.sources.push(source);
-            for (shard, end) in ends.iter_mut().zip(of_shards) {
-                shard.push(end);
-            }
-        }
+        let (sources, lanes) = ends::open(config, prepared, &bare)?;
+        engine.sources = sources;
         let pairs = wakes.into_iter().zip(inboxes);
-        for (at, ((pair, sinks), sources)) in pairs.zip(sinks).zip(ends).enumerate() {
-            let lanes = prepared.iter().zip(sinks).zip(sources);
-            let lanes =
-                lanes.map(|((it, ends::Sinks { output, letters, transactions }), source)| {
-                    let source = match (source, transactions) {
-                        (Some(source), Some(transactions)) => Some(transactions.source(source)),
-                        (source, _) => source,
-                    };
-                    Lane { plan: it.plan.clone(), source, sink: output, letters }
-                });
-            engine.spawn(config, at, shards, lanes.collect(), pair)?;
+        for (at, (pair, lanes)) in pairs.zip(lanes).enumerate() {
+            engine.spawn(config, at, shards, lanes, pair)?;
         }
         let bound = config.engine.hang_timeout;
         if !bound.is_zero() {
