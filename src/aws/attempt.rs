@@ -13,7 +13,7 @@ use super::exchange::{self, Broken, Signer};
 use super::protocol::{self, Reply, Request};
 use super::services::Service;
 use super::{Call, Client, Endpoint, Inner, retry};
-use crate::targets::{Aftermath, Name, Pass, TROUBLED_MAX, Verdict};
+use crate::targets::{Aftermath, Name, Refused, TROUBLED_MAX, Target, Verdict};
 
 impl Client {
     /// Sends a request that is ready, and gives the answer as it came if the call went well.
@@ -54,28 +54,33 @@ impl Client {
         let alone = |error| (error, Aftermath::default());
         let place = self.place(call, &mut request).await.map_err(alone)?;
         let url = place.url_of(&request);
-        let pass = self.enter(call, &url).await.map_err(alone)?;
         let credentials = match call.is_anonymous {
             true => None,
-            // To assume a role takes a call, which has turns of its own.
+            // To assume a role takes a call, which has a turn of its own.
             false => Some(self.credentials(call).await.map_err(alone)?),
         };
-        // Nobody closes the semaphore; without a turn the attempt would merely not wait for one.
-        let _turn = self.0.turns.acquire().await.ok();
-        let outcome = self.exchange(call, &request, (url, &place.region), credentials).await;
-        let aftermath =
-            pass.map(|pass| pass.leave(verdict_of(&outcome, call.caller))).unwrap_or_default();
+        let target = self.target(call, &url);
+        let region = &place.region;
+        // Many may wait for their turn: what an attempt needs on its way is made when it is out.
+        let exchange = |url| Box::pin(self.exchange(call, &request, (url, region), credentials));
+        let Some(target) = target else {
+            let _turn = self.0.turns.acquire().await.ok();
+            return exchange(url).await.map_err(alone);
+        };
+        let entered = target.enter(&self.0.turns, call.held).await;
+        let down = |refused: Refused| call.error(ErrorKind::Down, refused.to_string());
+        let pass = entered.map_err(down).map_err(alone)?;
+        let outcome = exchange(url).await;
+        let aftermath = pass.leave(verdict_of(&outcome, call.caller));
         outcome.map_err(|error| (error, aftermath))
     }
 
-    /// Waits until the target lets the attempt out.
-    async fn enter(&self, call: &Call<'_>, url: &Url) -> Result<Option<Pass>, Error> {
+    /// Whom the attempt goes to, where anybody is held to anything.
+    fn target(&self, call: &Call<'_>, url: &Url) -> Option<Target> {
         let service = call.service.name();
         let (service, host) = (Some(service.as_str()), url.host_str().unwrap_or_default());
         let name = Name { service, host, port: url.port_or_known_default().unwrap_or_default() };
-        let Some(target) = self.0.targets.find(&name) else { return Ok(None) };
-        let entered = target.enter(call.held).await;
-        entered.map(Some).map_err(|refused| call.error(ErrorKind::Down, refused.to_string()))
+        self.0.targets.find(&name)
     }
 
     async fn exchange(

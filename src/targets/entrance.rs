@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tokio::time::{sleep, timeout};
 
 use super::breaker::Change;
@@ -17,6 +17,9 @@ use super::state::{State, Turn};
 use super::{Settings, Standing, lock};
 
 pub use super::state::Verdict;
+
+/// When a call went out, and whether it is to try the target.
+type Begun = (Duration, bool);
 
 /// One target. Cheap to clone.
 #[derive(Clone)]
@@ -91,22 +94,39 @@ impl Target {
         Arc::strong_count(&self.0) == 1 && lock(&self.0.state).is_forgettable(self.0.now())
     }
 
-    /// Waits for a call's turn. `held` is told where it waits because the target is down. An error
-    /// says that it is to fail.
-    pub async fn enter(&self, held: Option<&Held>) -> Result<Pass, Refused> {
-        if let Some(decided) = self.try_enter() {
-            return decided;
+    /// Waits for a call's turn, with its caller (`turns`) and with the target. While the target has it
+    /// wait, it takes no turn of the caller's from others; and it has no pass while it waits for one, so
+    /// that what the target is found to be meanwhile counts. `held` is told where it waits because the
+    /// target is down. An error says that it is to fail.
+    pub async fn enter<'t>(
+        &self,
+        turns: &'t Semaphore,
+        held: Option<&Held>,
+    ) -> Result<Pass<'t>, Refused> {
+        if lock(&self.0.state).refuses(self.0.now()) {
+            return Err(self.refused());
         }
+        // Nobody closes the semaphore; without a turn the call would merely not wait for one.
+        let turn = turns.acquire().await.ok();
+        if let Some(decided) = self.try_enter() {
+            return decided.map(|begun| self.pass(begun, turn));
+        }
+        drop(turn);
         let place = Place::take(self, held);
         loop {
+            let turn = turns.acquire().await.ok();
             let now = self.0.now();
-            let turn = lock(&self.0.state).turn(Some(place.ticket), now);
-            match turn {
-                Turn::Go { is_probe } => return Ok(self.pass(now, is_probe)),
+            let decided = lock(&self.0.state).turn(Some(place.ticket), now);
+            let until = match decided {
+                Turn::Go { is_probe } => return Ok(self.pass((now, is_probe), turn)),
                 Turn::Fail => return Err(self.refused()),
-                Turn::Wait(None) => place.bell.notified().await,
-                Turn::Wait(Some(until)) => {
-                    // Whatever comes first, it looks again.
+                Turn::Wait(until) => until,
+            };
+            drop(turn);
+            match until {
+                None => place.bell.notified().await,
+                // Whatever comes first, it looks again.
+                Some(until) => {
                     let _ = timeout(until.saturating_sub(now), place.bell.notified()).await;
                 }
             }
@@ -114,27 +134,27 @@ impl Target {
     }
 
     /// Where nobody waits, it need not queue.
-    fn try_enter(&self) -> Option<Result<Pass, Refused>> {
+    fn try_enter(&self) -> Option<Result<Begun, Refused>> {
         let now = self.0.now();
         let turn = lock(&self.0.state).turn(None, now);
         match turn {
-            Turn::Go { is_probe } => Some(Ok(self.pass(now, is_probe))),
+            Turn::Go { is_probe } => Some(Ok((now, is_probe))),
             Turn::Fail => Some(Err(self.refused())),
             Turn::Wait(_) => None,
         }
     }
 
-    fn pass(&self, started: Duration, is_probe: bool) -> Pass {
-        Pass { target: self.clone(), started, is_probe, is_left: false }
+    fn pass<'t>(&self, begun: Begun, turn: Option<SemaphorePermit<'t>>) -> Pass<'t> {
+        Pass { target: self.clone(), begun, is_left: false, _turn: turn }
     }
 
     fn refused(&self) -> Refused {
         Refused { target: self.0.name.clone() }
     }
 
-    fn note(&self, verdict: Verdict, started: Duration, is_probe: bool) -> Aftermath {
+    fn note(&self, verdict: Verdict, begun: Begun) -> Aftermath {
         let mut state = lock(&self.0.state);
-        let change = state.note(verdict, (started, is_probe), self.0.now());
+        let change = state.note(verdict, begun, self.0.now());
         self.0.is_down.store(state.is_down(), Ordering::Release);
         let has_failed = matches!(verdict, Verdict::Failed | Verdict::Troubled(_));
         let is_in_doubt = has_failed && state.pauses();
@@ -207,25 +227,26 @@ impl Drop for Place<'_> {
 /// A call that is under way. One that is dropped says nothing about the target.
 #[must_use]
 #[derive(Debug)]
-pub struct Pass {
+pub struct Pass<'t> {
     target: Target,
-    started: Duration,
-    is_probe: bool,
+    begun: Begun,
     is_left: bool,
+    /// Its caller's, which others get when it is over.
+    _turn: Option<SemaphorePermit<'t>>,
 }
 
-impl Pass {
+impl Pass<'_> {
     /// Says what came of the call.
     pub fn leave(mut self, verdict: Verdict) -> Aftermath {
         self.is_left = true;
-        self.target.note(verdict, self.started, self.is_probe)
+        self.target.note(verdict, self.begun)
     }
 }
 
-impl Drop for Pass {
+impl Drop for Pass<'_> {
     fn drop(&mut self) {
         if !self.is_left {
-            self.target.note(Verdict::Unknown, self.started, self.is_probe);
+            self.target.note(Verdict::Unknown, self.begun);
         }
     }
 }

@@ -2,7 +2,7 @@
 //! bounds on calls at once and calls a second, slowing down where a target says that it is too much.
 //!
 //! ```text
-//! Targets::find -> Target::enter (waits for its turn) -> Pass -> the call -> Pass::leave
+//! Targets::find -> Target::enter (waits for turns)     -> Pass -> the call -> Pass::leave
 //!               -> Aftermath: its outcome stands, or the target is down and it is made again
 //! ```
 //!

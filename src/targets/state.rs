@@ -107,14 +107,22 @@ impl State {
         is_idle && !self.is_down() && !self.pace.is_lowered(now)
     }
 
+    /// Is it down, and calls are to fail?
+    pub(super) fn refuses(&self, now: Duration) -> bool {
+        !self.pauses() && matches!(self.admission(now), Some(Admission::Wait(_)))
+    }
+
+    fn admission(&self, now: Duration) -> Option<Admission> {
+        self.breaker.as_ref().map(|breaker| breaker.admits(now))
+    }
+
     /// A call comes. Without a ticket it goes out only where nobody waits.
     pub(super) fn turn(&mut self, ticket: Option<u64>, now: Duration) -> Turn {
-        let admission = self.breaker.as_ref().map(|breaker| breaker.admits(now));
-        let is_probe = match admission {
-            Some(Admission::Wait(_)) if !self.pauses() => return Turn::Fail,
-            Some(Admission::Open { is_probe }) => is_probe,
-            _ => false,
-        };
+        if self.refuses(now) {
+            return Turn::Fail;
+        }
+        let admission = self.admission(now);
+        let is_probe = matches!(admission, Some(Admission::Open { is_probe: true }));
         let first = self.queue.keys().next().copied();
         if first != ticket {
             return Turn::Wait(None);

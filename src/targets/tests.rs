@@ -4,8 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use tokio::sync::Semaphore;
+
 use super::*;
 
+/// Turns of a caller who never has too many calls.
+static FREE: Semaphore = Semaphore::const_new(10_000);
 const MS: Duration = Duration::from_millis(1);
 const API: Name<'static> = Name { service: None, host: "api.example.com", port: 443 };
 
@@ -28,7 +32,7 @@ fn target(general: Settings) -> Target {
 }
 
 async fn call(target: &Target, held: &Held, verdict: Verdict) -> bool {
-    let pass = target.enter(Some(held)).await.expect("it may go out");
+    let pass = target.enter(&FREE, Some(held)).await.expect("it may go out");
     pass.leave(verdict).settle().await
 }
 
@@ -111,11 +115,50 @@ async fn where_they_are_not_to_wait_they_fail_at_once() {
         assert!(!call(&target, &held, Verdict::Failed).await, "its failure stands");
     }
     let begun = Instant::now();
-    let refused = target.enter(Some(&held)).await.expect_err("it is down");
+    let refused = target.enter(&FREE, Some(&held)).await.expect_err("it is down");
     assert!(begun.elapsed() < 30 * MS && refused.to_string().starts_with("api.example.com:443 is"));
     tokio::time::sleep(50 * MS).await;
     assert!(!call(&target, &held, Verdict::Answered).await);
-    assert!(target.enter(Some(&held)).await.is_ok());
+    assert!(target.enter(&FREE, Some(&held)).await.is_ok());
+}
+
+#[tokio::test]
+async fn who_waits_for_a_turn_with_its_caller_hears_of_an_outage() {
+    let turns = Semaphore::new(1);
+    let (target, held) = (target(settings(WhenOpen::Fail)), Held::default());
+    let call = async || {
+        let pass = target.enter(&turns, Some(&held)).await?;
+        tokio::time::sleep(2 * MS).await;
+        drop(pass.leave(Verdict::Failed));
+        Ok::<_, Refused>(())
+    };
+    let (a, b, c, d, e) = tokio::join!(call(), call(), call(), call(), call());
+    assert!(a.is_ok() && b.is_ok() && c.is_ok() && d.is_err() && e.is_err());
+    assert_eq!(target.standing().requests, 3);
+    let _busy = turns.acquire().await;
+    assert!(soon(call()).await.is_err(), "it fails at once, whoever has the turns");
+}
+
+#[tokio::test]
+async fn who_waits_for_a_target_takes_no_turn_from_others() {
+    let (turns, held) = (Semaphore::new(1), Held::default());
+    let down = target(settings(WhenOpen::Pause));
+    for _ in 0..3 {
+        drop(down.enter(&turns, None).await.expect("it may go out").leave(Verdict::Failed));
+    }
+    let well = target(settings(WhenOpen::Pause));
+    let others = async {
+        while !held.is_waiting() {
+            tokio::task::yield_now().await;
+        }
+        soon(well.enter(&turns, None))
+            .await
+            .expect("it is well")
+            .leave(Verdict::Answered)
+            .is_again()
+    };
+    let (probe, is_again) = tokio::join!(soon(down.enter(&turns, Some(&held))), others);
+    assert!(probe.is_ok() && !is_again);
 }
 
 #[tokio::test]
@@ -136,11 +179,11 @@ async fn one_failure_among_others_stands() {
 async fn a_probe_that_is_dropped_is_no_answer() {
     let (target, held) = (target(settings(WhenOpen::Pause)), Held::default());
     for _ in 0..2 {
-        drop(target.enter(None).await.expect("it may go out").leave(Verdict::Failed));
+        drop(target.enter(&FREE, None).await.expect("it may go out").leave(Verdict::Failed));
     }
     assert!(call(&target, &held, Verdict::Failed).await);
-    let probe = soon(target.enter(None)).await.expect("it is due");
-    let (next, ()) = tokio::join!(soon(target.enter(None)), async {
+    let probe = soon(target.enter(&FREE, None)).await.expect("it is due");
+    let (next, ()) = tokio::join!(soon(target.enter(&FREE, None)), async {
         tokio::time::sleep(20 * MS).await;
         drop(probe);
     });
@@ -155,7 +198,7 @@ async fn no_more_than_so_many_are_under_way_and_those_who_wait_keep_their_order(
     let calls = (0..30).map(|at| {
         let (target, now, most, order) = (target.clone(), now.clone(), most.clone(), order.clone());
         tokio::spawn(async move {
-            let pass = target.enter(None).await.expect("it may go out");
+            let pass = target.enter(&FREE, None).await.expect("it may go out");
             lock(&order).push(at);
             most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
             tokio::time::sleep(2 * MS).await;
@@ -182,7 +225,7 @@ async fn a_rate_holds_across_callers() {
     let calls = (0..40).map(|_| {
         let target = target.clone();
         tokio::spawn(async move {
-            drop(target.enter(None).await.expect("it may go out").leave(Verdict::Answered));
+            drop(target.enter(&FREE, None).await.expect("it may go out").leave(Verdict::Answered));
         })
     });
     for one in calls.collect::<Vec<_>>() {

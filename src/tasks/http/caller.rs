@@ -35,17 +35,18 @@ impl Caller {
         Ok(Caller { clients, turns, targets, settings, held: Held::default() })
     }
 
-    /// Makes a call.
+    /// Makes a call. Many may wait for their turn: what a call needs on its way is made when it is out.
     pub(super) async fn call(&self, mut prepared: Prepared, caller: u64) -> Outcome {
         let Some(target) = self.targets.find(&name_of(prepared.request.url())) else {
+            let _turn = self.turns.acquire().await.ok();
             return self.exchange(prepared).await;
         };
         let mut troubled = 0;
         loop {
-            let again = prepared.try_clone();
-            let entered = target.enter(Some(&self.held)).await;
+            let entered = target.enter(&self.turns, Some(&self.held)).await;
             let pass =
                 entered.map_err(|refused| StateError::new(TARGET_DOWN, format!("{refused}.")))?;
+            let again = prepared.try_clone();
             let outcome = self.exchange(prepared).await;
             let aftermath = pass.leave(verdict_of(&outcome, caller));
             troubled += u32::from(outcome.is_ok());
@@ -59,9 +60,7 @@ impl Caller {
     }
 
     async fn exchange(&self, prepared: Prepared) -> Outcome {
-        // Nobody closes the semaphore; without a turn the call would merely not wait for one.
-        let _turn = self.turns.acquire().await.ok();
-        self.clients.exchange(prepared, &self.settings).await
+        Box::pin(self.clients.exchange(prepared, &self.settings)).await
     }
 }
 
