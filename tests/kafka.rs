@@ -51,6 +51,7 @@ type Test = (&'static str, fn(&Broker));
 const TESTS: &[Test] = &[
     ("a_crash_loses_nothing_and_repeats_at_most_the_windows", delivery::crash),
     ("a_member_that_joins_and_leaves_loses_nothing", delivery::member),
+    ("a_member_that_leaves_in_a_rebalance_loses_nothing", delivery::member_in_a_rebalance),
     ("eager_members_come_and_go", membership::eager),
     ("static_members_come_and_go", membership::fixed),
     ("kip_848_members_come_and_go", membership::next),

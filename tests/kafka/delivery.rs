@@ -96,6 +96,33 @@ pub fn member(broker: &Broker) {
     join_and_leave(broker, "member", PASS, 200_000, "");
 }
 
+/// A member leaves while the group waits for another one to join again: its last commit has to wait
+/// with the group, too.
+pub fn member_in_a_rebalance(broker: &Broker) {
+    const COUNT: u64 = 200_000;
+    let _present = broker.present();
+    broker.topic("between.in", PARTITIONS, &[]);
+    broker.topic("between.out", PARTITIONS, &[]);
+    let setup = Setup::new(broker, "between", PASS, "");
+    let pipeline = pipeline("between", "between.in", "between.out", r#"on_failure = "stop""#);
+    let gauge = Gauge::new(broker, "between.in", "between");
+    std::thread::scope(|scope| {
+        let first = setup.run("first", &pipeline);
+        until("the first member has all partitions", || first.log().contains("assigned"));
+        let writer = scope.spawn(|| trickle(broker, "between.in", COUNT, Duration::from_secs(9)));
+        std::thread::sleep(Duration::from_secs(1));
+        let second = setup.run("second", &pipeline);
+        until("the first member has given some up", || first.log().contains("revoked"));
+        // About a second passes until the second one joins again.
+        std::thread::sleep(Duration::from_millis(300));
+        first.stop();
+        writer.join().expect("all are written");
+        gauge.await_commit();
+        second.stop();
+    });
+    assert_eq!(complete(broker, "between.out", COUNT), 0, "repeated by an orderly handover");
+}
+
 /// The same while every event waits a second: what is parked drains before its partition goes.
 pub fn member_while_waiting(broker: &Broker) {
     let _present = broker.present();

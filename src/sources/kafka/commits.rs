@@ -56,14 +56,21 @@ impl Group {
         partitions: &[Arc<Partition>],
         bound: Duration,
     ) -> bool {
-        let mut list = TopicPartitionList::new();
         let due: Vec<_> =
             partitions.iter().filter_map(|it| Some((it, it.unconfirmed()?))).collect();
-        due.iter().for_each(|(it, offset)| self.add(&mut list, it, *offset));
         if due.is_empty() {
             return true;
         }
+        let listed = || {
+            let mut list = TopicPartitionList::new();
+            due.iter().for_each(|(it, offset)| self.add(&mut list, it, *offset));
+            list
+        };
+        let mut list = listed();
         let end = Instant::now() + bound;
+        let is_over = |left, code| {
+            left <= RETRY_PAUSE || consumer.assignment_lost() || !trouble::may_pass(code)
+        };
         loop {
             let left = end.saturating_duration_since(Instant::now());
             match kafka::commit_bounded(consumer.client(), &list, left) {
@@ -71,7 +78,11 @@ impl Group {
                     due.iter().for_each(|(it, offset)| it.confirm(*offset));
                     return true;
                 }
-                Err(code) if left <= RETRY_PAUSE || !trouble::may_pass(code) => {
+                Err(Code::OffsetMetadataTooLarge) if self.keeps_ahead() => {
+                    self.commit_failed(Code::OffsetMetadataTooLarge);
+                    list = listed();
+                }
+                Err(code) if is_over(left, code) => {
                     self.commit_failed(code);
                     return false;
                 }
@@ -97,6 +108,10 @@ impl Group {
             let why = "the brokers take less beside a commit (offset.metadata.max.bytes)";
             tracing::warn!(why, "what is done ahead of commits is not kept");
             return self.give_up_ahead();
+        }
+        if matches!(code, Code::IllegalGeneration | Code::RebalanceInProgress) {
+            let code = kafka::code_name(code);
+            return tracing::info!(code, "a commit has to wait until the group has rebalanced");
         }
         let text = format!("{code}; the records since the last commit will be read again");
         if let Some(error) = trouble::judge(code, &text, "the group's offsets") {

@@ -10,8 +10,9 @@ use crate::record::{Assignment, AssignmentId};
 /// Not known, or nothing yet.
 const NONE: i64 = -1;
 
-/// One assignment of one partition. No field is written by two threads, so nothing is ever waited
-/// for: the shard writes `settled` and `position`, the polling thread the other two.
+/// One assignment of one partition. The shard writes `settled` and `position`, the polling thread
+/// `sent` and `committed` (in transactions the shard those, too), so that no record waits for a lock;
+/// the text of what is ahead has one, and comes and goes with a commit.
 #[derive(Debug)]
 pub(super) struct Partition {
     pub(super) assignment: Assignment,
@@ -140,16 +141,18 @@ impl Partition {
     /// What there is to commit, if it is more than was sent off already, or something else is ahead of
     /// it.
     pub(super) fn due(&self) -> Option<i64> {
-        let settled = self.settled.load(Ordering::Acquire);
-        let sent = self.sent.load(Ordering::Relaxed);
-        let is_due = settled > sent || (sent >= 0 && !self.lock_ahead().is_sent);
-        is_due.then_some(settled.max(sent))
+        self.due_beyond(&self.sent)
     }
 
     /// What is to be committed last, answered or not.
     pub(super) fn unconfirmed(&self) -> Option<i64> {
-        let settled = self.settled.load(Ordering::Acquire);
-        (settled > self.committed.load(Ordering::Relaxed)).then_some(settled)
+        self.due_beyond(&self.committed)
+    }
+
+    fn due_beyond(&self, done: &AtomicI64) -> Option<i64> {
+        let (settled, done) = (self.settled.load(Ordering::Acquire), done.load(Ordering::Relaxed));
+        let is_due = settled > done || (done >= 0 && !self.lock_ahead().is_sent);
+        is_due.then_some(settled.max(done))
     }
 
     pub(super) fn mark_sent(&self, offset: i64) {
@@ -197,6 +200,7 @@ mod tests {
         assert!(partition.wants_ahead());
         partition.note_ahead("text".to_owned());
         assert!(!partition.wants_ahead());
+        assert_eq!(partition.unconfirmed(), Some(5), "a last commit has it, too");
         assert_eq!((partition.due(), partition.send_ahead()), (Some(5), "text".to_owned()));
         partition.note_ahead("text".to_owned());
         assert_eq!(partition.due(), None, "nothing has changed");

@@ -41,12 +41,13 @@ pub(super) fn judge(code: Code, text: &str, at: &str) -> Option<SourceError> {
     Some(SourceError { message, retriable: false })
 }
 
-/// Can a failed commit succeed while this member keeps its partitions?
+/// Can a failed commit succeed while this member keeps its partitions? An old generation can: whoever
+/// is still a member has joined the next one itself, and is about to hear its number; whoever is none
+/// any more is told that the member is not known.
 pub(super) fn may_pass(code: Code) -> bool {
     !matches!(
         code,
-        Code::IllegalGeneration
-            | Code::UnknownMemberId
+        Code::UnknownMemberId
             | Code::FencedInstanceId
             | Code::Fenced
             | Code::AssignmentLost
@@ -68,6 +69,7 @@ mod tests {
         assert!(error.message.contains("TOPIC_AUTHORIZATION_FAILED"), "{error}");
         assert!(error.message.contains("grant this user Read"), "{error}");
         assert!(judge(Code::AllBrokersDown, "1/1 down", "t").is_none());
-        assert!(may_pass(Code::NotCoordinator) && !may_pass(Code::IllegalGeneration));
+        assert!(may_pass(Code::NotCoordinator) && may_pass(Code::IllegalGeneration));
+        assert!(!may_pass(Code::UnknownMemberId) && !may_pass(Code::FencedInstanceId));
     }
 }
