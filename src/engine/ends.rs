@@ -26,13 +26,11 @@ const FETCHED_SHARE: u64 = 4;
 /// Share of the byte budget for outputs that were not yet acknowledged.
 const OUTPUT_SHARE: u64 = 4;
 
-/// Opens all pipelines' ends, and puts together each shard's lanes. With them come what steers the
-/// sources, by pipeline.
-pub fn open(
-    config: &Config,
-    prepared: &[Prepared],
-    wakes: &[Wake],
-) -> Result<(Vec<Option<Remote>>, Vec<Vec<Lane>>), StartError> {
+/// What steers the sources, by pipeline; and each shard's lanes.
+type Ends = (Vec<Option<Remote>>, Vec<Vec<Lane>>);
+
+/// Opens all pipelines' ends, and puts together each shard's lanes.
+pub fn open(config: &Config, prepared: &[Prepared], wakes: &[Wake]) -> Result<Ends, StartError> {
     // Sinks before sources: a topic that is not there ends the start before anything is read.
     let mut files = Files::default();
     let memberships = vec![Membership::default(); config.pipeline.len()];

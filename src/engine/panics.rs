@@ -4,6 +4,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::fault::panic_text;
+
 /// The panics that shards have ended by.
 #[derive(Clone, Debug, Default)]
 pub struct Panics(Arc<Mutex<Vec<String>>>);
@@ -12,12 +14,10 @@ impl Panics {
     /// Does a shard's work, and notes a panic that ends it.
     pub(super) fn watch(&self, shard: usize, work: impl FnOnce()) {
         let Err(panic) = catch_unwind(AssertUnwindSafe(work)) else { return };
-        let text = panic.downcast_ref::<&str>().copied();
-        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        let text = panic_text(panic.as_ref());
         let why = format!(
-            "shard {shard} panicked: {}. That is a defect: please report it. What the shard had in hand \
-             is read again after a restart",
-            text.unwrap_or("(no message)")
+            "shard {shard} panicked: {text}. That is a defect: please report it. What the shard had in hand \
+             is read again after a restart"
         );
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(why);
     }

@@ -6,3 +6,9 @@ mod state_error;
 
 pub use diagnostic::{Diagnostic, Location, Severity};
 pub use state_error::{StateError, names};
+
+/// What a caught panic said.
+pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("(no message)")
+}

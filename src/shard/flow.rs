@@ -24,7 +24,7 @@ use super::slots::{Passage, SlotId};
 use super::suspects::Whose;
 use super::window::Windows;
 use crate::ack::Settlement;
-use crate::fault::{StateError, names};
+use crate::fault::{StateError, names, panic_text};
 use crate::jsonata::Memory;
 use crate::machine::{Execution, Machine, Outcome, Suspension};
 use crate::program::Program;
@@ -387,9 +387,7 @@ impl Flow {
         core.counts(self.index).panics += 1;
         self.bench = Workbench::of(run.plan);
         self.execution = Execution::default();
-        let text = panic.downcast_ref::<&str>().copied();
-        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-        let cause = format!("The execution panicked: {}", text.unwrap_or("(no message)"));
+        let cause = format!("The execution panicked: {}", panic_text(panic));
         self.fail(core, run, StateError::new(PANICKED, cause), None);
     }
 

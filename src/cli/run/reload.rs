@@ -59,10 +59,14 @@ fn refused(engine: &Engine, why: &str, error: &str) -> Option<Config> {
 
 /// Logs findings about a file.
 fn tell(file: &str, findings: &[Diagnostic]) {
-    for Diagnostic { code, message, location, .. } in findings.iter().filter(|it| it.is_error()) {
+    for finding in findings {
+        let Diagnostic { code, message, location, .. } = finding;
         let at = format!("{file}:{}:{}", location.line, location.column);
         let pointer = &location.pointer;
-        tracing::error!(at, pointer, code, "{message}");
+        match finding.is_error() {
+            true => tracing::error!(at, pointer, code, "{message}"),
+            false => tracing::warn!(at, pointer, code, "{message}"),
+        }
     }
 }
 
