@@ -17,8 +17,8 @@ section! {
         calls_max: Option<u32> = None, example "64";
         /// Calls a second to a target, attempts of the AWS client included; more wait likewise.
         rate_max: Option<f64> = None, example "500.0";
-        /// Call a target less often for a while when it says that it is too much (429, Retry-After,
-        /// ThrottlingException and its like): true or false.
+        /// Call a target less often for a while when it says that it is too much (429, with its
+        /// Retry-After, ThrottlingException and its like): true or false.
         adaptive: bool = true;
         /// Targets that are kept in mind; beyond, those that nothing is to be remembered of go.
         kept_max: u32 = 1_000;
@@ -134,9 +134,23 @@ impl Check for Breaker {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NamedTargets(pub BTreeMap<String, TargetLimits>);
 
+/// May a target be called so? Services and hosts of URLs are in lower case.
+fn is_name(name: &str) -> bool {
+    let is_strange = |c: char| c == '/' || c.is_whitespace() || c.is_ascii_uppercase();
+    !name.is_empty() && !name.contains(is_strange)
+}
+
 impl Setting for NamedTargets {
     fn read(node: &Node, findings: &mut Findings<'_>) -> Option<NamedTargets> {
-        read_map(node, findings).map(NamedTargets)
+        let named: BTreeMap<String, TargetLimits> = read_map(node, findings)?;
+        for name in named.keys().filter(|it| !is_name(it)) {
+            let message = format!(
+                "{name:?} names no target: write a host, \"host:port\", a service such as \"sqs\", \
+                 or \"service@host:port\", in lower case and without https://."
+            );
+            findings.refuse(node, name, message);
+        }
+        Some(NamedTargets(named))
     }
 
     fn write(&self) -> Written {

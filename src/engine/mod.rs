@@ -102,6 +102,8 @@ pub struct Engine {
     targets: Targets,
     /// Targets that metrics have told of.
     told: BTreeSet<String>,
+    /// Targets that were known when they were looked at last.
+    standing: BTreeSet<String>,
     watchdog: Option<Watchdog>,
     panics: Panics,
     /// What it runs.
@@ -152,6 +154,7 @@ impl Engine {
             suspects: Arc::new(crashes::suspects(config, shards)?),
             targets: Targets::new(targets::rules(&config.targets)),
             told: BTreeSet::new(),
+            standing: BTreeSet::new(),
             watchdog: None,
             panics: Panics::default(),
             config: config.clone(),

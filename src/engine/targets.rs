@@ -5,6 +5,7 @@ use super::Engine;
 use crate::config::{self, TargetLimits};
 use crate::metrics::{TargetCounts, TargetLevels};
 use crate::targets::{BreakerSettings, Rules, Settings, Standing, WhenOpen};
+use std::collections::BTreeSet;
 
 /// Targets that metrics tell of, at most: names may come from events.
 const TOLD_MAX: usize = 1_000;
@@ -68,16 +69,18 @@ impl Engine {
     /// How the targets do that tasks call.
     pub(super) fn look_at_targets(&mut self) {
         let standings = self.targets.standings();
-        for name in &self.told {
-            if !standings.iter().any(|it| it.name == *name) {
-                // Nobody calls it any more.
+        let known: BTreeSet<_> = standings.iter().map(|it| it.name.clone()).collect();
+        for name in std::mem::replace(&mut self.standing, known).difference(&self.standing) {
+            // Nobody calls it any more.
+            if self.told.contains(name) {
                 self.metrics.set_target(name, &TargetLevels::default(), None);
-                self.health.ready(&format!("target {name}"));
             }
+            self.health.ready(&format!("target {name}"));
         }
         for it in standings {
             let part = format!("target {}", it.name);
-            match it.is_down && it.pauses {
+            // Nobody waits where the last who called has given up: it is tried by whoever calls next.
+            match it.is_down && it.pauses && (it.waiting > 0 || it.under_way > 0) {
                 true => {
                     let why = format!("it is down: {} calls wait until it recovers", it.waiting);
                     self.health.not_ready(&part, &why);

@@ -77,6 +77,15 @@ impl Breaker {
         matches!(self.state, State::Closed)
     }
 
+    /// Is it closed, or has nobody wanted to try for long whether it may be?
+    pub(super) fn is_settled(&self, now: Duration) -> bool {
+        match self.state {
+            State::Closed => true,
+            State::Open { until } => until + self.settings.probe_after_max <= now,
+            State::HalfOpen => false,
+        }
+    }
+
     /// May a call go out? Whoever lets it calls [`Breaker::begin`].
     pub(super) fn admits(&self, now: Duration) -> Admission {
         match self.state {

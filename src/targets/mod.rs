@@ -17,7 +17,7 @@ mod state;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 pub use entrance::{Aftermath, Pass, Refused, Target, Verdict};
@@ -147,7 +147,7 @@ pub struct Targets(Arc<Inner>);
 struct Inner {
     rules: Rules,
     since: Instant,
-    known: Mutex<HashMap<String, Target>>,
+    known: RwLock<HashMap<String, Target>>,
     /// Nobody is held to anything.
     is_idle: bool,
 }
@@ -193,7 +193,7 @@ impl Targets {
     pub fn new(rules: Rules) -> Targets {
         let is_bare = |settings: &Settings| *settings == Settings::default();
         let is_idle = is_bare(&rules.general) && rules.named.values().all(is_bare);
-        Targets(Arc::new(Inner { rules, since: Instant::now(), known: Mutex::default(), is_idle }))
+        Targets(Arc::new(Inner { rules, since: Instant::now(), known: RwLock::default(), is_idle }))
     }
 
     /// The target of this name; `None` where there are no rules at all.
@@ -203,7 +203,10 @@ impl Targets {
             return None;
         }
         let whole = name.to_string();
-        let mut known = lock(known);
+        if let Some(target) = known.read().unwrap_or_else(PoisonError::into_inner).get(&whole) {
+            return Some(target.clone());
+        }
+        let mut known = known.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(target) = known.get(&whole) {
             return Some(target.clone());
         }
@@ -217,7 +220,9 @@ impl Targets {
 
     /// How all of them do.
     pub fn standings(&self) -> Vec<Standing> {
-        let mut all: Vec<_> = lock(&self.0.known).values().map(Target::standing).collect();
+        let known = self.0.known.read().unwrap_or_else(PoisonError::into_inner);
+        let mut all: Vec<_> = known.values().map(Target::standing).collect();
+        drop(known);
         all.sort_by(|a, b| a.name.cmp(&b.name));
         all
     }

@@ -93,7 +93,8 @@ impl Pace {
     }
 
     /// Is it slower than it is set to?
-    pub(super) fn is_lowered(&self, now: Duration) -> bool {
+    pub(super) fn is_lowered(&mut self, now: Duration) -> bool {
+        self.recover(now);
         self.adapted.is_some() || self.asked > now
     }
 

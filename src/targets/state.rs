@@ -102,9 +102,10 @@ impl State {
     }
 
     /// Would nothing be lost with it?
-    pub(super) fn is_forgettable(&self, now: Duration) -> bool {
+    pub(super) fn is_forgettable(&mut self, now: Duration) -> bool {
         let is_idle = self.under_way == 0 && self.queue.is_empty();
-        is_idle && !self.is_down() && !self.pace.is_lowered(now)
+        let is_settled = self.breaker.as_ref().is_none_or(|it| it.is_settled(now));
+        is_idle && is_settled && !self.pace.is_lowered(now)
     }
 
     /// Is it down, and calls are to fail?

@@ -78,6 +78,24 @@ fn targets_that_nobody_calls_are_forgotten() {
 }
 
 #[tokio::test]
+async fn so_are_those_that_were_down_or_slowed_down_when_nobody_called_them_any_more() {
+    let general = settings(WhenOpen::Pause);
+    let targets = Targets::new(Rules { general, kept_max: 0, ..Rules::default() });
+    let left = |port| targets.find(&Name { port, ..API }).expect("there are rules");
+    for _ in 0..3 {
+        drop(left(1).enter(&FREE, None).await.expect("it may go out").leave(Verdict::Failed));
+    }
+    drop(left(1).enter(&FREE, None));
+    left(2);
+    let count = || targets.standings().len();
+    assert_eq!(count(), 2, "one is down, one is new");
+    // Its probe has been due for longer than probes ever wait.
+    tokio::time::sleep(40 * MS + 90 * MS).await;
+    left(3);
+    assert_eq!(count(), 1);
+}
+
+#[tokio::test]
 async fn calls_wait_while_a_target_is_down_and_go_on_when_it_answers() {
     let (target, held) = (target(settings(WhenOpen::Pause)), Held::default());
     // All three are in doubt until the third makes it certain.
