@@ -35,6 +35,9 @@ impl Client {
         let session = &self.0.settings.role_session_name;
         let members = json!({ "RoleArn": role, "RoleSessionName": session });
         let denied = |error: Error| {
+            if error.kind == ErrorKind::Down {
+                return call.error(ErrorKind::Down, error.message);
+            }
             let mut denied = call.error(
                 ErrorKind::Credentials,
                 format!("the role {role:?} could not be assumed: {error}"),

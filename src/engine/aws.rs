@@ -63,7 +63,7 @@ pub(super) fn task_settings(config: &Config, pipeline: &Pipeline) -> AwsSettings
         states: targets(&pipeline.aws.states),
         functions: functions.map(|(name, url)| (name.clone(), url.0.clone())).collect(),
         has_metadata: pipeline.strict_aws,
-        // Where requests are to be those of Step Functions, nothing is added to them.
+        // Where requests are to be those of Step Functions, only what it fills in itself is.
         fills_in: !pipeline.strict_aws,
         coalesced: coalesced(&pipeline.aws.coalesce),
     }

@@ -144,7 +144,7 @@ impl Job {
             settings,
             held,
             batches,
-            whose: call.id.0,
+            whose: call.whose(),
             resource: called.clone(),
             state: call.state.to_owned(),
             role: call.role.map(str::to_owned),

@@ -15,6 +15,7 @@ use crate::fault::StateError;
 use crate::record::Wake;
 use crate::step::CallSite;
 use crate::targets::{Held, Targets};
+use crate::value::hash;
 
 /// Names a call; the shard chooses it (slot and generation, say) and never uses it again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -78,6 +79,13 @@ pub struct Call<'a> {
     pub caller: &'a dyn Caller,
     /// Milliseconds since 1970.
     pub now_ms: i64,
+}
+
+impl Call<'_> {
+    /// Whose call it is, as far as targets tell callers apart: one execution's retries are one caller's.
+    pub(super) fn whose(&self) -> u64 {
+        hash(self.execution.bytes())
+    }
 }
 
 /// A task's result as JSON text, or its error.

@@ -5,6 +5,7 @@
 use serde_json::{Map, Value as Json};
 
 use super::Integration;
+use super::aws::idempotency::Names;
 use super::aws::optimized::{self, Optimized};
 use super::aws::{Job, lacks, open};
 
@@ -23,9 +24,12 @@ pub(super) const ECS: Optimized = Optimized {
     service: "ecs",
     prefix: "ECS",
     client: "AmazonECS",
-    shape: |job: &Job, members: &mut Map<String, Json>| {
-        members.entry("ClientToken").or_insert_with(|| job.names().token().into());
-        members.entry("StartedBy").or_insert_with(|| STARTED_BY.into());
-    },
+    shape: |job: &Job, members| prepare(members, &job.names()),
     ..Optimized::PLAIN
 };
+
+/// What goes along besides what the definition says.
+pub(super) fn prepare(members: &mut Map<String, Json>, names: &Names<'_>) {
+    names.fill("ClientToken", members);
+    members.entry("StartedBy").or_insert_with(|| STARTED_BY.into());
+}

@@ -155,11 +155,11 @@ impl Invoke {
         })
     }
 
-    fn spawn(&self, id: CallId, prepared: Prepared) -> AbortHandle {
+    fn spawn(&self, id: CallId, whose: u64, prepared: Prepared) -> AbortHandle {
         let (caller, outcomes) = (self.caller.clone(), self.outcomes.clone());
         let wake = self.place.wake.clone();
         let exchange = async move {
-            let outcome = caller.call(prepared, id.0).await;
+            let outcome = caller.call(prepared, whose).await;
             outcomes.borrow_mut().push_back((id, outcome));
             wake.wake();
         };
@@ -172,7 +172,7 @@ impl Driver for Invoke {
         let settings = &self.caller.settings;
         let request = request::build(&mut self.arguments, call.arguments, settings, &self.guard);
         let handle = match request {
-            Ok(request) => Some(self.spawn(call.id, request)),
+            Ok(request) => Some(self.spawn(call.id, call.whose(), request)),
             Err(error) => {
                 self.outcomes.borrow_mut().push_back((call.id, Err(error)));
                 None

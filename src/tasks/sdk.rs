@@ -3,9 +3,10 @@
 
 use serde_json::Value as Json;
 
-use super::Integration;
+use super::aws::idempotency::is_given;
 use super::aws::optimized::operation_of;
 use super::aws::{Answer, Job, failure, lacks, open};
+use super::{Integration, step_functions};
 use crate::asl::resource::{Pattern, Resource};
 use crate::aws::{ErrorKind, Service};
 
@@ -28,8 +29,18 @@ async fn call(job: Job) -> Answer {
         return Err(job.refused("the service is not known here"));
     };
     let operation = operation_of(&job.resource);
+    let is_named = is_given("Name", &members);
     job.fill_in(&service.name(), &operation, &mut members);
-    let answer = job.send(&job.call(service, &operation), &Json::Object(members)).await;
+    let members = Json::Object(members);
+    let mut answer = job.send(&job.call(service, &operation), &members).await;
+    // The record was run before: what it started then, under the name that was filled in, is the answer.
+    if let (Err(error), Some(members)) = (&answer, members.as_object())
+        && (service.name() == "sfn" && error.code == "ExecutionAlreadyExists" && !is_named)
+        && let Some(name) = members.get("Name").and_then(Json::as_str)
+        && let Some(found) = step_functions::found(&job, members, name).await
+    {
+        answer = found;
+    }
     let answer = answer.map_err(|error| match error.kind {
         ErrorKind::Input => job.refused(&error.message),
         _ => failure::sdk(&error, service),

@@ -57,11 +57,21 @@ impl Names<'_> {
             }
             _ => return,
         };
-        if members.get(field).is_none_or(Json::is_null) {
+        self.fill(field, members);
+    }
+
+    /// Fills in this field, unless the definition does; null is none.
+    pub(in crate::tasks) fn fill(&self, field: &str, members: &mut Map<String, Json>) {
+        if !is_given(field, members) {
             let text = if field == "Name" { self.name() } else { self.token() };
             members.insert(field.to_owned(), text.into());
         }
     }
+}
+
+/// Does the definition say it? Null is nothing.
+pub(in crate::tasks) fn is_given(field: &str, members: &Map<String, Json>) -> bool {
+    members.get(field).is_some_and(|it| !it.is_null())
 }
 
 #[cfg(test)]
@@ -86,6 +96,8 @@ mod tests {
         assert_eq!(task.len(), 33);
         let name = of(fills("sfn", "StartExecution", json!({})), "Name").expect("a name");
         assert!(name.starts_with("orders-in-0-7-"), "{name}");
+        let null = of(fills("sfn", "StartExecution", json!({ "Name": null })), "Name");
+        assert_eq!(null.as_ref(), Some(&name), "null is no name");
         let id = "MessageDeduplicationId";
         let sent = fills("sqs", "SendMessage", json!({ "QueueUrl": "https://q/1/a.fifo" }));
         assert_eq!(of(sent, id), Some(task.clone()));

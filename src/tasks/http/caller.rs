@@ -46,7 +46,7 @@ impl Caller {
             let entered = target.enter(&self.turns, Some(&self.held)).await;
             let pass =
                 entered.map_err(|refused| StateError::new(TARGET_DOWN, format!("{refused}.")))?;
-            let again = prepared.try_clone();
+            let again = target.pauses().then(|| prepared.try_clone()).flatten();
             let outcome = self.exchange(prepared).await;
             let aftermath = pass.leave(verdict_of(&outcome, caller));
             troubled += u32::from(outcome.is_ok());

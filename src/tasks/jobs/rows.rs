@@ -8,7 +8,7 @@ use crate::fault::StateError;
 use crate::tasks::aws::idempotency::Names;
 use crate::tasks::aws::optimized::Optimized;
 use crate::tasks::batch::BATCH;
-use crate::tasks::ecs::ECS;
+use crate::tasks::ecs::{self, ECS};
 use crate::tasks::sagemaker::SAGEMAKER;
 use crate::tasks::step_functions::{STEP_FUNCTIONS, execution_arn};
 
@@ -59,10 +59,7 @@ static JOBS: &[Job] = &[
         describe: "DescribeTasks",
         stop: "StopTask",
         noun: "",
-        prepare: |members, names| {
-            members.entry("ClientToken").or_insert_with(|| names.token().into());
-            members.entry("StartedBy").or_insert_with(|| "AWS Step Functions".into());
-        },
+        prepare: ecs::prepare,
         started: ecs_started,
         found: |_, _, _| None,
         verdict: ecs_verdict,
@@ -105,7 +102,7 @@ static JOBS: &[Job] = &[
             if let Some(input) = input.filter(|input| !input.is_string()) {
                 *input = input.to_string().into();
             }
-            members.entry("Name").or_insert_with(|| names.name().into());
+            names.fill("Name", members);
         },
         started: |_, answer, _| Ok(execution(&answer["ExecutionArn"])),
         found: |_, code, members| {

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use serde_json::{Value as Json, json};
 use tokio::sync::OnceCell;
 
-use crate::aws::{Call, Client};
+use crate::aws::{Call, Client, ErrorKind};
 
 /// The names of a key's attributes; `None` where they can't be known.
 type Schema = Rc<OnceCell<Option<Vec<String>>>>;
@@ -28,16 +28,21 @@ impl Keys {
         let Call { endpoint, region, role, held, .. } = *call;
         let place = format!("{endpoint:?} {region:?} {role:?} {table}");
         let schema = self.0.borrow_mut().entry(place).or_default().clone();
-        let names = schema.get_or_init(|| async {
+        let names = schema.get_or_try_init(|| async {
             let describe =
                 Call { endpoint, region, role, held, ..Call::new(call.service, "DescribeTable") };
             let told = client.call(&describe, &json!({ "TableName": table })).await;
-            let told = told.map_err(|error| {
-                tracing::warn!(%table, %error, "calls to a table go alone: its key is not known");
-            });
-            names_of(&told.ok()?.members)
+            match told {
+                Ok(told) => Ok(names_of(&told.members)),
+                // What passes is asked again with the next item.
+                Err(error) if error.is_retriable() || error.kind == ErrorKind::Down => Err(()),
+                Err(error) => {
+                    tracing::warn!(%table, %error, "calls to a table go alone: its key is not known");
+                    Ok(None)
+                }
+            }
         });
-        key_of(names.await.as_ref()?, entry)
+        key_of(names.await.ok()?.as_ref()?, entry)
     }
 }
 
