@@ -138,6 +138,15 @@ fn functions_keep_to_the_budget() {
     exceeds_one_of(few, "[1..9000]{$string($): $}", "steps");
     exceeds_one_of(few, "$distinct([1..10000])", "steps");
     gives("$count($distinct([1..10000]))", "null", "10000");
+    // So does looking for a member in a large object that was made, whether it has it or not.
+    let some = Limits { steps_max: 2_000_000, ..Limits::default() };
+    for name in ["k1", "k9000", "gone"] {
+        let large = "$o := $merge([1..9000].{'k' & $: $})";
+        exceeds_one_of(some, &format!("({large}; $sum([1..20000].($o.{name})))"), "steps");
+        exceeds_one_of(some, &format!("({large}; $count([1..20000][$o.{name} > $]))"), "steps");
+        let found = evaluate(&format!("({large}; $exists($o.{name}))"), "null", some);
+        assert_eq!(found.ok().as_deref(), Some(if name == "gone" { "false" } else { "true" }));
+    }
 }
 
 #[test]

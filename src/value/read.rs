@@ -136,6 +136,10 @@ impl Default for Hints {
     }
 }
 
+/// Members that an object which was built may have for one look to find a key among them: the look
+/// goes from one to the next, and whoever counts work does not count looks.
+const GLANCED_MEMBERS_MAX: u32 = 32;
+
 /// A cursor over an array's items.
 #[derive(Clone, Copy, Debug)]
 pub struct Items {
@@ -191,37 +195,23 @@ impl Scratch {
     /// The value of `key`, where `object` is an object that has it.
     #[inline]
     pub fn get(&self, object: Value, key: &Key) -> Option<Value> {
-        let found = match self.base(object) {
-            Some(base) => self.place(base, &key.probe).map(|entry| self.handle(entry)),
-            None => self.built_member(object, &key.probe),
-        };
-        found.or_else(|| self.look_up(object, key))
+        let placed = self.base(object).and_then(|base| self.place(base, &key.probe));
+        match placed {
+            Some(entry) => Some(self.handle(entry)),
+            None => self.look_up(object, key),
+        }
     }
 
     /// As [`Scratch::get`], where one look finds it; `None`: it may be there all the same.
     #[inline(always)]
     pub fn glance(&self, object: Value, key: &Key) -> Option<Value> {
-        if object.shape() != Shape::RawObject {
-            return self.built_member(object, &key.probe);
+        match object.shape() {
+            Shape::RawObject => self.place(object.link, &key.probe).map(|entry| self.handle(entry)),
+            Shape::Object if object.len <= GLANCED_MEMBERS_MAX => {
+                self.pair(object.offset, object.len, &key.name, &key.probe)
+            }
+            _ => None,
         }
-        self.place(object.link, &key.probe).map(|entry| self.handle(entry))
-    }
-
-    /// The value of a key in an object that was built, where that takes no look at escapes.
-    #[inline(never)]
-    fn built_member(&self, object: Value, probe: &Probe) -> Option<Value> {
-        if object.shape() != Shape::Object {
-            return None;
-        }
-        let pairs = &self.nodes[object.offset as usize..][..2 * object.len as usize];
-        let found = pairs.chunks_exact(2).find(|pair| {
-            let name = pair[0].offset as usize + 1;
-            pair[0].len == probe.len
-                && pair[0].flags & ESCAPED == 0
-                && name + probe.reach <= self.bytes.len()
-                && self.ends_match(name, probe)
-        });
-        found.map(|pair| pair[1])
     }
 
     /// The entry of the raw object whose members, where it has them, are those of `object`.
@@ -313,6 +303,7 @@ impl Scratch {
         None
     }
 
+    #[inline(never)]
     fn pair(&self, offset: u32, len: u32, name: &str, probe: &Probe) -> Option<Value> {
         let pairs = &self.nodes[offset as usize..(offset + 2 * len) as usize];
         let found = pairs.chunks_exact(2).find(|pair| self.is_key(pair[0], name, probe));
