@@ -90,7 +90,7 @@ impl Condition {
     /// told apart by their shape.
     pub fn holds(&self, scope: &mut Scope<'_>) -> bool {
         match self {
-            Condition::Comparison(comparison) => comparison.evaluate(scope).unwrap_or(false),
+            Condition::Comparison(comparison) => matches!(comparison.outcome(scope), Ok(Ok(true))),
             Condition::Not(rule) => !rule.holds(scope),
             Condition::And(rules) => rules.iter().all(|rule| rule.holds(scope)),
             Condition::Or(rules) => rules.iter().any(|rule| rule.holds(scope)),
@@ -141,20 +141,27 @@ impl Comparison {
     }
 
     fn evaluate(&self, scope: &mut Scope<'_>) -> Result<bool, StateError> {
+        self.outcome(scope)?.map_err(invalid)
+    }
+
+    /// Does it hold? The inner error is the path that leads to nothing it can compare.
+    fn outcome(&self, scope: &mut Scope<'_>) -> Result<Result<bool, &Path>, StateError> {
         let variable = self.variable.evaluate(scope)?;
         if let Test::IsPresent(wanted) = self.test {
-            return Ok(variable.is_some() == wanted);
+            return Ok(Ok(variable.is_some() == wanted));
         }
-        let variable = variable.ok_or_else(|| invalid(&self.variable))?;
+        let Some(variable) = variable else { return Ok(Err(&self.variable)) };
         let comparand = match self.test.path() {
             Some(path) => {
                 let found = path.evaluate(scope)?;
-                let of_its_type = |value: &Value| self.test.takes(scope.scratch, *value);
-                found.filter(of_its_type).ok_or_else(|| invalid(path))?
+                match found.filter(|found| self.test.takes(scope.scratch, *found)) {
+                    Some(found) => found,
+                    None => return Ok(Err(path)),
+                }
             }
             None => Value::NULL,
         };
-        Ok(self.test.holds(scope.scratch, variable, comparand))
+        Ok(Ok(self.test.holds(scope.scratch, variable, comparand)))
     }
 }
 

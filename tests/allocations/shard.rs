@@ -43,12 +43,16 @@ name = "dropped"
 pattern = { value = { temp = [{ numeric = [">", 47] }] }, headers = { trace = [{ exists = true }] } }
 action = "drop"
 [[pipeline.route]]
+name = "missed"
+choice = '{"Variable": "$.value.gone", "NumericLessThan": 5}'
+definition = "d.json"
+[[pipeline.route]]
 name = "chosen"
-choice = '{"Variable": "$.value.temp", "NumericLessThan": 5}'
+choice = '{"Variable": "$.value.temp", "NumericLessThan": 15}'
 definition = "d.json"
 [[pipeline.route]]
 name = "asked"
-jsonata = "value.temp < 10 and $contains(key, '1')"
+jsonata = "value.temp < 20 and $contains(key, '1')"
 definition = "d.json"
 "#;
 
