@@ -195,7 +195,8 @@ mod tests {
         let wrong = r#"{"a":"x","b":[],"c":[{"prefx":"y"}],"d":[{"numeric":[">"]}],"e":{},
             "f":[{"cidr":"10.0.0.0/33"}],"g":[{"prefix":"a","suffix":"b"}],"h":[{"exists":1}],
             "i":[[1]],"j":[{"wildcard":"a**b"}],"k":[{"anything-but":{"numeric":[">",1]}}],
-            "$or":[{"x":[1]}],"l":[{"numeric":["<",1,"<",2]}]}"#;
+            "$or":[{"x":[1]}],"l":[{"numeric":["<",1,"<",2]}],
+            "m":[{"anything-but":{"prefix":[]}}],"n":[{"anything-but":[]}]}"#;
         let problems = EventPattern::parse(wrong, &mut scratch).expect_err("it is wrong");
         let places: Vec<&str> = problems.iter().map(|it| it.pointer.as_str()).collect();
         assert_eq!(
@@ -213,7 +214,9 @@ mod tests {
                 "/j/0/wildcard",
                 "/k/0/anything-but",
                 "/$or",
-                "/l/0/numeric"
+                "/l/0/numeric",
+                "/m/0/anything-but/prefix",
+                "/n/0/anything-but"
             ],
             "{problems:#?}"
         );

@@ -96,6 +96,14 @@ impl Reader<'_> {
         std::iter::from_fn(|| self.memory.next_item(&mut items)).collect()
     }
 
+    /// The items of a list, which is not empty, or what stands in place of one.
+    fn one_or_more(&self, node: Value) -> Vec<Value> {
+        match node.kind() {
+            Kind::Array if self.memory.count(node) > 0 => self.items(node),
+            _ => vec![node],
+        }
+    }
+
     /// A scalar to be equal to.
     fn literal(&self, node: Value) -> Option<Matcher> {
         Some(match node.kind() {
@@ -182,24 +190,16 @@ impl Reader<'_> {
                     "anything-but takes scalars, prefix, suffix, equals-ignore-case or wildcard",
                 );
             }
-            let operands = match operand.kind() {
-                Kind::Array => self.items(operand),
-                _ => vec![operand],
-            };
-            let matchers = operands.into_iter().map(|it| self.of_text(&name, it));
+            let matchers = self.one_or_more(operand).into_iter().map(|it| self.of_text(&name, it));
             return at(&name, all(matchers)).map(Matcher::AnythingBut);
         }
-        let operands = match operand.kind() {
-            Kind::Array if self.memory.count(operand) > 0 => self.items(operand),
-            _ => vec![operand],
-        };
-        let literal = |it: &Value| match self.literal(*it) {
+        let literal = |it: Value| match self.literal(it) {
             Some(Matcher::Null | Matcher::Bool(_)) | None => {
                 wrong("anything-but needs a string or a number, or a list of those")
             }
             Some(literal) => Ok(literal),
         };
-        all(operands.iter().map(literal)).map(Matcher::AnythingBut)
+        all(self.one_or_more(operand).into_iter().map(literal)).map(Matcher::AnythingBut)
     }
 
     fn numeric(&self, operand: Value) -> Result<Matcher, Problems> {
