@@ -43,7 +43,9 @@ const HOUSE: &[(u8, &str, &str)] = &[
 
 /// The machine is given the time and returns transitions; nothing it is made of may look further.
 const SANS_IO: &str = "intrinsics jsonata expr asl step states program machine";
-const IO: &str = r"\b(Instant|SystemTime|std::(thread|net)|tokio|reqwest|rdkafka|crossbeam)\b";
+/// An address is no connection.
+const IO: &str = r"(?x)\b(Instant|SystemTime|std::thread|TcpStream|TcpListener|UdpSocket|ToSocketAddrs
+    |tokio|reqwest|rdkafka|crossbeam)\b";
 
 /// The modules that `module` may import; `None`: it has no storey.
 fn allowed(module: &str) -> Option<BTreeSet<&'static str>> {

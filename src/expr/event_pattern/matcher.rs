@@ -1,7 +1,6 @@
 //! What a leaf of a pattern may ask of a scalar.
 
-// Addresses are only read here; nothing is connected to.
-use core::net::IpAddr;
+use std::net::IpAddr;
 
 use crate::expr::condition::{Pattern, Relation};
 use crate::value::{Kind, Scratch, Value};
