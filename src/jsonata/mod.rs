@@ -269,17 +269,7 @@ impl Evaluation<'_> {
 
     /// What the root gives, at a glance.
     fn glance(&mut self, root: NodeId) -> Option<Value> {
-        let item = match self.program.nodes[root.index()] {
-            Node::Flow(flow) => self.flow_value(flow, Item::Nothing, GLOBAL)?,
-            Node::Plain(plain) => match self.plain_path(plain, Item::Nothing, GLOBAL) {
-                Some(item) => item,
-                None => {
-                    let flow = self.program.plains[plain.index()].flow;
-                    self.flow_value(flow, Item::Nothing, GLOBAL)?
-                }
-            },
-            _ => self.direct(root, Value::NULL, GLOBAL)?,
-        };
+        let item = self.short_json(root, Item::Nothing, GLOBAL)?;
         self.check().ok()?;
         match item {
             Item::Json(value) => Some(value),

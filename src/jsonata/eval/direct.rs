@@ -46,7 +46,7 @@ impl Evaluation<'_> {
     /// The value of a node of which [`crate::jsonata::flow::is_direct`] holds, for an input that is
     /// no array; `None`: the general way must find out.
     #[inline(never)]
-    pub fn direct(&mut self, id: NodeId, input: Value, frame: Frame) -> Option<Item> {
+    pub(super) fn direct(&mut self, id: NodeId, input: Value, frame: Frame) -> Option<Item> {
         match self.program.nodes[id.index()] {
             Node::Field(key) | Node::Name(key, _) => self.member_of(input, key).map(Item::of),
             Node::Constant(value) => Some(Item::Json(value)),

@@ -47,7 +47,7 @@ impl Evaluation<'_> {
     }
 
     /// What a flow gives, several results as a JSON array.
-    pub fn flow_value(&mut self, id: FlowId, input: Item, frame: Frame) -> Option<Item> {
+    pub(super) fn flow_value(&mut self, id: FlowId, input: Item, frame: Frame) -> Option<Item> {
         let mark = self.scratch.mark();
         let course = self.flow(id, input, frame, ToArray);
         if !course.is_some_and(|course| course.is_sequence()) {

@@ -95,21 +95,26 @@ impl Evaluation<'_> {
 
     /// As [`Evaluation::eval`], for what is about to become a JSON value: a sequence is one at once.
     pub fn eval_json(&mut self, id: NodeId, input: Item, frame: Frame) -> Result<Item> {
+        match self.short_json(id, input, frame) {
+            Some(item) => Ok(item),
+            None => self.eval(id, input, frame),
+        }
+    }
+
+    /// The same, where that takes no more than a direct look or a flow.
+    #[inline]
+    pub fn short_json(&mut self, id: NodeId, input: Item, frame: Frame) -> Option<Item> {
         if let Some(context) = self.direct_input(id, input)
             && let Some(item) = self.direct(id, context, frame)
         {
-            return Ok(item);
+            return Some(item);
         }
-        let flow = match self.program.nodes[id.index()] {
+        match self.program.nodes[id.index()] {
             Node::Flow(flow) => self.flow_value(flow, input, frame),
             Node::Plain(plain) => {
                 self.flow_value(self.program.plains[plain.index()].flow, input, frame)
             }
             _ => None,
-        };
-        match flow {
-            Some(item) => Ok(item),
-            None => self.eval(id, input, frame),
         }
     }
 

@@ -47,7 +47,7 @@ impl Evaluation<'_> {
 
     /// A path of names, through objects alone; `None`: there is something else on the way.
     #[inline]
-    pub fn plain_path(&self, id: PlainId, input: Item, frame: Frame) -> Option<Item> {
+    pub(super) fn plain_path(&self, id: PlainId, input: Item, frame: Frame) -> Option<Item> {
         let plain = &self.program.plains[id.index()];
         let mut item = match plain.start {
             Start::Context => self.context(input),
