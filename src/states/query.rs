@@ -158,15 +158,11 @@ impl Query {
     /// variables, and nothing fails; `None` otherwise. It must be glanceable.
     pub(super) fn glance(&self, at: &mut Glance<'_>, input: Value) -> Option<Value> {
         let Glance { scratch, variables, queries, query_limits, .. } = at;
-        let variables = **variables;
-        let known = |scratch: &Scratch, at: usize| match &self.sources[at] {
-            Source::Input => Some(input),
-            Source::Variable(key) if !variables.is_null() => scratch.get(variables, key),
-            _ => None,
-        };
+        let (states, variables) = (States::of(input), **variables);
+        let known =
+            |scratch: &Scratch, at: usize| self.sources[at].known(&states, variables, scratch);
         if let Some((source, keys)) = self.expression.path() {
-            let start = known(scratch, source)?;
-            let found = keys.iter().try_fold(start, |value, key| scratch.get(value, key));
+            let found = scratch.follow(known(scratch, source)?, keys);
             if found.is_some() {
                 return found;
             }
@@ -182,10 +178,10 @@ impl Query {
         let context = &mut *frame.scope.context;
         if let (Source::Context, [group, field, rest @ ..]) = (&self.sources[source], keys) {
             let field = context.field(scratch, group.name(), field.name())?;
-            return rest.iter().try_fold(field, |value, key| scratch.get(value, key));
+            return scratch.follow(field, rest);
         }
         let start = self.sources[source].known(&frame.states, context.variables(), scratch)?;
-        keys.iter().try_fold(start, |value, key| scratch.get(value, key))
+        scratch.follow(start, keys)
     }
 
     #[inline(never)]
