@@ -390,11 +390,7 @@ impl Tree {
             Tree::Query(query) => query.glance(at, input),
             Tree::Object(members) => {
                 for (name, tree) in members {
-                    let value = match tree {
-                        Tree::Constant(value) => *value,
-                        Tree::Query(query) => query.glance(at, input)?,
-                        Tree::Object(_) | Tree::Array(_) => tree.glance(at, input)?,
-                    };
+                    let value = tree.glance(at, input)?;
                     at.scratch.push_pair(*name, value);
                 }
                 at.scratch.object(mark).ok()
