@@ -57,7 +57,8 @@ impl Selection {
     /// May [`Selection::glance`] select it?
     fn is_glanceable(&self) -> bool {
         match self {
-            Selection::Whole | Selection::Path(_) => true,
+            Selection::Whole => true,
+            Selection::Path(path) => path.is_plain(),
             Selection::Nothing => false,
             Selection::Made(payload) => payload.is_glanceable(),
         }

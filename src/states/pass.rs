@@ -53,7 +53,12 @@ impl StateType for Pass {
             (None, Some(template)) => Make::Parameters(template),
             (None, None) => Make::Input,
         };
-        let is_glanceable = io.is_glanceable() && assign.as_ref().is_none_or(Assign::is_glanceable);
+        let is_made = match &make {
+            Make::Parameters(template) => template.is_glanceable(),
+            Make::Input | Make::Result(..) => true,
+        };
+        let is_glanceable =
+            is_made && io.is_glanceable() && assign.as_ref().is_none_or(Assign::is_glanceable);
         Some(Pass { io, make, result_path, assign, is_glanceable, exit })
     }
 
