@@ -173,8 +173,5 @@ fn invalid(path: &Path) -> StateError {
     ))
 }
 
-/// A problem in one rule.
-type Problems = Vec<Problem>;
-
 #[cfg(test)]
 mod tests;

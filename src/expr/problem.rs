@@ -25,6 +25,33 @@ impl Problem {
     }
 }
 
+/// All that is wrong with one text.
+pub(super) type Problems = Vec<Problem>;
+
+/// One finding at the node itself.
+pub(super) fn wrong<T>(message: impl Into<String>) -> Result<T, Problems> {
+    Err(vec![Problem::here(message)])
+}
+
+/// What was read of the member or item `name`.
+pub(super) fn at<T>(name: &str, result: Result<T, Problems>) -> Result<T, Problems> {
+    result.map_err(|problems| problems.into_iter().map(|p| p.under(name)).collect())
+}
+
+/// All of them, or all that is wrong.
+pub(super) fn all<T>(
+    parsed: impl Iterator<Item = Result<T, Problems>>,
+) -> Result<Box<[T]>, Problems> {
+    let (mut good, mut problems) = (Vec::new(), Vec::new());
+    for one in parsed {
+        match one {
+            Ok(one) => good.push(one),
+            Err(found) => problems.extend(found),
+        }
+    }
+    if problems.is_empty() { Ok(good.into()) } else { Err(problems) }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "at {:?}: {}", self.pointer, self.message)

@@ -1,9 +1,9 @@
 //! JSON to condition.
 
 use super::compare::{Pattern, Relation, Test};
-use super::{Comparison, Condition, Problems};
+use super::{Comparison, Condition};
 use crate::expr::path::Path;
-use crate::expr::problem::Problem;
+use crate::expr::problem::{Problem, Problems, all, at, wrong};
 use crate::expr::template::constant;
 use crate::expr::timestamp::Timestamp;
 use crate::value::{Kind, Scratch, Value};
@@ -28,14 +28,6 @@ pub(super) fn parse(json: &str, constants: &mut Scratch) -> Result<Condition, Pr
 
 struct Reader<'a> {
     constants: &'a Scratch,
-}
-
-fn wrong<T>(message: impl Into<String>) -> Result<T, Problems> {
-    Err(vec![Problem::here(message)])
-}
-
-fn at<T>(name: &str, result: Result<T, Problems>) -> Result<T, Problems> {
-    result.map_err(|problems| problems.into_iter().map(|p| p.under(name)).collect())
 }
 
 impl Reader<'_> {
@@ -83,17 +75,9 @@ impl Reader<'_> {
         if node.kind() != Kind::Array || self.constants.count(node) == 0 {
             return wrong("This needs a list of at least one choice rule");
         }
-        let (mut rules, mut problems) = (Vec::new(), Vec::new());
         let mut items = self.constants.items(node);
-        let mut index = 0;
-        while let Some(item) = self.constants.next_item(&mut items) {
-            match at(&format!("{index}"), self.rule(item, depth + 1)) {
-                Ok(rule) => rules.push(rule),
-                Err(found) => problems.extend(found),
-            }
-            index += 1;
-        }
-        if problems.is_empty() { Ok(rules.into()) } else { Err(problems) }
+        let items = std::iter::from_fn(|| self.constants.next_item(&mut items)).enumerate();
+        all(items.map(|(index, item)| at(&index.to_string(), self.rule(item, depth + 1))))
     }
 
     fn comparison(

@@ -3,7 +3,7 @@
 use super::matcher::{Matcher, Network};
 use super::{Field, Fields};
 use crate::expr::condition::{Pattern, Relation};
-use crate::expr::problem::Problem;
+use crate::expr::problem::{Problems, all, at, wrong};
 use crate::expr::template::constant;
 use crate::value::{Key, Kind, Scratch, Value};
 
@@ -12,8 +12,6 @@ const NESTING_MAX: usize = 64;
 /// The field that holds alternatives.
 const OR: &str = "$or";
 
-type Problems = Vec<Problem>;
-
 pub(super) fn parse(json: &str, memory: &mut Scratch) -> Result<Fields, Problems> {
     let node = constant(json, memory).map_err(|problem| vec![problem])?;
     Reader { memory }.fields(node, 0)
@@ -21,26 +19,6 @@ pub(super) fn parse(json: &str, memory: &mut Scratch) -> Result<Fields, Problems
 
 struct Reader<'a> {
     memory: &'a Scratch,
-}
-
-fn wrong<T>(message: impl Into<String>) -> Result<T, Problems> {
-    Err(vec![Problem::here(message)])
-}
-
-fn at<T>(name: &str, result: Result<T, Problems>) -> Result<T, Problems> {
-    result.map_err(|problems| problems.into_iter().map(|p| p.under(name)).collect())
-}
-
-/// All of them, or all that is wrong.
-fn all<T>(parsed: impl Iterator<Item = Result<T, Problems>>) -> Result<Box<[T]>, Problems> {
-    let (mut good, mut problems) = (Vec::new(), Vec::new());
-    for one in parsed {
-        match one {
-            Ok(one) => good.push(one),
-            Err(found) => problems.extend(found),
-        }
-    }
-    if problems.is_empty() { Ok(good.into()) } else { Err(problems) }
 }
 
 impl Reader<'_> {
