@@ -170,12 +170,12 @@ pub(super) fn is_fold(index: u16, fold: Fold) -> bool {
 
 /// Is it the function that makes a test?
 pub(super) fn is_test(index: u16, test: Test) -> bool {
-    let name = match test {
-        Test::Exists => "exists",
-        Test::Boolean => "boolean",
-        Test::Not => "not",
+    let run: Run = match test {
+        Test::Exists => object::exists,
+        Test::Boolean => object::boolean,
+        Test::Not => object::not,
     };
-    get(index).name == name
+    std::ptr::fn_addr_eq(get(index).run, run)
 }
 
 pub(super) fn is_clone(index: u16) -> bool {
