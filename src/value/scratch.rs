@@ -407,3 +407,21 @@ impl Scratch {
         self.block = block;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hundredths_are_written_as_other_numbers_are() {
+        let mut scratch = Scratch::new(Limits::default());
+        for hundredths in (1..100_000).filter(|it| it % 100 != 0) {
+            for number in [f64::from(hundredths) / 100.0, f64::from(-hundredths) / 100.0] {
+                assert!(hundredths_of(number).is_some(), "{number}");
+                scratch.reset();
+                let value = scratch.float(number);
+                assert_eq!(scratch.raw(value), zmij::Buffer::new().format(number));
+            }
+        }
+    }
+}
