@@ -17,6 +17,7 @@ mod world;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use expressway::asl::source::Format;
@@ -114,6 +115,12 @@ struct Stage {
     inversions: [AtomicU64; 2],
 }
 
+/// A plan that a shard was to make ready for.
+struct Reload {
+    told: Receiver<Result<(), String>>,
+    is_adopted: bool,
+}
+
 const ORDERINGS: [shard::Ordering; 3] =
     [shard::Ordering::None, shard::Ordering::Key, shard::Ordering::Partition];
 
@@ -190,14 +197,23 @@ impl Stage {
         [plan.clone(), other.clone()]
     }
 
-    /// Has the shard make ready for a plan, and adopt it or not.
-    fn reload(&self, control: &Control, plan: &Arc<Plan>, is_adopted: bool) {
+    /// Has the shard make ready for the plan whose turn it is, and adopt it or not; what it says of
+    /// that comes with its next tick.
+    fn reload(&self, control: &Control, turns: &mut [Arc<Plan>; 2], is_adopted: bool) -> Reload {
+        turns.swap(0, 1);
+        let plan = &turns[0];
         let series = self.metrics.series(0, &plan.names()).expect("there is a pipeline");
-        let (tell, _) = std::sync::mpsc::channel();
+        let (tell, told) = std::sync::mpsc::channel();
         let successor = Successor { plan: plan.clone(), series };
         control.order(Order::Prepare(vec![(0, successor)], tell));
         control.order(if is_adopted { Order::Adopt } else { Order::Discard });
-        self.reloads[usize::from(!is_adopted)].fetch_add(1, Ordering::Relaxed);
+        Reload { told, is_adopted }
+    }
+
+    /// Counts a reload that the shard was ready for.
+    fn count(&self, reload: &Reload) {
+        assert_eq!(reload.told.try_recv(), Ok(Ok(())), "a shard is ready for its next plan");
+        self.reloads[usize::from(!reload.is_adopted)].fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -272,11 +288,10 @@ fn live_as(
     let (mut time, mut chance) = (fork(), fork());
     let mut turns = stage.plans_in_turn(seed, plan);
     for _ in 0..rounds.unwrap_or(ROUNDS_MAX) {
-        if chance.below(RELOAD_EVERY) == 0 {
-            turns.swap(0, 1);
-            stage.reload(&control, &turns[0], chance.below(4) > 0);
-        }
+        let is_due = chance.below(RELOAD_EVERY) == 0;
+        let reload = is_due.then(|| stage.reload(&control, &mut turns, chance.below(4) > 0));
         shard.tick();
+        reload.iter().for_each(|reload| stage.count(reload));
         now.fetch_add(time.below(120) as i64, Ordering::Relaxed);
         let world = world.lock();
         let is_done = world.committed.iter().all(|point| *point == world.end());
