@@ -12,6 +12,8 @@ pub struct Held(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
+    /// Calls that wait, for whatever.
+    waiting: AtomicUsize,
     /// How many targets are noted below, to be read without the lock.
     noted: AtomicUsize,
     /// Targets that calls wait for, and how many; and those that are still down.
@@ -44,8 +46,20 @@ impl Held {
         targets.iter().any(|(target, waiting)| is_it(target, *waiting))
     }
 
+    /// Calls that wait for a target, or aside.
+    pub fn waiting(&self) -> usize {
+        self.0.waiting.load(Ordering::Acquire)
+    }
+
+    /// As long as this is kept, a call waits for others that it goes with.
+    pub fn aside(&self) -> Aside {
+        self.0.waiting.fetch_add(1, Ordering::AcqRel);
+        Aside(self.clone())
+    }
+
     /// A call begins to wait.
     pub(super) fn wait(&self, target: &Target) {
+        self.0.waiting.fetch_add(1, Ordering::AcqRel);
         let mut targets = lock(&self.0.targets);
         match targets.iter_mut().find(|(other, _)| other.is(target)) {
             Some((_, waiting)) => *waiting += 1,
@@ -56,9 +70,21 @@ impl Held {
 
     /// It waits no more.
     pub(super) fn go(&self, target: &Target) {
+        self.0.waiting.fetch_sub(1, Ordering::AcqRel);
         let mut targets = lock(&self.0.targets);
         if let Some((_, waiting)) = targets.iter_mut().find(|(other, _)| other.is(target)) {
             *waiting = waiting.saturating_sub(1);
         }
+    }
+}
+
+/// See [`Held::aside`].
+#[must_use]
+#[derive(Debug)]
+pub struct Aside(Held);
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        self.0.0.waiting.fetch_sub(1, Ordering::AcqRel);
     }
 }

@@ -9,18 +9,15 @@ pub(super) mod idempotency;
 pub(super) mod metadata;
 pub(super) mod optimized;
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::future::Future;
-use std::pin::Pin;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::{Map, Value as Json};
-use tokio::task::AbortHandle;
 
 use self::batches::Batches;
 use self::idempotency::Names;
+use super::line::{self, Line};
 use super::{Call, CallId, Driver, OpenError, Place, Take, eventbridge};
 use crate::asl::resource::Resource;
 use crate::aws::{self, Client, Endpoint};
@@ -216,7 +213,7 @@ impl Job {
 
 /// JSON text, or an error.
 pub(super) type Answer = Result<Vec<u8>, StateError>;
-pub(super) type Work = Pin<Box<dyn Future<Output = Answer>>>;
+pub(super) type Work = line::Work<Answer>;
 /// What an integration is.
 pub(super) type Run = fn(Job) -> Work;
 
@@ -226,69 +223,41 @@ pub(super) fn open(
     place: &Place,
     run: Run,
 ) -> Result<Box<dyn Driver>, OpenError> {
-    let (under_way, answers) = Default::default();
-    let (end, place) = (End::open(settings, place)?, place.clone());
-    Ok(Box::new(Services { run, end, place, under_way, answers }))
+    let end = End::open(settings, place)?;
+    let (held, calls_max) = (end.held.clone(), end.settings.client.calls_max);
+    let line = Line::new(place, held, calls_max, move |job: Box<Job>| run(*job));
+    Ok(Box::new(Services { end, line }))
 }
 
 /// The driver of them all.
 struct Services {
-    run: Run,
     end: End,
-    place: Place,
-    under_way: HashMap<CallId, AbortHandle>,
-    answers: Rc<RefCell<VecDeque<(CallId, Answer)>>>,
+    line: Line<Box<Job>, Answer>,
 }
 
 impl Driver for Services {
     fn call(&mut self, call: &Call<'_>, called: &Resource) {
-        let job = Job::new(&self.end, call, called);
-        let (id, work) = (call.id, (self.run)(job));
-        let (answers, wake) = (self.answers.clone(), self.place.wake.clone());
-        let exchange = async move {
-            let answer = work.await;
-            answers.borrow_mut().push_back((id, answer));
-            wake.wake();
-        };
-        let handle = self.place.local.spawn_local(exchange).abort_handle();
-        self.under_way.insert(id, handle);
+        self.line.join(call.id, Box::new(Job::new(&self.end, call, called)));
     }
 
     fn poll(&mut self, take: &mut Take<'_>) {
-        loop {
-            let next = self.answers.borrow_mut().pop_front();
-            let Some((id, answer)) = next else { return };
-            if self.under_way.remove(&id).is_some() {
-                match answer {
-                    Ok(text) => take(id, Ok(&text)),
-                    Err(error) => take(id, Err(error)),
-                }
-            }
-        }
+        self.line.hand_over(take);
     }
 
     fn cancel(&mut self, id: CallId) {
-        if let Some(handle) = self.under_way.remove(&id) {
-            handle.abort();
-        }
+        self.line.cancel(id);
     }
 
     fn is_due(&self) -> bool {
-        !self.answers.borrow().is_empty()
+        self.line.is_due()
     }
 
     fn held(&self) -> Option<&Held> {
-        Some(&self.end.held)
+        Some(self.line.held())
     }
 
     fn in_flight(&self) -> usize {
-        self.under_way.len()
-    }
-}
-
-impl Drop for Services {
-    fn drop(&mut self) {
-        self.under_way.values().for_each(AbortHandle::abort);
+        self.line.len()
     }
 }
 

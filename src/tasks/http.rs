@@ -26,19 +26,15 @@ mod oauth;
 mod request;
 mod response;
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use tokio::task::AbortHandle;
-
-use self::caller::Caller;
+use self::caller::{Caller, Job};
 use self::client::Exchange;
-use self::guard::Guard;
 pub use self::oauth::OAuth;
-use self::request::Prepared;
 use super::arguments::Arguments;
+use super::line::{Line, Work};
 use super::{Call, CallId, Driver, Integration, OpenError, Place, Take};
 use crate::asl::resource::{Pattern, Resource};
 use crate::fault::StateError;
@@ -127,67 +123,33 @@ pub(super) const INTEGRATION: Integration = Integration {
 /// What came of a call, not yet rendered.
 type Outcome = Result<Exchange, StateError>;
 
-/// Where the futures put what came of their calls.
-type Outcomes = Rc<RefCell<VecDeque<(CallId, Outcome)>>>;
-
 /// One shard's client.
 struct Invoke {
-    place: Place,
-    caller: Rc<Caller>,
-    guard: Guard,
+    line: Line<Job, Outcome>,
     arguments: Arguments,
-    under_way: HashMap<CallId, Option<AbortHandle>>,
-    outcomes: Outcomes,
     answer: Vec<u8>,
 }
 
 impl Invoke {
     fn open(settings: Settings, place: &Place) -> Result<Invoke, OpenError> {
-        let guard = Guard::new(&settings.hosts);
-        Ok(Invoke {
-            caller: Rc::new(Caller::open(settings, &guard, place.targets.clone())?),
-            guard,
-            place: place.clone(),
-            arguments: Arguments::new(),
-            under_way: HashMap::new(),
-            outcomes: Outcomes::default(),
-            answer: Vec::new(),
-        })
-    }
-
-    fn spawn(&self, id: CallId, whose: u64, prepared: Prepared) -> AbortHandle {
-        let (caller, outcomes) = (self.caller.clone(), self.outcomes.clone());
-        let wake = self.place.wake.clone();
-        let exchange = async move {
-            let outcome = caller.call(prepared, whose).await;
-            outcomes.borrow_mut().push_back((id, outcome));
-            wake.wake();
+        let (held, calls_max) = (Held::default(), settings.calls_max);
+        let caller = Rc::new(Caller::open(settings, place.targets.clone(), held.clone())?);
+        let work = move |job| -> Work<Outcome> {
+            let caller = caller.clone();
+            Box::pin(async move { caller.call(job).await })
         };
-        self.place.local.spawn_local(exchange).abort_handle()
+        let line = Line::new(place, held, calls_max, work);
+        Ok(Invoke { line, arguments: Arguments::new(), answer: Vec::new() })
     }
 }
 
 impl Driver for Invoke {
     fn call(&mut self, call: &Call<'_>, _: &Resource) {
-        let settings = &self.caller.settings;
-        let request = request::build(&mut self.arguments, call.arguments, settings, &self.guard);
-        let handle = match request {
-            Ok(request) => Some(self.spawn(call.id, call.whose(), request)),
-            Err(error) => {
-                self.outcomes.borrow_mut().push_back((call.id, Err(error)));
-                None
-            }
-        };
-        self.under_way.insert(call.id, handle);
+        self.line.join(call.id, Job { arguments: call.arguments.into(), whose: call.whose() });
     }
 
     fn poll(&mut self, take: &mut Take<'_>) {
-        loop {
-            let next = self.outcomes.borrow_mut().pop_front();
-            let Some((id, outcome)) = next else { return };
-            if self.under_way.remove(&id).is_none() {
-                continue;
-            }
+        while let Some((id, outcome)) = self.line.next() {
             let rendered = outcome.and_then(|exchange| {
                 response::render(&exchange, &mut self.arguments, &mut self.answer)
             });
@@ -199,27 +161,19 @@ impl Driver for Invoke {
     }
 
     fn cancel(&mut self, id: CallId) {
-        if let Some(Some(handle)) = self.under_way.remove(&id) {
-            handle.abort();
-        }
+        self.line.cancel(id);
     }
 
     fn is_due(&self) -> bool {
-        !self.outcomes.borrow().is_empty()
+        self.line.is_due()
     }
 
     fn held(&self) -> Option<&Held> {
-        Some(&self.caller.held)
+        Some(self.line.held())
     }
 
     fn in_flight(&self) -> usize {
-        self.under_way.len()
-    }
-}
-
-impl Drop for Invoke {
-    fn drop(&mut self) {
-        self.under_way.values().flatten().for_each(AbortHandle::abort);
+        self.line.len()
     }
 }
 

@@ -16,6 +16,7 @@ mod http;
 mod jobs;
 mod kafka;
 mod lambda;
+mod line;
 mod local;
 mod mocks;
 mod objects;

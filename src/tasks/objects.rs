@@ -4,18 +4,19 @@
 //! `getObject` answers a file's text as it is; `listObjectsV2` answers `{"Contents": [{"Key",
 //! "Size"}]}` of the keys that start with `Prefix`, in their order; `putObject` writes `Body`.
 
-use std::cell::RefCell;
-use std::collections::{HashMap, VecDeque};
 use std::path::{Component, Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
-use tokio::task::AbortHandle;
 
-use super::{Call, CallId, Driver, Integration, Place, Take};
+use super::line::{Line, Work};
+use super::{Call, CallId, Driver, Integration, Take};
 use crate::asl::resource::{Pattern, Resource};
 use crate::fault::StateError;
+use crate::targets::Held;
 
+/// Files of a shard that are worked on at the same time; more wait.
+const FILES_MAX: usize = 64;
 /// Bytes of a file that is read: what the index of a document can hold.
 const OBJECT_BYTES_MAX: u64 = 64 << 20;
 /// Keys that are listed at most; leaving some out would lose items.
@@ -37,13 +38,15 @@ pub(super) const INTEGRATION: Integration = Integration {
     },
     open: |settings, place| {
         let folder = settings.objects.as_ref().map(|objects| objects.folder.clone());
-        let (under_way, answers) = (HashMap::new(), Answers::default());
-        Ok(Box::new(Objects {
-            folder: folder.unwrap_or_default().into(),
-            place: place.clone(),
-            under_way,
-            answers,
-        }))
+        let folder: Arc<Path> = folder.unwrap_or_default().into();
+        let work = move |arguments: Vec<u8>| -> Work<Answer> {
+            let folder = folder.clone();
+            // Files block; the threads for that are the runtime's.
+            let done = || tokio::task::spawn_blocking(move || answer(&folder, &arguments));
+            let lost = |_| Err(error("Interrupted", "The file could not be worked on"));
+            Box::pin(async move { done().await.unwrap_or_else(lost) })
+        };
+        Ok(Box::new(Objects(Line::new(place, Held::default(), FILES_MAX, work))))
     },
 };
 
@@ -56,56 +59,29 @@ fn is_ours(resource: &Resource) -> bool {
 
 /// What came of a call.
 type Answer = Result<Vec<u8>, StateError>;
-type Answers = Rc<RefCell<VecDeque<(CallId, Answer)>>>;
 
 /// One shard's end.
-struct Objects {
-    folder: Rc<Path>,
-    place: Place,
-    under_way: HashMap<CallId, AbortHandle>,
-    answers: Answers,
-}
+struct Objects(Line<Vec<u8>, Answer>);
 
 impl Driver for Objects {
     fn call(&mut self, call: &Call<'_>, _: &Resource) {
-        let (folder, arguments) = (self.folder.to_path_buf(), call.arguments.to_vec());
-        let (answers, wake, id) = (self.answers.clone(), self.place.wake.clone(), call.id);
-        let work = async move {
-            // Files block; the threads for that are the runtime's.
-            let done = tokio::task::spawn_blocking(move || answer(&folder, &arguments)).await;
-            let lost = |_| Err(error("Interrupted", "The file could not be worked on"));
-            answers.borrow_mut().push_back((id, done.unwrap_or_else(lost)));
-            wake.wake();
-        };
-        let handle = self.place.local.spawn_local(work).abort_handle();
-        self.under_way.insert(call.id, handle);
+        self.0.join(call.id, call.arguments.to_vec());
     }
 
     fn poll(&mut self, take: &mut Take<'_>) {
-        loop {
-            let next = self.answers.borrow_mut().pop_front();
-            let Some((id, answer)) = next else { return };
-            if self.under_way.remove(&id).is_some() {
-                match answer {
-                    Ok(text) => take(id, Ok(&text)),
-                    Err(error) => take(id, Err(error)),
-                }
-            }
-        }
+        self.0.hand_over(take);
     }
 
     fn cancel(&mut self, id: CallId) {
-        if let Some(handle) = self.under_way.remove(&id) {
-            handle.abort();
-        }
+        self.0.cancel(id);
     }
 
     fn is_due(&self) -> bool {
-        !self.answers.borrow().is_empty()
+        self.0.is_due()
     }
 
     fn in_flight(&self) -> usize {
-        self.under_way.len()
+        self.0.len()
     }
 }
 

@@ -115,7 +115,8 @@ impl Batches {
             caller: call.caller,
         };
         let told = self.add(sender, Part { common, entries }, (bytes, key), wait);
-        // Whoever would tell it is gone: it goes alone.
+        // Those that wait for company keep none from coming. Whoever would tell it is gone: it goes alone.
+        let _aside = call.held.map(Held::aside);
         told.await.unwrap_or_default()
     }
 

@@ -1,6 +1,7 @@
-//! A call's way out: its target's turn, the shard's turn, the exchange; and once more, where it failed
-//! because its target is down and calls wait for that to pass.
+//! A call's way out: the request, its target's turn and the shard's, the exchange; and once more, where
+//! it failed because its target is down and calls wait for that to pass.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use reqwest::header::RETRY_AFTER;
@@ -9,58 +10,70 @@ use tokio::sync::Semaphore;
 
 use super::client::{Clients, Exchange, SOCKET};
 use super::guard::{Guard, LOCAL_ONLY};
-use super::request::Prepared;
+use super::request::{self, Prepared};
 use super::{Outcome, Settings};
 use crate::fault::{StateError, names};
 use crate::targets::{Held, Name, TROUBLED_MAX, Targets, Verdict};
+use crate::tasks::arguments::Arguments;
 use crate::tasks::{OpenError, TARGET_DOWN};
+
+/// A call as it waits for its turn.
+pub(super) struct Job {
+    /// JSON text.
+    pub(super) arguments: Box<[u8]>,
+    /// Who calls, as far as targets tell callers apart.
+    pub(super) whose: u64,
+}
 
 /// What makes one shard's calls.
 pub(super) struct Caller {
     clients: Clients,
     turns: Semaphore,
     targets: Targets,
-    pub(super) settings: Settings,
-    pub(super) held: Held,
+    guard: Guard,
+    arguments: RefCell<Arguments>,
+    held: Held,
+    settings: Settings,
 }
 
 impl Caller {
     pub(super) fn open(
         settings: Settings,
-        guard: &Guard,
         targets: Targets,
+        held: Held,
     ) -> Result<Caller, OpenError> {
-        let clients = Clients::open(&settings, guard)?;
+        let guard = Guard::new(&settings.hosts);
+        let clients = Clients::open(&settings, &guard)?;
         let turns = Semaphore::new(settings.calls_max.clamp(1, Semaphore::MAX_PERMITS));
-        Ok(Caller { clients, turns, targets, settings, held: Held::default() })
+        let arguments = RefCell::new(Arguments::new());
+        Ok(Caller { clients, turns, targets, guard, arguments, held, settings })
     }
 
-    /// Makes a call. Many may wait for their turn: what a call needs on its way is made when it is out.
-    pub(super) async fn call(&self, mut prepared: Prepared, caller: u64) -> Outcome {
+    fn prepare(&self, job: &Job) -> Result<Prepared, StateError> {
+        let arguments = &mut self.arguments.borrow_mut();
+        request::build(arguments, &job.arguments, &self.settings, &self.guard)
+    }
+
+    /// Makes a call.
+    pub(super) async fn call(&self, job: Job) -> Outcome {
+        let mut prepared = self.prepare(&job)?;
         let Some(target) = self.targets.find(&name_of(prepared.request.url())) else {
             let _turn = self.turns.acquire().await.ok();
-            return self.exchange(prepared).await;
+            return self.clients.exchange(prepared, &self.settings).await;
         };
         let mut troubled = 0;
         loop {
             let entered = target.enter(&self.turns, Some(&self.held)).await;
             let pass =
                 entered.map_err(|refused| StateError::new(TARGET_DOWN, format!("{refused}.")))?;
-            let again = target.pauses().then(|| prepared.try_clone()).flatten();
-            let outcome = self.exchange(prepared).await;
-            let aftermath = pass.leave(verdict_of(&outcome, caller));
+            let outcome = self.clients.exchange(prepared, &self.settings).await;
+            let aftermath = pass.leave(verdict_of(&outcome, job.whose));
             troubled += u32::from(outcome.is_ok());
-            match again {
-                Some(next) if troubled <= TROUBLED_MAX && aftermath.settle().await => {
-                    prepared = next;
-                }
-                _ => return outcome,
+            if troubled > TROUBLED_MAX || !aftermath.settle().await {
+                return outcome;
             }
+            prepared = self.prepare(&job)?;
         }
-    }
-
-    async fn exchange(&self, prepared: Prepared) -> Outcome {
-        Box::pin(self.clients.exchange(prepared, &self.settings)).await
     }
 }
 

@@ -85,14 +85,6 @@ pub(super) struct Prepared {
     pub(super) connection: Option<String>,
 }
 
-impl Prepared {
-    /// The same once more.
-    pub(super) fn try_clone(&self) -> Option<Prepared> {
-        let connection = self.connection.clone();
-        Some(Prepared { request: self.request.try_clone()?, connection })
-    }
-}
-
 /// Reads the arguments and makes the request of them.
 pub(super) fn build(
     arguments: &mut Arguments,
