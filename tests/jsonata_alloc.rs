@@ -39,6 +39,7 @@ const SHAPES: [&str; 12] = [
     "items[0].sku",
     "temp > 30 and type = 'order' ? id : 'none'",
     "id & '-' & temp & '-' & (temp * 2)",
+    "$contains(type, 'ord')",
     r#"{"id": id, "hot": temp > 30, "label": type & "-" & id, "at": [1, temp]}"#,
     "$sum(items.(price*qty))",
     "$count(items)",

@@ -265,11 +265,11 @@ pub(super) fn find(e: &mut Evaluation<'_>, args: Args) -> Result<Item> {
 }
 
 pub(super) fn contains(e: &mut Evaluation<'_>, args: Args) -> Result<Item> {
-    let Some(text) = e.text_arg(args, 0) else { return Ok(Item::Nothing) };
-    if let Some(part) = e.text_arg(args, 1) {
-        return Ok(Item::bool(text.contains(&part)));
+    let Some(text) = e.str_arg(args, 0) else { return Ok(Item::Nothing) };
+    if let Some(part) = e.str_arg(args, 1) {
+        return Ok(Item::bool(text.contains(&*part)));
     }
-    let mut is_found = false;
+    let (text, mut is_found) = (text.into_owned(), false);
     let matcher = e.matcher(args, e.arg(args, 1));
     if let Matcher::Regex(id) = matcher {
         let pattern = &e.program.regexes[id.index()];

@@ -15,6 +15,7 @@ mod step_functions;
 mod string;
 mod words;
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use super::eval::{Evaluation, Result};
@@ -188,15 +189,20 @@ impl Evaluation<'_> {
         if at < args.len { self.memory.stack[args.mark + at] } else { Item::Nothing }
     }
 
-    /// A string argument, decoded.
-    fn text_arg(&self, args: Args, at: usize) -> Option<String> {
+    /// A string argument, decoded; where it stands, if it can be read there.
+    fn str_arg(&self, args: Args, at: usize) -> Option<Cow<'_, str>> {
         match self.arg(args, at) {
             Item::Json(value) if self.arg(args, at).is_string() => {
                 self.tick_bytes(value.size_max());
-                Some(self.scratch.str(value).into_owned())
+                Some(self.scratch.str(value))
             }
             _ => None,
         }
+    }
+
+    /// A string argument, decoded, to be kept while values are made.
+    fn text_arg(&self, args: Args, at: usize) -> Option<String> {
+        self.str_arg(args, at).map(Cow::into_owned)
     }
 
     /// A picture, which is short: some work grows with its square.
