@@ -8,6 +8,8 @@
 
 #[path = "events/lane.rs"]
 mod lane;
+#[path = "rounds/mod.rs"]
+mod rounds;
 
 use std::fs;
 use std::path::Path;
@@ -19,6 +21,7 @@ use expressway::load::events::{Buffers, Events};
 use expressway::load::scenario::Scenario;
 use expressway::shard::{Clock, Shard};
 use lane::Event;
+use rounds::{median, number};
 
 /// As in the program.
 #[global_allocator]
@@ -64,12 +67,6 @@ fn run(threads: usize, round: Duration, open: &(impl Fn() -> Shard + Sync)) -> (
     })
 }
 
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
 /// Events as the load generator makes them.
 fn events(root: &Path) -> Vec<Event> {
     let scenario = Scenario::read(&root.join(SCENARIO)).expect("the scenario is right");
@@ -80,11 +77,6 @@ fn events(root: &Path) -> Vec<Event> {
         Event { key: event.key, value: event.value, headers: Vec::new() }
     };
     (0..EVENTS).map(event).collect()
-}
-
-/// What follows this argument, as a number.
-fn argument(name: &str) -> Option<usize> {
-    std::env::args().skip_while(|it| it != name).nth(1)?.parse().ok()
 }
 
 fn main() {
@@ -99,7 +91,7 @@ fn main() {
     let bytes = events.iter().map(|it| it.value.len()).sum::<usize>() / events.len();
     let metrics = lane::metrics(&prepared);
     let open = || lane::shard(&prepared, lane::ends(events.clone()), &metrics, Clock::system());
-    if let Some(count) = argument("--count") {
+    if let Some(count) = number("--count") {
         let (mut shard, mut done) = (open(), 0);
         while done < 2 * count {
             done += shard.tick();

@@ -3,6 +3,9 @@
 //!
 //! `cargo bench --bench sqs` starts the server that tests use (`load-tests/servers/sqs`) and stops it.
 
+#[path = "rounds/mod.rs"]
+#[allow(dead_code, reason = "the others take options")]
+mod rounds;
 #[path = "../tests/sqs/server.rs"]
 #[allow(dead_code, reason = "the tests need more of it")]
 mod server;
@@ -16,6 +19,7 @@ use expressway::aws::sqs::Queue;
 use expressway::aws::{Endpoint, Settings};
 use expressway::config::{self, Origin};
 use expressway::engine::{Engine, prepare};
+use rounds::median;
 use serde_json::{Value as Json, json};
 use server::{Server, TestQueue, server};
 
@@ -96,11 +100,6 @@ fn pipeline(queue: &TestQueue, count: usize) -> f64 {
     let rate = count as f64 / start.elapsed().as_secs_f64();
     engine.stop();
     rate
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }
 
 fn main() {

@@ -3,9 +3,12 @@
 //! one, with a request each and with requests that they share. Rounds alternate; medians and the
 //! ratios' medians are printed.
 //!
-//! `cargo bench --bench tasks`; `--calls N`, `--rounds N`, `--at-once N` and `--only http,sqs` change
-//! what is run. One shard, one thread for the bare loop, one for the server.
+//! `cargo bench --bench tasks`; `--calls N`, `--rounds N`, `--at-once N`, `--only http,sqs` and
+//! `--parked N` (`engine.parked_executions_max`) change what is run. One shard, one thread for the
+//! bare loop, one for the server.
 
+#[path = "rounds/mod.rs"]
+mod rounds;
 #[path = "tasks/server.rs"]
 mod server;
 
@@ -18,6 +21,7 @@ use std::time::{Duration, Instant};
 use expressway::config::{self, Origin};
 use expressway::engine::{Engine, prepare};
 use reqwest::{Client, Method, Request, Url};
+use rounds::{median, number, option};
 use serde_json::{Value as Json, json};
 use server::Server;
 
@@ -102,14 +106,16 @@ async fn call(client: &Client, url: Url) {
     assert!(response.status().is_success() && !body.is_empty());
 }
 
-/// An engine of one shard over a file of records.
+/// An engine of one shard over a file of records, with settings of the pipeline's.
 fn engine(server: &Server, folder: &Path, calls: usize, settings: &str) -> Run {
+    let parked = number("--parked").map(|it| format!("parked_executions_max = {it}\n"));
     let text = format!(
-        "[http]\nlisten = \"off\"\n[engine]\nshards = 1\nmetrics_interval = \"10ms\"\n\
+        "[http]\nlisten = \"off\"\n[engine]\nshards = 1\nmetrics_interval = \"10ms\"\n{}\
          [aws]\nendpoint = \"{}\"\nregion = \"us-east-1\"\naccess_key_id = \"k\"\n\
          secret_access_key = \"s\"\n\
          [[pipeline]]\nname = \"tasks\"\non_failure = \"stop\"\n\
          source = {{ file = \"records.ndjson\" }}\noutput = {{ discard = true }}\n{settings}\n",
+        parked.unwrap_or_default(),
         server.url
     );
     let environment = BTreeMap::new();
@@ -143,15 +149,9 @@ fn fill(folder: &Path, server: &Server, calls: usize) {
     write("sqs.json", machine("sqs:sendMessage", sqs).to_string());
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
 /// Prints two ways beside each other.
 fn compare(what: &str, runs: &[(Run, Run)], names: [&str; 2], calls: usize) {
-    let rate =
-        |pick: fn(&(Run, Run)) -> &Run| median(runs.iter().map(|it| pick(it).rate).collect());
+    let rate = |pick: fn(&(Run, Run)) -> &Run| median(runs.iter().map(|it| pick(it).rate));
     let requests = |run: &Run| run.requests as f64 / calls as f64;
     let last = runs.last().expect("there is a round");
     println!(
@@ -162,25 +162,17 @@ fn compare(what: &str, runs: &[(Run, Run)], names: [&str; 2], calls: usize) {
         names[1],
         rate(|it| &it.1),
         requests(&last.1),
-        median(runs.iter().map(|(mine, its)| mine.rate / its.rate).collect()),
+        median(runs.iter().map(|(mine, its)| mine.rate / its.rate)),
     );
-}
-
-fn option(name: &str) -> Option<String> {
-    let mut words = std::env::args().skip_while(|it| it != name);
-    words.next().and_then(|_| words.next())
-}
-
-fn number(name: &str, default: usize) -> usize {
-    option(name).map_or(default, |text| text.parse().expect("a number"))
 }
 
 fn main() {
     // Without `--bench` it is a test that this works.
     let is_bench = std::env::args().any(|it| it == "--bench");
     let (calls, rounds) = if is_bench { (50_000, 7) } else { (500, 1) };
-    let (calls, rounds) = (number("--calls", calls), number("--rounds", rounds));
-    let at_once = number("--at-once", 64);
+    let (calls, rounds) =
+        (number("--calls").unwrap_or(calls), number("--rounds").unwrap_or(rounds));
+    let at_once = number("--at-once").unwrap_or(64);
     let only = option("--only");
     let wanted = |name: &str| only.as_ref().is_none_or(|it| it.split(',').any(|it| it == name));
     let folder = tempfile::tempdir().expect("a folder can be made");

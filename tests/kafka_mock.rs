@@ -170,7 +170,8 @@ fn all_of(members: &[Member]) -> BTreeSet<u64> {
     members.iter().flat_map(Member::numbers).collect()
 }
 
-fn committed(broker: &Broker, group: &str, partitions: i32) -> Vec<i64> {
+/// What a group has committed of the first so many partitions.
+fn commits(broker: &Broker, group: &str, partitions: i32) -> TopicPartitionList {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", broker.bootstrap())
         .set("group.id", group)
@@ -178,8 +179,12 @@ fn committed(broker: &Broker, group: &str, partitions: i32) -> Vec<i64> {
         .expect("a consumer");
     let mut list = TopicPartitionList::new();
     list.add_partition_range(TOPIC, 0, partitions - 1);
-    let list = consumer.committed_offsets(list, PATIENCE).expect("committed offsets");
+    consumer.committed_offsets(list, PATIENCE).expect("committed offsets")
+}
+
+fn committed(broker: &Broker, group: &str, partitions: i32) -> Vec<i64> {
     let offset = |it: Offset| if let Offset::Offset(offset) = it { offset } else { -1 };
+    let list = commits(broker, group, partitions);
     list.elements().iter().map(|it| offset(it.offset())).collect()
 }
 
@@ -230,15 +235,7 @@ fn commits_are_confirmed_on_the_interval() {
 
 /// What stands beside the group's commit of the first partition.
 fn beside_commit(broker: &Broker, group: &str) -> String {
-    let consumer: BaseConsumer = ClientConfig::new()
-        .set("bootstrap.servers", broker.bootstrap())
-        .set("group.id", group)
-        .create()
-        .expect("a consumer");
-    let mut list = TopicPartitionList::new();
-    list.add_partition(TOPIC, 0);
-    let list = consumer.committed_offsets(list, PATIENCE).expect("committed offsets");
-    list.elements()[0].metadata().to_owned()
+    commits(broker, group, 1).elements()[0].metadata().to_owned()
 }
 
 #[test]

@@ -4,16 +4,18 @@
 
 #[path = "sqs/envelopes.rs"]
 mod envelopes;
+#[path = "process/mod.rs"]
+mod process;
 #[path = "sqs/server.rs"]
 mod server;
 #[path = "sqs/volume.rs"]
 mod volume;
 
 use std::fs::File;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
+use process::Process;
 use serde_json::json;
 use server::{Server, TestQueue, ids, server};
 
@@ -28,8 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running engine; dropping it kills it.
 struct Engine {
-    child: Child,
-    log: PathBuf,
+    process: Process,
 }
 
 impl Engine {
@@ -46,29 +47,25 @@ impl Engine {
         std::fs::write(folder.join("pipeline.toml"), config).expect("written");
         let log = folder.join("log");
         let file = File::options().create(true).append(true).open(&log).expect("a log");
-        let child = Command::new(env!("CARGO_BIN_EXE_expressway"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_expressway"));
+        command
             .arg("run")
             .arg(folder.join("pipeline.toml"))
             .env("AWS_ACCESS_KEY_ID", "key")
             .env("AWS_SECRET_ACCESS_KEY", "secret")
-            .env("AWS_REGION", "us-east-1")
-            .stdin(Stdio::null())
-            .stdout(file.try_clone().expect("a second handle"))
-            .stderr(file)
-            .spawn()
-            .expect("the engine starts");
-        Engine { child, log }
+            .env("AWS_REGION", "us-east-1");
+        Engine { process: Process::start(&mut command, log, file) }
     }
 
     fn log(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap_or_default()
+        self.process.log()
     }
 
     /// Waits for its end; returns the exit code.
     fn wait(&mut self) -> Option<i32> {
         let end = Instant::now() + PATIENCE;
         loop {
-            if let Some(status) = self.child.try_wait().expect("a child") {
+            if let Some(status) = self.process.child.try_wait().expect("a child") {
                 return status.code();
             }
             assert!(Instant::now() < end, "the engine does not end: {}", self.log());
@@ -77,19 +74,9 @@ impl Engine {
     }
 
     fn stop(mut self) {
-        let pid = self.child.id().to_string();
+        let pid = self.process.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs").success());
         assert_eq!(self.wait(), Some(0), "{}", self.log());
-    }
-}
-
-impl Drop for Engine {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        if std::thread::panicking() {
-            eprintln!("--- {}\n{}", self.log.display(), self.log());
-        }
     }
 }
 
@@ -248,11 +235,11 @@ fn a_stop_hands_back_what_was_not_worked_on() {
         assert!(Instant::now() < end, "{}", engine.log());
         std::thread::sleep(Duration::from_millis(50));
     }
-    let pid = engine.child.id().to_string();
+    let pid = engine.process.child.id().to_string();
     for _ in 0..2 {
         Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs");
         std::thread::sleep(Duration::from_millis(300));
-        if engine.child.try_wait().expect("a child").is_some() {
+        if engine.process.child.try_wait().expect("a child").is_some() {
             break;
         }
     }

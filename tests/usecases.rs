@@ -22,6 +22,8 @@ mod jobs;
 #[path = "aws/machine.rs"]
 #[allow(dead_code, reason = "tests/aws.rs uses the rest")]
 mod machine;
+#[path = "process/mod.rs"]
+mod process;
 #[path = "../src/aws/scripted.rs"]
 #[allow(dead_code, reason = "the unit tests of AWS's client use the rest")]
 mod scripted;

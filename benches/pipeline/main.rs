@@ -13,11 +13,14 @@
 mod cluster;
 mod ours;
 mod passes;
+#[path = "../rounds/mod.rs"]
+mod rounds;
 
 use std::fs;
 use std::time::Duration;
 
 use cluster::Cluster;
+use rounds::{median, number, option};
 
 /// As in the program.
 #[global_allocator]
@@ -54,21 +57,6 @@ fn cpu_ns() -> u64 {
     spent
 }
 
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
-}
-
-fn option(name: &str) -> Option<String> {
-    let mut words = std::env::args().skip_while(|it| it != name);
-    words.next().and_then(|_| words.next())
-}
-
-fn number(name: &str, default: usize) -> usize {
-    option(name).map_or(default, |text| text.parse().expect("a number"))
-}
-
 fn main() {
     // Without `--bench` it is a test that this works.
     let is_bench = std::env::args().any(|it| it == "--bench");
@@ -83,8 +71,9 @@ fn main() {
         (true, None) => (700_000, 7),
         (true, Some(_)) => (2_000_000, 5),
     };
-    let (records, rounds) = (number("--records", records), number("--rounds", rounds));
-    let shards = number("--shards", 2);
+    let records = number("--records").unwrap_or(records);
+    let rounds = number("--rounds").unwrap_or(rounds);
+    let shards = number("--shards").unwrap_or(2);
     let only = option("--only");
     let wanted = |name: &str| only.as_ref().is_none_or(|it| it.split(',').any(|it| it == name));
     let ways: Vec<_> = WAYS.into_iter().filter(|it| wanted(it.0)).collect();

@@ -202,11 +202,10 @@ fn records_that_wait_for_their_turn_allocate_nothing() {
 fn batches_allocate_nothing() {
     for input in ["pipes", "lambda"] {
         let settings = format!("input = \"{input}\"\nbatch = {{ records_max = 50 }}");
-        assert_eq!(Bench::new(TAKES, &settings, "", "", false).allocations(), 0.0, "{input}");
-        println!(
-            "{input}, in JSONata: {:.4} allocations an event",
-            Bench::new(COUNTS, &settings, "", "", false).allocations()
-        );
+        for definition in [TAKES, COUNTS] {
+            let cost = Bench::new(definition, &settings, "", "", false).allocations();
+            assert_eq!(cost, 0.0, "{input}: {definition}");
+        }
     }
 }
 
@@ -216,5 +215,5 @@ fn exactly_once_allocates_what_it_holds_back() {
     let settings = "delivery = \"exactly_once\"";
     let cost = Bench::new(PLAIN, settings, ", headers = \"none\"", "", true).allocations();
     println!("exactly once: {cost:.2} allocations an event");
-    assert!(cost < 5.0, "{cost} allocations an event");
+    assert!(cost < 2.5, "{cost} allocations an event");
 }

@@ -2,25 +2,8 @@
 
 use serde_json::json;
 
-use crate::machine::{failed, runs, went_well};
+use crate::machine::{batch_queue, failed, runs, went_well};
 use crate::server::Server;
-
-/// A role for services that want one; made once.
-pub fn role(server: &Server, name: &str) -> String {
-    let document = "%7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%5B%5D%7D";
-    let form = format!(
-        "Action=CreateRole&Version=2010-05-08&RoleName={name}&AssumeRolePolicyDocument={document}"
-    );
-    server.query("iam", &form, "Arn")
-}
-
-pub fn subnet(server: &Server) -> String {
-    server.query("ec2", "Action=DescribeSubnets&Version=2016-11-15", "subnetId")
-}
-
-pub fn security_group(server: &Server) -> String {
-    server.query("ec2", "Action=DescribeSecurityGroups&Version=2016-11-15", "groupId")
-}
 
 pub fn lambda(server: &Server) {
     let answers =
@@ -30,7 +13,7 @@ pub fn lambda(server: &Server) {
     let zip = "PK\u{5}\u{6}".to_owned() + &"\0".repeat(18);
     let function = json!({
         "FunctionName": "double", "Runtime": "python3.12", "Handler": "a.b",
-        "Role": role(server, "lambda"), "Code": { "ZipFile": zip },
+        "Role": server.role("lambda"), "Code": { "ZipFile": zip },
     });
     let plain = "arn:aws:lambda:us-east-1:123456789012:function:double";
     let output = runs(
@@ -104,7 +87,7 @@ pub fn step_functions(server: &Server) {
 
 pub fn ecs(server: &Server) {
     let network = json!({ "AwsvpcConfiguration": {
-        "Subnets": [subnet(server)], "SecurityGroups": [security_group(server)] } });
+        "Subnets": [server.subnet()], "SecurityGroups": [server.security_group()] } });
     let output = runs(
         server,
         &[
@@ -136,22 +119,12 @@ pub fn ecs(server: &Server) {
 }
 
 pub fn batch(server: &Server) {
-    let role = role(server, "batch");
+    let [environment, queue] = batch_queue("queue-1", &server.role("batch"));
     let output = runs(
         server,
         &[
-            (
-                "Environment",
-                "aws-sdk:batch:createComputeEnvironment",
-                json!({ "ComputeEnvironmentName": "env-1", "Type": "UNMANAGED", "State": "ENABLED",
-                        "ServiceRole": role }),
-            ),
-            (
-                "Queue",
-                "aws-sdk:batch:createJobQueue",
-                json!({ "JobQueueName": "queue-1", "State": "ENABLED", "Priority": 1,
-                        "ComputeEnvironmentOrder": [{ "Order": 1, "ComputeEnvironment": "env-1" }] }),
-            ),
+            environment,
+            queue,
             (
                 "Definition",
                 "aws-sdk:batch:registerJobDefinition",

@@ -35,6 +35,18 @@ pub fn machine(steps: &[Step<'_>]) -> Json {
     json!({ "StartAt": steps[0].0, "States": states })
 }
 
+/// What makes a queue of Batch, and its environment under the same name.
+pub fn batch_queue(name: &str, role: &str) -> [Step<'static>; 2] {
+    let environment = json!({ "ComputeEnvironmentName": name, "Type": "UNMANAGED",
+                              "State": "ENABLED", "ServiceRole": role });
+    let queue = json!({ "JobQueueName": name, "State": "ENABLED", "Priority": 1,
+                        "ComputeEnvironmentOrder": [{ "Order": 1, "ComputeEnvironment": name }] });
+    [
+        ("Environment", "aws-sdk:batch:createComputeEnvironment", environment),
+        ("Queue", "aws-sdk:batch:createJobQueue", queue),
+    ]
+}
+
 /// Runs the calls; the last state's output, all results in it.
 pub fn runs(server: &Server, steps: &[Step<'_>]) -> Json {
     runs_machine(server, &machine(steps))

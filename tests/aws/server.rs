@@ -90,6 +90,24 @@ impl Server {
         let found = answer.split_once(&open).and_then(|(_, rest)| rest.split_once(&close));
         found.unwrap_or_else(|| panic!("{form}: {answer}")).0.to_owned()
     }
+
+    /// A role for services that want one; made once.
+    pub fn role(&self, name: &str) -> String {
+        let document = "%7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%5B%5D%7D";
+        let form = format!(
+            "Action=CreateRole&Version=2010-05-08&RoleName={name}\
+             &AssumeRolePolicyDocument={document}"
+        );
+        self.query("iam", &form, "Arn")
+    }
+
+    pub fn subnet(&self) -> String {
+        self.query("ec2", "Action=DescribeSubnets&Version=2016-11-15", "subnetId")
+    }
+
+    pub fn security_group(&self) -> String {
+        self.query("ec2", "Action=DescribeSecurityGroups&Version=2016-11-15", "groupId")
+    }
 }
 
 impl Drop for Server {

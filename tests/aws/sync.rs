@@ -3,8 +3,7 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::jobs::{role, security_group, subnet};
-use crate::machine::{failed, runs, went_well};
+use crate::machine::{batch_queue, failed, runs, went_well};
 use crate::server::Server;
 
 /// How a kind of thing gets on from one state to the next.
@@ -61,7 +60,7 @@ pub fn ecs(server: &Server) {
     progress(server, "ecs::task", &json!({ "progression": "manual", "times": 1 }));
     let theirs = "arn:aws:iam::222222222222:role/containers";
     let network = json!({ "AwsvpcConfiguration": {
-        "Subnets": [subnet(server)], "SecurityGroups": [security_group(server)] } });
+        "Subnets": [server.subnet()], "SecurityGroups": [server.security_group()] } });
     let container = json!({ "Name": "main", "Image": "busybox", "Cpu": 256, "Memory": 512 });
     let definition = json!({ "Family": "waited", "Cpu": "256", "Memory": "512",
                              "NetworkMode": "awsvpc", "RequiresCompatibilities": ["FARGATE"],
@@ -101,7 +100,7 @@ pub fn ecs(server: &Server) {
 
 pub fn batch(server: &Server) {
     let theirs = "arn:aws:iam::222222222222:role/reports";
-    let ours = role(server, "batch-sync");
+    let [environment, queue] = batch_queue("waited", &server.role("batch-sync"));
     let definition = json!({ "JobDefinitionName": "waited", "Type": "container",
                              "ContainerProperties": { "Image": "busybox", "Vcpus": 1,
                                                       "Memory": 128, "Command": ["true"] } });
@@ -113,18 +112,8 @@ pub fn batch(server: &Server) {
     let output = runs(
         server,
         &[
-            (
-                "Environment",
-                "aws-sdk:batch:createComputeEnvironment",
-                json!({ "ComputeEnvironmentName": "waited", "Type": "UNMANAGED",
-                        "State": "ENABLED", "ServiceRole": ours }),
-            ),
-            (
-                "Queue",
-                "aws-sdk:batch:createJobQueue",
-                json!({ "JobQueueName": "waited", "State": "ENABLED", "Priority": 1,
-                        "ComputeEnvironmentOrder": [{ "Order": 1, "ComputeEnvironment": "waited" }] }),
-            ),
+            environment,
+            queue,
             ("Definition", "aws-sdk:batch:registerJobDefinition", definition),
             ("Submit", "batch:submitJob.sync", submit),
             ("AsThem", "batch:submitJob.sync", as_them),

@@ -1,8 +1,11 @@
 //! The engine as a child process, so that it can be killed.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
+
+use crate::process::Process;
 
 /// Nothing here takes longer unless something is wrong.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -19,60 +22,40 @@ pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// A running engine; killed when dropped, and its log shown where the test has failed.
+/// A running engine.
 pub struct Engine {
-    child: Child,
-    log: PathBuf,
+    process: Process,
     pub address: String,
 }
 
 impl Engine {
     /// Starts it on a configuration, with variables of the environment.
     pub fn start(config: &Path, log: PathBuf, variables: &[(String, String)]) -> Engine {
-        let file = std::fs::File::create(&log).expect("a log can be made");
-        let child = Command::new(env!("CARGO_BIN_EXE_expressway"))
-            .arg("run")
-            .arg(config)
-            .envs(variables.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
-            .stdout(file.try_clone().expect("a second handle"))
-            .stderr(file)
-            .spawn();
-        let mut engine = Engine { child: child.expect("it starts"), log, address: String::new() };
-        engine.address = until("the engine listens", || {
-            let log = engine.log();
+        let file = File::create(&log).expect("a log can be made");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_expressway"));
+        command.arg("run").arg(config).envs(variables.iter().map(|(name, value)| (name, value)));
+        let process = Process::start(&mut command, log, file);
+        let address = until("the engine listens", || {
+            let log = process.log();
             assert!(!log.contains("error"), "{log}");
             Some(log.split("http=\"").nth(1)?.split('"').next()?.to_owned())
         });
-        engine
-    }
-
-    fn log(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap_or_default()
+        Engine { process, address }
     }
 
     /// Waits until it has exchanged its definition so many times.
     pub fn reloads(&self, count: usize) {
-        until("it reloads", || (self.log().matches("reloaded").count() == count).then_some(()));
+        let reloaded = || self.process.log().matches("reloaded").count();
+        until("it reloads", || (reloaded() == count).then_some(()));
     }
 
     /// As a crash would.
     pub fn kill(mut self) {
-        self.child.kill().expect("it is killed");
-        self.child.wait().expect("it ends");
+        self.process.child.kill().expect("it is killed");
+        self.process.child.wait().expect("it ends");
     }
 
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
-    }
-}
-
-impl Drop for Engine {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        if std::thread::panicking() {
-            eprintln!("--- {}\n{}", self.log.display(), self.log());
-        }
     }
 }

@@ -1,6 +1,6 @@
 //! Records of JSON in the topics of an embedded broker.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use expressway::kafka::Broker;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -9,7 +9,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use serde_json::Value;
 
-use crate::engine::{PATIENCE, until};
+use crate::engine::PATIENCE;
 
 pub fn write(broker: &Broker, topic: &str, partition: i32, value: &Value) {
     let mut config = ClientConfig::new();
@@ -36,13 +36,13 @@ pub fn read_until(
         all.add_partition_offset(topic, partition.id(), Offset::Beginning).expect("an offset");
     }
     consumer.assign(&all).expect("assigned");
-    let mut found = Vec::new();
-    until(&format!("more than {found:?} in {topic}"), || {
+    let (mut found, end) = (Vec::new(), Instant::now() + PATIENCE);
+    while !is_enough(&found) {
+        assert!(Instant::now() < end, "in vain: more in {topic} than {found:#?}");
         if let Some(Ok(message)) = consumer.poll(Duration::from_millis(100)) {
             let value = message.payload().unwrap_or_default();
             found.push(serde_json::from_slice(value).expect("it is JSON"));
         }
-        is_enough(&found).then_some(())
-    });
+    }
     found
 }

@@ -8,7 +8,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use expressway::kafka::Broker;
 use serde_json::{Value, json};
 
-use crate::engine::Engine;
+use crate::engine::{Engine, until};
 use crate::topics;
 
 /// A broker with topics, and a folder with a definition.
@@ -131,6 +131,15 @@ impl Boto {
     #[track_caller]
     pub fn does(&mut self, operation: &str, arguments: Value) {
         assert_eq!(self.call(operation, arguments), json!({}));
+    }
+
+    /// The answer is taken. As long as no partition is assigned it can't be; clients try such errors
+    /// again.
+    pub fn succeeds_at_last(&mut self, answer: &Value) {
+        until("the answer is taken", || {
+            let said = self.call("send_task_success", answer.clone());
+            (said["Code"] != "ServiceUnavailable").then(|| assert_eq!(said, json!({})))
+        });
     }
 
     /// The call fails with an error that boto3 has a class of its own for.

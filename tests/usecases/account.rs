@@ -69,14 +69,14 @@ impl Account {
         scanned["Items"].as_array().cloned().unwrap_or_default()
     }
 
-    /// Makes a topic that hands on to a queue as it is. Its ARN.
-    pub fn topic_to(&self, queue: &str) -> String {
+    /// Makes a topic that hands on to a queue: what it is given as it is, or in an envelope. Its ARN.
+    pub fn topic_to(&self, queue: &str, is_raw: bool) -> String {
         let name = queue.rsplit('/').next().unwrap_or_default();
         let made = self.call("sns", "CreateTopic", json!({ "Name": name }));
         let topic = made["TopicArn"].as_str().expect("an ARN").to_owned();
         let subscription = json!({
             "TopicArn": topic, "Protocol": "sqs", "Endpoint": arn_of(queue),
-            "Attributes": { "RawMessageDelivery": "true" },
+            "Attributes": { "RawMessageDelivery": is_raw.to_string() },
         });
         self.call("sns", "Subscribe", subscription);
         topic

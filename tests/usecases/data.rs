@@ -34,7 +34,7 @@ impl Transfer {
         let account = Account::new(server);
         let queue = |what: &str| account.queue(&format!("{name}-{what}"));
         let (requests, target, reports) = (queue("requests"), queue("target"), queue("reports"));
-        let topic = account.topic_to(&reports);
+        let topic = account.topic_to(&reports, true);
         account.table(name, &["transfer", "id"]);
         let mut stage = Stage::new(server, "table-to-queue", &[]);
         read_from(&mut stage, &requests);

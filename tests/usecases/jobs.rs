@@ -5,64 +5,38 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
+use crate::account::Account;
 use crate::cloud::Cloud;
 use crate::engine::until;
 use crate::harness::{Stage, moto};
-use crate::machine::{runs, went_well};
+use crate::machine::{batch_queue, runs, went_well};
 use crate::server::Server;
 
 const ACCOUNT: &str = "arn:aws:iam::123456789012:role";
 
-/// Who is told: a topic by its name, and a queue that gets what is published there.
+/// Who is told: a topic, and a queue that gets what is published there.
 struct People<'a> {
     aws: &'a Server,
-    name: &'static str,
+    account: Account,
+    topic: String,
+    queue: String,
 }
 
 impl<'a> People<'a> {
-    fn new(aws: &'a Server, name: &'static str) -> People<'a> {
-        let output = runs(
-            aws,
-            &[
-                ("Topic", "aws-sdk:sns:createTopic", json!({ "Name": name })),
-                ("Queue", "aws-sdk:sqs:createQueue", json!({ "QueueName": name })),
-                (
-                    "Subscribe",
-                    "aws-sdk:sns:subscribe",
-                    json!({ "TopicArn.$": "$.Topic.TopicArn", "Protocol": "sqs",
-                            "Endpoint": format!("arn:aws:sqs:us-east-1:123456789012:{name}") }),
-                ),
-            ],
-        );
-        went_well(&output, "Subscribe");
-        People { aws, name }
-    }
-
-    fn topic(&self) -> String {
-        format!("arn:aws:sns:us-east-1:123456789012:{}", self.name)
+    fn new(aws: &'a Server, name: &str) -> People<'a> {
+        let account = Account::new(aws);
+        let queue = account.queue(name);
+        let topic = account.topic_to(&queue, false);
+        People { aws, account, topic, queue }
     }
 
     /// All that they were told: subjects and messages.
     fn told(&self) -> Vec<(String, String)> {
-        let output = runs(
-            self.aws,
-            &[
-                ("Queue", "aws-sdk:sqs:getQueueUrl", json!({ "QueueName": self.name })),
-                (
-                    "Receive",
-                    "aws-sdk:sqs:receiveMessage",
-                    json!({ "QueueUrl.$": "$.Queue.QueueUrl", "MaxNumberOfMessages": 10 }),
-                ),
-            ],
-        );
-        let messages = output["Receive"]["Messages"].as_array().cloned().unwrap_or_default();
-        let read = |message: &Json| {
-            let body = message["Body"].as_str().expect("text");
-            let body: Json = serde_json::from_str(body).expect("JSON");
+        let read = |body: Json| {
             let text = |name: &str| body[name].as_str().expect("text").to_owned();
             (text("Subject"), text("Message"))
         };
-        messages.iter().map(read).collect()
+        self.account.take(&self.queue).into_iter().map(read).collect()
     }
 
     #[track_caller]
@@ -74,7 +48,7 @@ impl<'a> People<'a> {
 /// An example whose jobs are asked after often.
 fn stage(people: &People<'_>, example: &str, topics: &[&str]) -> Stage {
     let mut stage = Stage::new(people.aws, example, topics);
-    stage.substitute("TopicArn", &people.topic());
+    stage.substitute("TopicArn", &people.topic);
     stage.set("EXPRESSWAY__PIPELINE__0__JOBS__POLL_INTERVAL", "100ms");
     stage.set("EXPRESSWAY__PIPELINE__0__JOBS__POLL_INTERVAL_MAX", "500ms");
     stage
@@ -119,12 +93,9 @@ fn a_container_on_fargate_is_run_and_told_of() {
         ],
     );
     went_well(&output, "Definition");
-    let first = |what: &str, element: &str| {
-        aws.query("ec2", &format!("Action={what}&Version=2016-11-15"), element)
-    };
     let mut stage = stage(&people, "fargate-notify", &VIDEOS);
-    stage.substitute("Subnet", &first("DescribeSubnets", "subnetId"));
-    stage.substitute("SecurityGroup", &first("DescribeSecurityGroups", "groupId"));
+    stage.substitute("Subnet", &aws.subnet());
+    stage.substitute("SecurityGroup", &aws.security_group());
     let _engine = stage.run("only");
     stage.write("videos.uploaded", &video());
     let output = &stage.read("videos.transcoded", 1)[0];
@@ -233,27 +204,12 @@ fn report() -> Json {
 fn a_job_of_batch_is_run_and_told_of() {
     let Some(aws) = moto() else { return };
     let people = People::new(aws, "reports-moto");
-    let document = "%7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%5B%5D%7D";
-    let role = format!(
-        "Action=CreateRole&Version=2010-05-08&RoleName=reports&AssumeRolePolicyDocument={document}"
-    );
-    let role = aws.query("iam", &role, "Arn");
+    let [environment, queue] = batch_queue("reports", &aws.role("reports"));
     let output = runs(
         aws,
         &[
-            (
-                "Environment",
-                "aws-sdk:batch:createComputeEnvironment",
-                json!({ "ComputeEnvironmentName": "reports", "Type": "UNMANAGED",
-                        "State": "ENABLED", "ServiceRole": role }),
-            ),
-            (
-                "Queue",
-                "aws-sdk:batch:createJobQueue",
-                json!({ "JobQueueName": "reports", "State": "ENABLED", "Priority": 1,
-                        "ComputeEnvironmentOrder": [
-                            { "Order": 1, "ComputeEnvironment": "reports" }] }),
-            ),
+            environment,
+            queue,
             (
                 "Definition",
                 "aws-sdk:batch:registerJobDefinition",
