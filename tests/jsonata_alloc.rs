@@ -32,7 +32,7 @@ static ALLOCATOR: Counting = Counting;
 const ORDER: &str = r#"{"id":"ord-1","type":"order","temp":36.5,"customer":{"name":"Ada"},
 "items":[{"sku":"A","price":12.5,"qty":3},{"sku":"B","price":0.25,"qty":400},{"sku":"C","price":32,"qty":1}]}"#;
 
-const SHAPES: [&str; 12] = [
+const SHAPES: [&str; 13] = [
     "customer.name",
     "$order.customer.name",
     "items[price>10].sku",
