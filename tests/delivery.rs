@@ -271,6 +271,7 @@ fn live_as(
     });
     let settings = Settings {
         parked_max: 30,
+        calls_waiting_max: 1_000,
         bytes_max: 1 << 20,
         metrics_interval: Duration::from_secs(3600),
         pulse: Health::default().pulse("shard"),

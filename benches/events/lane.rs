@@ -160,6 +160,7 @@ pub fn shard(
 ) -> Shard {
     let settings = Settings {
         parked_max: 100_000,
+        calls_waiting_max: 1_000,
         bytes_max: 64 << 20,
         metrics_interval: Duration::from_secs(1),
         pulse: Health::default().pulse("shard"),

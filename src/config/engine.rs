@@ -63,6 +63,10 @@ section! {
         /// Executions a shard holds that wait for a task or a time. Raise it for slow tasks, if the
         /// byte budget has room.
         parked_executions_max: u32 = 100_000;
+        /// Calls of one shard and pipeline that wait for their turn (http.calls_max, aws.calls_max):
+        /// with more the shard takes on no records, which would only wait with them while their
+        /// TimeoutSeconds goes on.
+        calls_waiting_max: u32 = 1_000;
         /// Executions of one shard that others have started (states:startExecution) and that are not
         /// over. They are held in memory beside those that have started them.
         nested_executions_max: u32 = 10_000;
@@ -118,6 +122,7 @@ impl Check for Engine {
         at_least_one("query_memory_max", self.query_memory_max.bytes());
         at_least_one("machine_timeout_max", self.machine_timeout_max.as_millis() as u64);
         at_least_one("parked_executions_max", u64::from(self.parked_executions_max));
+        at_least_one("calls_waiting_max", u64::from(self.calls_waiting_max));
         at_least_one("nested_executions_max", u64::from(self.nested_executions_max));
         at_least_one("nested_depth_max", u64::from(self.nested_depth_max));
         at_least_one("batch_records_max", u64::from(self.batch_records_max));

@@ -184,6 +184,7 @@ impl Engine {
         let control = Arc::new(Control::default());
         let settings = Settings {
             parked_max: config.engine.parked_executions_max as usize,
+            calls_waiting_max: config.engine.calls_waiting_max as usize,
             bytes_max: (self.budget as usize / 2 / shards).max(1),
             metrics_interval: config.engine.metrics_interval,
             pulse: self.health.pulse(&format!("shard {at}")),

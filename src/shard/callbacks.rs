@@ -136,7 +136,8 @@ impl Shard {
             && !id.is_nested()
         {
             let (slot, call) = (SlotId::from_bits(id.0), CallNumber::from_bits(id.1));
-            let waits = self.core.slots.get(slot).is_some_and(|it| it.execution.waits_for(call));
+            let waits =
+                self.core.slots.get(slot).is_some_and(|it| it.memory.execution.waits_for(call));
             return if waits { Found::Waiting(slot, call) } else { Found::Over };
         }
         for (lane, Running { plans, flow, .. }) in self.lanes.iter().enumerate() {

@@ -413,6 +413,11 @@ impl Local for Nested {
         set.is_some_and(|set| set.iter().any(|machine| self.tasks.is_cut_off(*machine)))
     }
 
+    fn waiting(&self, plan: usize) -> usize {
+        let set = self.sets.get(&plan);
+        set.map_or(0, |set| set.iter().map(|machine| self.tasks.waiting(*machine)).sum())
+    }
+
     fn next_due_ms(&self) -> Option<i64> {
         let is_due =
             !(self.outcomes.is_empty() && self.replies.is_empty() && self.ready.is_empty());

@@ -171,18 +171,25 @@ impl Passage {
     }
 }
 
+/// What a waiting execution needs most of. It is used again, and stays where it is: it is large.
+#[derive(Default)]
+pub struct Memory {
+    /// The record.
+    pub kept: Kept,
+    /// Where the execution stands.
+    pub execution: Execution,
+    /// Its values.
+    pub block: Block,
+}
+
 /// What a waiting execution needs.
 pub struct Slot {
     /// Whose it is: the pipeline's index on this shard.
     pub lane: usize,
     /// Its record's way so far.
     pub passage: Passage,
-    /// Its record.
-    pub kept: Kept,
-    /// Where it stands.
-    pub execution: Execution,
-    /// Its values.
-    pub block: Block,
+    /// Its record, and where it stands.
+    pub memory: Box<Memory>,
     /// Its timer.
     pub timer: Option<TimerId>,
     /// Its memory as a whole, where it holds too much to be moved each time.
@@ -200,17 +207,14 @@ pub struct Slot {
 pub struct Slots {
     list: Vec<(u32, Option<Slot>)>,
     free: Vec<u32>,
-    spare: Vec<(Kept, Execution, Block)>,
+    spare: Vec<Box<Memory>>,
     bytes: usize,
     used: usize,
 }
 
-/// An execution's empty slot, to be filled before it is used.
-pub type Spare = (Kept, Execution, Block);
-
 impl Slots {
     /// Memory for an execution that parks.
-    pub fn spare(&mut self) -> Spare {
+    pub fn spare(&mut self) -> Box<Memory> {
         self.spare.pop().unwrap_or_default()
     }
 
@@ -226,8 +230,9 @@ impl Slots {
 
     /// Parks an execution in its slot.
     pub fn park(&mut self, id: SlotId, mut slot: Slot) {
-        let memory = slot.scratch.as_ref().map_or(slot.block.len(), |scratch| scratch.capacity());
-        slot.bytes = slot.kept.bytes.len() + memory + size_of::<Slot>();
+        let Memory { kept, block, .. } = &*slot.memory;
+        let values = slot.scratch.as_ref().map_or(block.len(), |scratch| scratch.capacity());
+        slot.bytes = kept.bytes.len() + values + size_of::<Slot>() + size_of::<Memory>();
         self.bytes += slot.bytes;
         let entry = &mut self.list[id.index as usize];
         debug_assert!(entry.0 == id.generation && entry.1.is_none(), "the slot is another's");
@@ -273,10 +278,10 @@ impl Slots {
     }
 
     /// Gives a slot's memory back for the next one.
-    pub fn recycle(&mut self, (mut kept, execution, mut block): Spare) {
-        kept.clear();
-        block.clear(KEPT_BYTES);
-        self.spare.push((kept, execution, block));
+    pub fn recycle(&mut self, mut memory: Box<Memory>) {
+        memory.kept.clear();
+        memory.block.clear(KEPT_BYTES);
+        self.spare.push(memory);
     }
 
     /// Executions waiting.
@@ -292,13 +297,11 @@ impl Slots {
 
 impl Slot {
     /// A slot of what is given.
-    pub fn new(lane: usize, passage: Passage, (kept, execution, block): Spare) -> Slot {
+    pub fn new(lane: usize, passage: Passage, memory: Box<Memory>) -> Slot {
         Slot {
             lane,
             passage,
-            kept,
-            execution,
-            block,
+            memory,
             timer: None,
             scratch: None,
             begins_anew: false,

@@ -12,7 +12,7 @@ pub struct Held(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// Calls that wait, for whatever.
+    /// Calls that wait for any of them.
     waiting: AtomicUsize,
     /// How many targets are noted below, to be read without the lock.
     noted: AtomicUsize,
@@ -46,15 +46,9 @@ impl Held {
         targets.iter().any(|(target, waiting)| is_it(target, *waiting))
     }
 
-    /// Calls that wait for a target, or aside.
+    /// Calls that wait for a target.
     pub fn waiting(&self) -> usize {
         self.0.waiting.load(Ordering::Acquire)
-    }
-
-    /// As long as this is kept, a call waits for others that it goes with.
-    pub fn aside(&self) -> Aside {
-        self.0.waiting.fetch_add(1, Ordering::AcqRel);
-        Aside(self.clone())
     }
 
     /// A call begins to wait.
@@ -75,16 +69,5 @@ impl Held {
         if let Some((_, waiting)) = targets.iter_mut().find(|(other, _)| other.is(target)) {
             *waiting = waiting.saturating_sub(1);
         }
-    }
-}
-
-/// See [`Held::aside`].
-#[must_use]
-#[derive(Debug)]
-pub struct Aside(Held);
-
-impl Drop for Aside {
-    fn drop(&mut self) {
-        self.0.0.waiting.fetch_sub(1, Ordering::AcqRel);
     }
 }

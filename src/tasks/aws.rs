@@ -224,8 +224,10 @@ pub(super) fn open(
     run: Run,
 ) -> Result<Box<dyn Driver>, OpenError> {
     let end = End::open(settings, place)?;
-    let (held, calls_max) = (end.held.clone(), end.settings.client.calls_max);
-    let line = Line::new(place, held, calls_max, move |job: Box<Job>| run(*job));
+    // Calls that share requests have to begin to find each other.
+    let Settings { client, coalesced, .. } = &*end.settings;
+    let begun_max = if coalesced.is_empty() { client.calls_max } else { usize::MAX };
+    let line = Line::new(place, end.held.clone(), begun_max, move |job: Box<Job>| run(*job));
     Ok(Box::new(Services { end, line }))
 }
 
@@ -254,6 +256,10 @@ impl Driver for Services {
 
     fn held(&self) -> Option<&Held> {
         Some(self.line.held())
+    }
+
+    fn waiting(&self) -> usize {
+        self.line.waiting()
     }
 
     fn in_flight(&self) -> usize {

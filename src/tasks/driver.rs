@@ -151,6 +151,11 @@ pub trait Driver {
         None
     }
 
+    /// Calls that wait for their turn.
+    fn waiting(&self) -> usize {
+        0
+    }
+
     /// Calls taken and not yet answered or cancelled.
     fn in_flight(&self) -> usize;
 }

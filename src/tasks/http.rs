@@ -172,6 +172,10 @@ impl Driver for Invoke {
         Some(self.line.held())
     }
 
+    fn waiting(&self) -> usize {
+        self.line.waiting()
+    }
+
     fn in_flight(&self) -> usize {
         self.line.len()
     }

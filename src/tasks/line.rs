@@ -7,7 +7,7 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
 
-use tokio::task::{AbortHandle, LocalSet, spawn_local};
+use tokio::task::{AbortHandle, LocalSet};
 
 use super::{CallId, Place, Take};
 use crate::fault::StateError;
@@ -17,16 +17,18 @@ use crate::targets::Held;
 /// What a call is at work on.
 pub(super) type Work<O> = Pin<Box<dyn Future<Output = O>>>;
 
-/// Calls that are made of a `J`, and come to an `O`.
+/// Calls that are made of a `J`, and come to an `O`. They begin only when the shard asks for outcomes:
+/// many that begin together, and many answers that are worked on together, are cheaper than one after
+/// the other in turns.
 pub(super) struct Line<J, O> {
     local: Rc<LocalSet>,
+    begin: Box<dyn Fn(J) -> Work<O>>,
     shared: Rc<Shared<J, O>>,
 }
 
 /// What the futures have in common; none keeps what it runs on.
 struct Shared<J, O> {
-    begin: Box<dyn Fn(J) -> Work<O>>,
-    /// Calls that have begun and are not kept waiting by a target, or by others that go with them.
+    /// Calls that have begun and are not kept waiting by a target.
     begun_max: usize,
     begun: Cell<usize>,
     held: Held,
@@ -52,10 +54,9 @@ impl<J: 'static, O: 'static> Line<J, O> {
         begin: impl Fn(J) -> Work<O> + 'static,
     ) -> Line<J, O> {
         let (begun, calls, waiting, outcomes) = Default::default();
-        let (begin, begun_max) = (Box::new(begin), begun_max.max(1));
-        let wake = place.wake.clone();
-        let shared = Shared { begin, begun_max, begun, held, wake, calls, waiting, outcomes };
-        Line { local: place.local.clone(), shared: Rc::new(shared) }
+        let (wake, begun_max) = (place.wake.clone(), begun_max.max(1));
+        let shared = Shared { begun_max, begun, held, wake, calls, waiting, outcomes };
+        Line { local: place.local.clone(), begin: Box::new(begin), shared: Rc::new(shared) }
     }
 
     /// A call joins the line.
@@ -96,16 +97,44 @@ impl<J: 'static, O: 'static> Line<J, O> {
         &self.shared.held
     }
 
+    /// Calls that have not begun, cancelled ones that nobody has looked at yet among them.
+    pub(super) fn waiting(&self) -> usize {
+        self.shared.waiting.borrow().len()
+    }
+
     /// Calls that are neither answered nor cancelled.
     pub(super) fn len(&self) -> usize {
         self.shared.calls.borrow().len()
     }
 
+    /// Has as many calls begin as may.
     fn advance(&self) {
-        if self.shared.may_advance() {
-            let _entered = self.local.enter();
-            self.shared.advance();
+        while self.shared.may_advance() {
+            let Some(id) = self.shared.waiting.borrow_mut().pop_front() else { return };
+            if let Some(call) = self.shared.calls.borrow_mut().get_mut(&id)
+                && let Call::Waiting(job) = std::mem::replace(call, Call::Over)
+            {
+                *call = Call::Begun(self.spawn(id, job));
+            }
         }
+    }
+
+    fn spawn(&self, id: CallId, job: J) -> AbortHandle {
+        let (mut work, begun) = ((self.begin)(job), Begun::new(self.shared.clone()));
+        let call = async move {
+            let shared = &begun.0;
+            let outcome = poll_fn(|context| {
+                let polled = work.as_mut().poll(context);
+                // It may wait for its target now, and others go out in its stead.
+                if polled.is_pending() && shared.may_advance() {
+                    shared.wake.wake();
+                }
+                polled
+            });
+            let outcome = outcome.await;
+            shared.outcomes.borrow_mut().push_back((id, outcome));
+        };
+        self.local.spawn_local(call).abort_handle()
     }
 }
 
@@ -139,40 +168,6 @@ impl<J, O> Shared<J, O> {
     }
 }
 
-impl<J: 'static, O: 'static> Shared<J, O> {
-    /// Has as many calls begin as may.
-    fn advance(self: &Rc<Self>) {
-        while self.may_advance() {
-            let Some(id) = self.waiting.borrow_mut().pop_front() else { return };
-            if let Some(call) = self.calls.borrow_mut().get_mut(&id)
-                && let Call::Waiting(job) = std::mem::replace(call, Call::Over)
-            {
-                *call = Call::Begun(self.spawn(id, job));
-            }
-        }
-    }
-
-    fn spawn(self: &Rc<Self>, id: CallId, job: J) -> AbortHandle {
-        let begun = Begun::new(self.clone());
-        let mut work = (self.begin)(job);
-        let call = async move {
-            let shared = begun.0.clone();
-            let outcome = poll_fn(|context| {
-                let polled = work.as_mut().poll(context);
-                // It may wait for its target now, and others go out in its stead.
-                shared.advance();
-                polled
-            });
-            let outcome = outcome.await;
-            shared.outcomes.borrow_mut().push_back((id, outcome));
-            drop(begun);
-            shared.advance();
-            shared.wake.wake();
-        };
-        spawn_local(call).abort_handle()
-    }
-}
-
 /// A call that has begun, until it is over, answered or not.
 struct Begun<J, O>(Rc<Shared<J, O>>);
 
@@ -186,9 +181,7 @@ impl<J, O> Begun<J, O> {
 impl<J, O> Drop for Begun<J, O> {
     fn drop(&mut self) {
         self.0.begun.set(self.0.begun.get() - 1);
-        if self.0.may_advance() {
-            self.0.wake.wake();
-        }
+        self.0.wake.wake();
     }
 }
 
@@ -197,11 +190,12 @@ mod tests {
     use std::time::Duration;
 
     use tokio::runtime::{Builder, Runtime};
+    use tokio::sync::Semaphore;
     use tokio::sync::oneshot::{Receiver, Sender, channel};
     use tokio::time::{sleep, timeout};
 
     use super::*;
-    use crate::targets::Targets;
+    use crate::targets::{Name, Rules, Settings, Targets};
 
     type Answer = Receiver<u32>;
 
@@ -214,12 +208,15 @@ mod tests {
 
     impl Shard {
         fn new() -> Shard {
+            let work = |answer: Answer| async { answer.await.unwrap_or(0) };
+            Shard::with(Held::default(), move |answer| Box::pin(work(answer)))
+        }
+
+        fn with(held: Held, work: impl Fn(Answer) -> Work<u32> + 'static) -> Shard {
             let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
             let local = Rc::new(LocalSet::new());
             let place = Place::new(local.clone(), Wake::new(|| {}), Targets::default());
-            let work =
-                |answer: Answer| -> Work<u32> { Box::pin(async { answer.await.unwrap_or(0) }) };
-            let line = Line::new(&place, Held::default(), 2, work);
+            let line = Line::new(&place, held, 2, work);
             Shard { runtime, local, line }
         }
 
@@ -250,8 +247,12 @@ mod tests {
         assert!(shard.line.next().is_none(), "the third has not begun");
         first.send(10).expect("it has begun");
         shard.turn();
-        let outcomes: Vec<_> = std::iter::from_fn(|| shard.line.next()).collect();
-        assert_eq!(outcomes, [(CallId(1, 0), 10), (CallId(3, 0), 30)]);
+        assert!(shard.line.is_due());
+        assert_eq!(shard.line.next(), Some((CallId(1, 0), 10)));
+        assert!(shard.line.next().is_none());
+        shard.turn();
+        assert_eq!(shard.line.next(), Some((CallId(3, 0), 30)));
+        assert!(shard.line.next().is_none());
         assert_eq!((shard.begun(), shard.line.len()), (2, 2), "the fourth has begun");
     }
 
@@ -273,14 +274,29 @@ mod tests {
     }
 
     #[test]
-    fn calls_that_are_kept_waiting_take_no_room() {
-        let shard = Shard::new();
-        let _answers = [1, 2, 3, 4].map(|id| shard.join(id));
-        let aside = [(); 2].map(|()| shard.line.held().aside());
+    fn calls_that_their_target_keeps_waiting_take_no_room() {
+        let general = Settings { calls_max: Some(1), ..Settings::default() };
+        let targets = Targets::new(Rules { general, ..Rules::default() });
+        let name = Name { service: None, host: "busy", port: 80 };
+        let target = targets.find(&name).expect("there are rules");
+        let (turns, held) = (Rc::new(Semaphore::new(2)), Held::default());
+        let waits = held.clone();
+        let shard = Shard::with(held, move |answer| {
+            let (target, turns, held) = (target.clone(), turns.clone(), waits.clone());
+            Box::pin(async move {
+                let _pass = target.enter(&turns, Some(&held)).await.expect("it is not down");
+                answer.await.unwrap_or(0)
+            })
+        });
+        let [first, ..] = [1, 2, 3, 4].map(|id| shard.join(id));
+        shard.turn();
         assert!(shard.line.is_due() && shard.line.next().is_none());
-        assert_eq!(shard.begun(), 4);
-        drop(aside);
-        assert!(!shard.line.is_due());
+        shard.turn();
+        assert!(shard.line.is_due() && shard.line.next().is_none());
+        assert_eq!(shard.begun(), 4, "one is out, and three wait for the target");
+        first.send(10).expect("it is out");
+        shard.turn();
+        assert_eq!(shard.line.next(), Some((CallId(1, 0), 10)));
     }
 
     #[test]

@@ -61,6 +61,9 @@ pub trait Local {
     /// Is such a target not even reached?
     fn is_cut_off(&self, plan: usize) -> bool;
 
+    /// Calls that wait for their turn in such executions.
+    fn waiting(&self, plan: usize) -> usize;
+
     /// When a poll is wanted at the latest, in milliseconds since 1970.
     fn next_due_ms(&self) -> Option<i64>;
 

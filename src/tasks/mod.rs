@@ -339,10 +339,20 @@ impl Tasks {
         self.held(plan).any(Held::is_unreachable) || local.is_some_and(|it| it.is_cut_off(plan))
     }
 
+    /// Calls of this plan that wait for their turn.
+    pub fn waiting(&self, plan: usize) -> usize {
+        let local = self.local.as_ref().map_or(0, |it| it.waiting(plan));
+        local + self.own(plan).map(Driver::waiting).sum::<usize>()
+    }
+
     fn held(&self, plan: usize) -> impl Iterator<Item = &Held> {
+        self.own(plan).filter_map(Driver::held)
+    }
+
+    fn own(&self, plan: usize) -> impl Iterator<Item = &dyn Driver> {
         let opened = self.plans.get(plan).and_then(Option::as_ref);
         let own = opened.map_or(&[][..], |opened| &opened.own);
-        own.iter().filter_map(|driver| self.drivers[*driver].as_ref()?.held())
+        own.iter().filter_map(|driver| self.drivers[*driver].as_deref())
     }
 
     /// When [`Tasks::poll`] is wanted at the latest (milliseconds since 1970, `i64::MIN` for at

@@ -9,7 +9,7 @@ use crate::shard::core::{Calling, Core};
 use crate::shard::names::Origin;
 use crate::shard::order::Deferred;
 use crate::shard::plans::{Adopted, Plans};
-use crate::shard::slots::{Passage, Slot, SlotId};
+use crate::shard::slots::{Memory, Passage, Slot, SlotId};
 use crate::step::{Resume, TaskRequest};
 use crate::tasks::callbacks::RecordId;
 use crate::value::Scratch;
@@ -54,7 +54,7 @@ impl Flow {
             self.give_up(core, id, &mut slot);
         } else if slot.begins_anew {
             self.free_slot(core);
-            slot.kept.lend(|record| self.start(plans, core, record, slot.passage));
+            slot.memory.kept.lend(|record| self.start(plans, core, record, slot.passage));
         } else {
             let window =
                 self.windows.get(slot.passage.claim.assignment()).expect("its claim is valid");
@@ -62,15 +62,15 @@ impl Flow {
             let Adopted { plan, tasks } = plans.of(slot.passage.plan);
             let version = plan.versions.get(usize::from(slot.passage.version));
             self.work_on(slot.passage.plan);
-            self.execution.trade_places(&mut slot.execution);
+            self.execution.trade_places(&mut slot.memory.execution);
             match slot.scratch.take() {
                 Some(own) => self.take_over(own),
                 None => {
                     self.bench.scratch.reset();
-                    self.execution.unpark(&mut self.bench.scratch, &slot.block);
+                    self.execution.unpark(&mut self.bench.scratch, &slot.memory.block);
                 }
             }
-            slot.kept.lend(|record| {
+            slot.memory.kept.lend(|record| {
                 let origin = Origin { version, ..Origin::new(plan, &topic, partition, record) };
                 let run = Run { plan, tasks, origin: &origin, passage: slot.passage };
                 core.marker.enter(run.whose(&topic, partition), record.position.offset);
@@ -78,15 +78,15 @@ impl Flow {
                 core.marker.leave();
             });
         }
-        core.slots.recycle((slot.kept, slot.execution, slot.block));
+        core.slots.recycle(slot.memory);
     }
 
     /// Ends a parked execution whose record is not this shard's any more, or is read again.
     fn give_up(&mut self, core: &mut Core, id: SlotId, slot: &mut Slot) {
         core.counts(self.index).aborted += 1;
         self.held_up -= usize::from(std::mem::take(&mut slot.is_held_up));
-        slot.execution.abandon();
-        slot.execution.cancelled().for_each(|call| core.leave(id, call));
+        slot.memory.execution.abandon();
+        slot.memory.execution.cancelled().for_each(|call| core.leave(id, call));
         self.slot = Some(id);
         self.free_slot(core);
         self.disband(slot.passage);
@@ -105,7 +105,7 @@ impl Flow {
                 && let Some(mut slot) = core.lend(id)
             {
                 self.give_up(core, id, &mut slot);
-                core.slots.recycle((slot.kept, slot.execution, slot.block));
+                core.slots.recycle(slot.memory);
             }
         }
     }
@@ -122,7 +122,8 @@ impl Flow {
     /// Parks the execution. Returns where.
     pub(super) fn park(&mut self, core: &mut Core, run: Run<'_>) -> SlotId {
         let id = self.slot.take().unwrap_or_else(|| core.slots.reserve());
-        let (mut kept, mut execution, mut block) = core.slots.spare();
+        let mut memory = core.slots.spare();
+        let Memory { kept, execution, block } = &mut *memory;
         kept.keep(run.origin.record);
         // What would be written out and read again with every answer costs more than its memory.
         let Workbench { scratch: used, spares, .. } = &mut self.bench;
@@ -133,11 +134,11 @@ impl Flow {
             spare
         });
         if scratch.is_none() {
-            self.execution.park(&mut self.bench.scratch, &mut block);
+            self.execution.park(&mut self.bench.scratch, block);
         }
-        self.execution.trade_places(&mut execution);
+        self.execution.trade_places(execution);
         core.counts(self.index).parks += 1;
-        let mut slot = Slot::new(self.index, self.in_turn(run), (kept, execution, block));
+        let mut slot = Slot::new(self.index, self.in_turn(run), memory);
         slot.scratch = scratch;
         core.slots.park(id, slot);
         id
@@ -231,9 +232,9 @@ impl Flow {
             core.tasks.callbacks().forget(stream, partition, Some(offset));
         }
         let id = core.slots.reserve();
-        let mut spare = core.slots.spare();
-        spare.0.keep(run.origin.record);
-        let mut slot = Slot::new(self.index, self.in_turn(run), spare);
+        let mut memory = core.slots.spare();
+        memory.kept.keep(run.origin.record);
+        let mut slot = Slot::new(self.index, self.in_turn(run), memory);
         (slot.begins_anew, slot.is_held_up) = (true, is_held_up);
         self.held_up += usize::from(is_held_up);
         core.slots.park(id, slot);

@@ -97,6 +97,10 @@ impl Local for SharedNested {
         self.0.borrow().is_cut_off(plan)
     }
 
+    fn waiting(&self, plan: usize) -> usize {
+        self.0.borrow().waiting(plan)
+    }
+
     fn next_due_ms(&self) -> Option<i64> {
         self.0.borrow().next_due_ms()
     }

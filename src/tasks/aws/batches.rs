@@ -115,8 +115,7 @@ impl Batches {
             caller: call.caller,
         };
         let told = self.add(sender, Part { common, entries }, (bytes, key), wait);
-        // Those that wait for company keep none from coming. Whoever would tell it is gone: it goes alone.
-        let _aside = call.held.map(Held::aside);
+        // Whoever would tell it is gone: it goes alone.
         told.await.unwrap_or_default()
     }
 

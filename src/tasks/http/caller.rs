@@ -10,11 +10,10 @@ use tokio::sync::Semaphore;
 
 use super::client::{Clients, Exchange, SOCKET};
 use super::guard::{Guard, LOCAL_ONLY};
-use super::request::{self, Prepared};
+use super::request::{self, Builder, Prepared};
 use super::{Outcome, Settings};
 use crate::fault::{StateError, names};
 use crate::targets::{Held, Name, TROUBLED_MAX, Targets, Verdict};
-use crate::tasks::arguments::Arguments;
 use crate::tasks::{OpenError, TARGET_DOWN};
 
 /// A call as it waits for its turn.
@@ -31,7 +30,7 @@ pub(super) struct Caller {
     turns: Semaphore,
     targets: Targets,
     guard: Guard,
-    arguments: RefCell<Arguments>,
+    builder: RefCell<Builder>,
     held: Held,
     settings: Settings,
 }
@@ -45,13 +44,13 @@ impl Caller {
         let guard = Guard::new(&settings.hosts);
         let clients = Clients::open(&settings, &guard)?;
         let turns = Semaphore::new(settings.calls_max.clamp(1, Semaphore::MAX_PERMITS));
-        let arguments = RefCell::new(Arguments::new());
-        Ok(Caller { clients, turns, targets, guard, arguments, held, settings })
+        let builder = RefCell::new(Builder::new());
+        Ok(Caller { clients, turns, targets, guard, builder, held, settings })
     }
 
     fn prepare(&self, job: &Job) -> Result<Prepared, StateError> {
-        let arguments = &mut self.arguments.borrow_mut();
-        request::build(arguments, &job.arguments, &self.settings, &self.guard)
+        let builder = &mut self.builder.borrow_mut();
+        request::build(builder, &job.arguments, &self.settings, &self.guard)
     }
 
     /// Makes a call.

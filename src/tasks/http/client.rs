@@ -34,11 +34,17 @@ const USER_AGENT: &str = concat!("expressway/", env!("CARGO_PKG_VERSION"));
 /// A request and its answer.
 pub(super) struct Exchange {
     pub(super) method: Method,
-    /// Without its query, which may hold secrets.
-    pub(super) target: String,
+    pub(super) url: Url,
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Vec<u8>,
+}
+
+impl Exchange {
+    /// What was asked of whom.
+    pub(super) fn asked(&self) -> String {
+        asked(&self.method, &self.url)
+    }
 }
 
 /// The clients of one shard, and the tokens of its connections.
@@ -148,21 +154,23 @@ pub(super) async fn exchange(
     settings: &Settings,
 ) -> Result<Exchange, StateError> {
     let method = request.method().clone();
-    let target = target_of(request.url());
     let broken = |error: reqwest::Error| {
+        let asked = error.url().map(|url| asked(&method, url)).unwrap_or_default();
         let why = reason(&error.without_url());
         let advice = ADVICE.iter().find(|(what, _)| why.contains(what));
         let advice = advice.map(|(_, advice)| format!(": {advice}")).unwrap_or_default();
-        StateError::new(SOCKET, format!("{method} {target} got no answer: {why}{advice}."))
+        StateError::new(SOCKET, format!("{asked} got no answer: {why}{advice}."))
     };
     let mut response = client.execute(request).await.map_err(broken)?;
     let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
+    let url = response.url().clone();
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(broken)? {
         let room = settings.response_bytes_max.saturating_sub(body.len());
         if chunk.len() > room && status.is_success() {
             let cause = format!(
-                "{method} {target} answered with more than {} bytes (http.response_size_max).",
+                "{} answered with more than {} bytes (http.response_size_max).",
+                asked(&method, &url),
                 settings.response_bytes_max
             );
             return Err(StateError::new(names::DATA_LIMIT_EXCEEDED, cause));
@@ -173,12 +181,18 @@ pub(super) async fn exchange(
             break;
         }
     }
-    Ok(Exchange { method, target, status, headers, body })
+    Ok(Exchange { method, url, status, headers, body })
 }
 
-fn target_of(url: &Url) -> String {
+fn asked(method: &Method, url: &Url) -> String {
+    format!("{method} {}", place_of(url))
+}
+
+/// A URL without its query, which may hold secrets.
+pub(super) fn place_of(url: &Url) -> String {
+    let (scheme, host, path) = (url.scheme(), url.host_str().unwrap_or_default(), url.path());
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    format!("{}://{}{port}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path())
+    format!("{scheme}://{host}{port}{path}")
 }
 
 /// All that an error says, from the outermost to its root.

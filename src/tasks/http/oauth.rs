@@ -102,10 +102,8 @@ async fn fetch(http: &Client, oauth: &OAuth, settings: &Settings) -> Result<Held
     let answer = client::exchange(http, request, settings).await?;
     if !answer.status.is_success() {
         // Its body may repeat what was sent; the status is enough.
-        let cause = format!(
-            "The connection's token endpoint {} answered {}.",
-            answer.target, answer.status
-        );
+        let (place, status) = (client::place_of(&answer.url), answer.status);
+        let cause = format!("The connection's token endpoint {place} answered {status}.");
         let name = format!("States.Http.StatusCode.{}", answer.status.as_str());
         return Err(StateError::new(name, cause));
     }

@@ -85,17 +85,48 @@ pub(super) struct Prepared {
     pub(super) connection: Option<String>,
 }
 
+/// What requests are made with.
+pub(super) struct Builder {
+    arguments: Arguments,
+    /// The endpoint of the request before, as it was spelled and as it was read: most go to one.
+    endpoint: Option<(String, Url)>,
+}
+
+impl Builder {
+    pub(super) fn new() -> Builder {
+        Builder { arguments: Arguments::new(), endpoint: None }
+    }
+
+    /// Reads an endpoint.
+    fn url(&mut self) -> Result<Url, StateError> {
+        let endpoint = self.arguments.string("ApiEndpoint")?;
+        if let Some((known, url)) = &self.endpoint
+            && *known == endpoint
+        {
+            return Ok(url.clone());
+        }
+        let is_web = |url: &Url| matches!(url.scheme(), "http" | "https") && url.has_host();
+        let Some(url) = Url::parse(&endpoint).ok().filter(is_web) else {
+            return Err(bad(format!("\"ApiEndpoint\" {endpoint:?} is no http or https URL")));
+        };
+        self.endpoint = Some((endpoint.into_owned(), url.clone()));
+        Ok(url)
+    }
+}
+
 /// Reads the arguments and makes the request of them.
 pub(super) fn build(
-    arguments: &mut Arguments,
+    builder: &mut Builder,
     json: &[u8],
     settings: &Settings,
     guard: &Guard,
 ) -> Result<Prepared, StateError> {
-    arguments.read(json)?;
-    arguments.only(&FIELDS)?;
+    builder.arguments.read(json)?;
+    builder.arguments.only(&FIELDS)?;
+    let url = builder.url()?;
+    let arguments = &builder.arguments;
     let (name, connection) = connection_of(arguments, settings)?.unzip();
-    let url = url_of(arguments, connection)?;
+    let url = with_query(url, arguments, connection)?;
     let refused = |why: String| bad(format!("\"ApiEndpoint\" {:?} {why}", url.host_str()));
     guard.check(&url).map_err(refused)?;
     if settings.is_strict && (url.scheme() != "https" || connection.is_none()) {
@@ -139,16 +170,17 @@ fn connection_of<'a>(
     })
 }
 
-fn url_of(arguments: &Arguments, connection: Option<&Connection>) -> Result<Url, StateError> {
-    let endpoint = arguments.string("ApiEndpoint")?;
-    let url = Url::parse(&endpoint).ok();
-    let is_web = |url: &Url| matches!(url.scheme(), "http" | "https") && url.has_host();
-    let Some(mut url) = url.filter(is_web) else {
-        return Err(bad(format!("\"ApiEndpoint\" {endpoint:?} is no http or https URL")));
-    };
+fn with_query(
+    mut url: Url,
+    arguments: &Arguments,
+    connection: Option<&Connection>,
+) -> Result<Url, StateError> {
     let parameters = arguments.member("QueryParameters");
     if parameters.is_some_and(|value| value.kind() != Kind::Object) {
         return Err(bad("\"QueryParameters\" must be an object".to_owned()));
+    }
+    if parameters.is_none() && connection.is_none_or(|it| it.query.is_empty()) {
+        return Ok(url);
     }
     let mut query: Vec<(String, String)> =
         url.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned())).collect();

@@ -24,8 +24,8 @@ pub(super) fn render(
     }
     let media_type = media_type_of(headers);
     let no_text = |what: &str| {
-        let Exchange { method, target, .. } = exchange;
-        StateError::runtime(format!("{method} {target} answered with {what}, not with text."))
+        let asked = exchange.asked();
+        StateError::runtime(format!("{asked} answered with {what}, not with text."))
     };
     if BINARY_TYPES.iter().any(|binary| media_type.starts_with(binary)) {
         return Err(no_text(&media_type));
@@ -77,11 +77,11 @@ fn push_headers(headers: &HeaderMap, out: &mut Vec<u8>) {
 
 /// The body is the cause; where there is none, what was asked for.
 fn failure(exchange: &Exchange) -> StateError {
-    let Exchange { method, target, status, body, .. } = exchange;
+    let Exchange { status, body, .. } = exchange;
     let name = format!("States.Http.StatusCode.{}", status.as_str());
     let text = String::from_utf8_lossy(&body[..body.len().min(CAUSE_BYTES_MAX)]);
     let cause = match text.trim().is_empty() {
-        true => format!("{method} {target} answered {status}."),
+        true => format!("{} answered {status}.", exchange.asked()),
         false => text.into_owned(),
     };
     StateError::new(name, cause)
