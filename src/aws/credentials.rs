@@ -57,7 +57,8 @@ impl Chain {
 
     /// What was found, at the first call.
     pub(super) async fn found(&self) -> &Found {
-        self.found.get_or_init(|| self.find()).await
+        // It is large, and made once: calls would carry it with them.
+        self.found.get_or_init(|| Box::pin(self.find())).await
     }
 
     async fn find(&self) -> Found {

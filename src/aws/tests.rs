@@ -160,6 +160,14 @@ fn credentials_are_held_until_they_near_their_end() {
 }
 
 #[test]
+fn calls_that_wait_take_little_memory() {
+    let client = Client::open(Settings::default()).expect("a client");
+    let call = Call::new(service("sqs"), "SendMessage");
+    let size = size_of_val(&client.call(&call, &json!({})));
+    assert!(size <= 4 << 10, "{size} bytes");
+}
+
+#[test]
 fn a_wrong_clock_is_put_right() {
     let skewed = r#"{"__type":"RequestTimeTooSkewed","message":"clock"}"#;
     let date = ("date", "Sun, 30 Aug 2015 12:26:00 GMT".to_owned());

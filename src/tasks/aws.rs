@@ -224,9 +224,8 @@ pub(super) fn open(
     run: Run,
 ) -> Result<Box<dyn Driver>, OpenError> {
     let end = End::open(settings, place)?;
-    // Calls that share requests have to begin to find each other.
-    let Settings { client, coalesced, .. } = &*end.settings;
-    let begun_max = if coalesced.is_empty() { client.calls_max } else { usize::MAX };
+    // As many as fill all requests.
+    let begun_max = end.settings.client.calls_max.saturating_mul(end.batches.calls_max());
     let line = Line::new(place, end.held.clone(), begun_max, move |job: Box<Job>| run(*job));
     Ok(Box::new(Services { end, line }))
 }

@@ -86,6 +86,12 @@ impl Batches {
         Batches { waits, ..Batches::default() }
     }
 
+    /// Calls that share a request, at most.
+    pub(super) fn calls_max(&self) -> usize {
+        let rows = ROWS.iter().filter(|row| self.waits.contains_key(row.service));
+        rows.map(|row| row.entries_max).max().unwrap_or(1)
+    }
+
     /// Has a call go with others; `None`: it goes alone.
     pub(super) async fn join(&self, client: &Client, call: &Call<'_>, members: &Json) -> Told {
         if self.waits.is_empty() {
