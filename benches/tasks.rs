@@ -1,12 +1,16 @@
 //! Tasks: executions a second with one HTTP task each against a server on loopback, beside a bare loop
 //! of the same client with as many requests at the same time; and messages to a queue, each execution
-//! one, with a request each and with requests that they share. Rounds alternate; medians and the
-//! ratios' medians are printed.
+//! one, with a request each and with requests that they share: a queue of a server that only answers,
+//! and one of a server that keeps them (`load-tests/servers/sqs`, started and stopped here). Rounds
+//! alternate; medians and the ratios' medians are printed.
 //!
-//! `cargo bench --bench tasks`; `--calls N`, `--rounds N`, `--at-once N`, `--only http,sqs` and
-//! `--parked N` (`engine.parked_executions_max`) change what is run. One shard, one thread for the
+//! `cargo bench --bench tasks`; `--calls N`, `--rounds N`, `--at-once N`, `--only http,sqs,emulator`
+//! and `--waiting N` (`engine.calls_waiting_max`) change what is run. One shard, one thread for the
 //! bare loop, one for the server.
 
+#[path = "../tests/sqs/server.rs"]
+#[allow(dead_code, reason = "the tests need more of it")]
+mod queues;
 #[path = "rounds/mod.rs"]
 mod rounds;
 #[path = "tasks/server.rs"]
@@ -56,23 +60,45 @@ fn queue(target: &str, body: &[u8]) -> Vec<u8> {
 struct Run {
     /// Executions or calls a second.
     rate: f64,
-    /// Requests that the server saw.
-    requests: u64,
+    /// Requests that the server saw, where it tells.
+    requests: Option<u64>,
 }
 
-fn run(server: &Server, calls: usize, work: impl FnOnce()) -> Run {
+fn run(server: &Place<'_>, calls: usize, work: impl FnOnce()) -> Run {
     let (before, begun) = (server.requests(), Instant::now());
     work();
     let rate = calls as f64 / begun.elapsed().as_secs_f64();
-    Run { rate, requests: server.requests() - before }
+    Run { rate, requests: server.requests().zip(before).map(|(after, before)| after - before) }
+}
+
+/// Whom calls go to.
+enum Place<'a> {
+    Scripted(&'a Server),
+    Emulator(&'a queues::Server),
+}
+
+impl Place<'_> {
+    fn url(&self) -> &str {
+        match self {
+            Place::Scripted(server) => &server.url,
+            Place::Emulator(server) => &server.url,
+        }
+    }
+
+    fn requests(&self) -> Option<u64> {
+        match self {
+            Place::Scripted(server) => Some(server.requests()),
+            Place::Emulator(_) => None,
+        }
+    }
 }
 
 /// The client alone, set as tasks have it.
-fn bare(server: &Server, calls: usize, at_once: usize) -> Run {
+fn bare(server: &Place<'_>, calls: usize, at_once: usize) -> Run {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.expect("a runtime");
     let client = Client::builder().pool_max_idle_per_host(256).build().expect("a client");
-    let url = Url::parse(&server.url).expect("a URL");
+    let url = Url::parse(server.url()).expect("a URL");
     run(server, calls, || {
         let local = tokio::task::LocalSet::new();
         let left = Rc::new(Cell::new(calls));
@@ -107,16 +133,16 @@ async fn call(client: &Client, url: Url) {
 }
 
 /// An engine of one shard over a file of records, with settings of the pipeline's.
-fn engine(server: &Server, folder: &Path, calls: usize, settings: &str) -> Run {
-    let parked = number("--parked").map(|it| format!("parked_executions_max = {it}\n"));
+fn engine(server: &Place<'_>, folder: &Path, calls: usize, settings: &str) -> Run {
+    let waiting = number("--waiting").map(|it| format!("calls_waiting_max = {it}\n"));
     let text = format!(
         "[http]\nlisten = \"off\"\n[engine]\nshards = 1\nmetrics_interval = \"10ms\"\n{}\
          [aws]\nendpoint = \"{}\"\nregion = \"us-east-1\"\naccess_key_id = \"k\"\n\
          secret_access_key = \"s\"\n\
          [[pipeline]]\nname = \"tasks\"\non_failure = \"stop\"\n\
          source = {{ file = \"records.ndjson\" }}\noutput = {{ discard = true }}\n{settings}\n",
-        parked.unwrap_or_default(),
-        server.url
+        waiting.unwrap_or_default(),
+        server.url()
     );
     let environment = BTreeMap::new();
     let origin = Origin { folder, environment: &environment };
@@ -133,7 +159,7 @@ fn engine(server: &Server, folder: &Path, calls: usize, settings: &str) -> Run {
     })
 }
 
-fn fill(folder: &Path, server: &Server, calls: usize) {
+fn fill(folder: &Path, server: &Place<'_>, calls: usize) {
     let write = |name: &str, text: String| {
         std::fs::write(folder.join(name), text).expect("the folder can be written");
     };
@@ -142,9 +168,9 @@ fn fill(folder: &Path, server: &Server, calls: usize) {
         json!({ "StartAt": "T", "States": { "T": { "Type": "Task", "End": true,
             "Resource": format!("arn:aws:states:::{resource}"), "Parameters": parameters } } })
     };
-    let http = json!({ "ApiEndpoint": server.url, "Method": "POST", "RequestBody.$": "$" });
+    let http = json!({ "ApiEndpoint": server.url(), "Method": "POST", "RequestBody.$": "$" });
     write("http.json", machine("http:invoke", http).to_string());
-    let url = format!("{}/000000000000/q", server.url);
+    let url = format!("{}/000000000000/q", server.url());
     let sqs = json!({ "QueueUrl": url, "MessageBody.$": "$" });
     write("sqs.json", machine("sqs:sendMessage", sqs).to_string());
 }
@@ -152,10 +178,13 @@ fn fill(folder: &Path, server: &Server, calls: usize) {
 /// Prints two ways beside each other.
 fn compare(what: &str, runs: &[(Run, Run)], names: [&str; 2], calls: usize) {
     let rate = |pick: fn(&(Run, Run)) -> &Run| median(runs.iter().map(|it| pick(it).rate));
-    let requests = |run: &Run| run.requests as f64 / calls as f64;
+    let requests = |run: &Run| match run.requests {
+        Some(requests) => format!(" ({:.2} requests each)", requests as f64 / calls as f64),
+        None => String::new(),
+    };
     let last = runs.last().expect("there is a round");
     println!(
-        "{what}: {} {:.0} a second ({:.2} requests each), {} {:.0} ({:.2}), ratio {:.2}",
+        "{what}: {} {:.0} a second{}, {} {:.0}{}, ratio {:.2}",
         names[0],
         rate(|it| &it.0),
         requests(&last.0),
@@ -178,28 +207,55 @@ fn main() {
     let folder = tempfile::tempdir().expect("a folder can be made");
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     println!("{calls} calls, {at_once} at once, {rounds} rounds, load {}", load.trim());
+    let bench = Bench { folder: folder.path(), calls, rounds, at_once };
     if wanted("http") {
-        let server = Server::start(plain);
-        fill(folder.path(), &server, calls);
+        bench.http(&Place::Scripted(&Server::start(plain)));
+    }
+    if wanted("sqs") {
+        bench.messages("one message", &Place::Scripted(&Server::start(queue)));
+    }
+    if wanted("emulator")
+        && let Some(server) = queues::server()
+    {
+        server.queue("q", json!({}));
+        // It takes far fewer.
+        let bench = Bench { calls: bench.calls.div_ceil(5), ..bench };
+        bench.messages("one message to an emulator", &Place::Emulator(server));
+    }
+}
+
+/// What is run.
+struct Bench<'a> {
+    folder: &'a Path,
+    calls: usize,
+    rounds: usize,
+    at_once: usize,
+}
+
+impl Bench<'_> {
+    fn http(&self, server: &Place<'_>) {
+        let Bench { folder, calls, rounds, at_once } = *self;
+        fill(folder, server, calls);
         let settings =
             format!("definition = \"http.json\"\n[pipeline.http]\ncalls_max = {at_once}");
         let round = |_| {
-            let ours = engine(&server, folder.path(), calls, &settings);
-            (ours, bare(&server, calls, at_once))
+            let ours = engine(server, folder, calls, &settings);
+            (ours, bare(server, calls, at_once))
         };
         let runs: Vec<_> = (0..rounds).map(round).collect();
         compare("one HTTP task", &runs, ["executions", "bare loop"], calls);
     }
-    if wanted("sqs") {
-        let server = Server::start(queue);
-        fill(folder.path(), &server, calls);
+
+    fn messages(&self, what: &str, server: &Place<'_>) {
+        let Bench { folder, calls, rounds, .. } = *self;
+        fill(folder, server, calls);
         let settings = "definition = \"sqs.json\"\n[pipeline.aws]\n";
         let shared = format!("{settings}coalesce = {{ sqs = \"2ms\" }}\n");
         let round = |_| {
-            let together = engine(&server, folder.path(), calls, &shared);
-            (together, engine(&server, folder.path(), calls, settings))
+            let together = engine(server, folder, calls, &shared);
+            (together, engine(server, folder, calls, settings))
         };
         let runs: Vec<_> = (0..rounds).map(round).collect();
-        compare("one message", &runs, ["sharing requests", "a request each"], calls);
+        compare(what, &runs, ["sharing requests", "a request each"], calls);
     }
 }

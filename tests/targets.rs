@@ -14,8 +14,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use api::{Api, Conduct};
+use expressway::engine::{Engine, prepare};
 use serde_json::{Value, json};
-use stage::{Stage, new, until};
+use stage::{Running, Stage, new, until};
 
 /// A definition that calls the server, with more fields of its state.
 fn definition(api: &Api, more: &Value) -> String {
@@ -142,6 +143,29 @@ fn the_server_never_sees_more_calls_than_its_limit() {
     // Each of two shards keeps its own, and may open one that it turns out not to need.
     assert!(api.connections() <= 30, "{} connections", api.connections());
     assert_eq!(numbers(&stage, "out").len(), 600);
+}
+
+#[test]
+fn where_calls_wait_for_their_turn_no_more_records_are_taken() {
+    let api = Api::start(Conduct { takes: Duration::from_millis(5), ..Conduct::default() });
+    let stage = Stage::new(2);
+    stage.definition("d", &definition(&api, &json!({})));
+    write(&stage, 0..200);
+    let config = stage.config(&format!("{SETTINGS}\nhttp = {{ calls_max = 1 }}"), "");
+    let bounds = "[engine]\nbatch_records_max = 1\ncalls_waiting_max = 3\n";
+    let config = stage.parse(&config.replace("[engine]\n", bounds));
+    let (prepared, _) = prepare(&config).unwrap_or_else(|refused| panic!("{refused:#?}"));
+    let running = Running { engine: Engine::start(&config, &prepared).expect("it starts") };
+    let mut most = 0;
+    until("all have been called", || {
+        most = most.max(running.engine.metrics.totals(0).levels.parked);
+        api.requests() == 200
+    });
+    running.settles(200);
+    running.stop();
+    // On each of two shards one that is out, those that wait, and the record that made them enough.
+    assert!((6..=10).contains(&most), "{most} were parked at once");
+    assert_eq!(numbers(&stage, "out").len(), 200);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! and refreshed before it expires; and roles assumed on top of it, each held until it nears its end.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use aws_config::{BehaviorVersion, Region};
@@ -16,6 +17,12 @@ use super::connector;
 const REFRESH_BEFORE: Duration = Duration::from_secs(300);
 /// Those that nothing can renew in time are used this long before their end at most.
 const USABLE_BEFORE: Duration = Duration::from_secs(5);
+
+/// Roles that are kept in mind: which ones there are may come from events.
+const ROLES_MAX: usize = 1_000;
+
+/// Credentials, held until they near their end. One call at a time fetches them.
+pub(super) type Keep = Mutex<Option<Credentials>>;
 
 /// What the environment and the profile say.
 pub(super) struct Found {
@@ -32,9 +39,9 @@ pub(super) struct Chain {
     region: Option<String>,
     http: reqwest::Client,
     found: OnceCell<Found>,
-    base: Mutex<Option<Credentials>>,
-    /// By the role's ARN.
-    pub(super) roles: Mutex<BTreeMap<String, Credentials>>,
+    base: Keep,
+    /// By the role's ARN. One that takes long to assume keeps no other waiting.
+    roles: std::sync::Mutex<BTreeMap<String, Arc<Keep>>>,
 }
 
 /// Why there are none.
@@ -51,7 +58,7 @@ impl Chain {
         region: Option<String>,
         http: reqwest::Client,
     ) -> Chain {
-        let (found, base, roles) = (OnceCell::new(), Mutex::default(), Mutex::default());
+        let (found, base, roles) = (OnceCell::new(), Keep::default(), Default::default());
         Chain { given, region, http, found, base, roles }
     }
 
@@ -86,8 +93,8 @@ impl Chain {
     /// The chain's credentials, valid for a while.
     pub(super) async fn base(&self) -> Result<Credentials, Missing> {
         let mut held = self.base.lock().await;
-        if let Some(valid) = held.as_ref().filter(|it| is_valid(it, REFRESH_BEFORE)) {
-            return Ok(valid.clone());
+        if let Some(fresh) = fresh(&held) {
+            return Ok(fresh);
         }
         let Some(provider) = &self.found().await.provider else {
             return Err(Missing { message: hint("there is no provider"), is_passing: false });
@@ -104,22 +111,30 @@ impl Chain {
         }
     }
 
-    /// A role's credentials, if they are held and valid for a while.
-    pub(super) fn of_role(
-        roles: &BTreeMap<String, Credentials>,
-        role: &str,
-    ) -> Option<Credentials> {
-        roles.get(role).filter(|it| is_valid(it, REFRESH_BEFORE)).cloned()
+    /// Where a role's are held.
+    pub(super) fn of_role(&self, role: &str) -> Arc<Keep> {
+        let mut roles = self.roles.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = roles.get(role) {
+            return known.clone();
+        }
+        if roles.len() >= ROLES_MAX {
+            roles.retain(|_, it| Arc::strong_count(it) > 1);
+        }
+        roles.entry(role.to_owned()).or_default().clone()
     }
 
     /// A service said that these have expired: they are fetched anew.
     pub(super) async fn forget(&self, role: Option<&str>) {
-        if let Some(role) = role {
-            self.roles.lock().await.remove(role);
-        } else {
-            *self.base.lock().await = None;
+        match role {
+            Some(role) => *self.of_role(role).lock().await = None,
+            None => *self.base.lock().await = None,
         }
     }
+}
+
+/// Those that are held, if they are valid for a while.
+pub(super) fn fresh(held: &Option<Credentials>) -> Option<Credentials> {
+    held.as_ref().filter(|it| is_valid(it, REFRESH_BEFORE)).cloned()
 }
 
 fn is_valid(credentials: &Credentials, margin: Duration) -> bool {

@@ -4,7 +4,7 @@ use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use serde_json::{Value as Json, json};
 
-use super::credentials::Chain;
+use super::credentials;
 use super::protocol;
 use super::{Call, Client, Credentials, Error, ErrorKind, Service, unreadable};
 
@@ -18,14 +18,14 @@ impl Client {
                 error
             });
         };
-        let mut roles = self.0.chain.roles.lock().await;
-        if let Some(held) = Chain::of_role(&roles, role) {
-            return Ok(held);
+        let keep = self.0.chain.of_role(role);
+        let mut held = keep.lock().await;
+        if let Some(fresh) = credentials::fresh(&held) {
+            return Ok(fresh);
         }
         // Calls nest here, once: this one has no role.
         let assumed = Box::pin(self.assume(call, role)).await?;
-        roles.insert(role.to_owned(), assumed.clone());
-        Ok(assumed)
+        Ok(held.insert(assumed).clone())
     }
 
     async fn assume(&self, call: &Call<'_>, role: &str) -> Result<Credentials, Error> {

@@ -17,9 +17,9 @@ use crate::targets::Held;
 /// What a call is at work on.
 pub(super) type Work<O> = Pin<Box<dyn Future<Output = O>>>;
 
-/// Calls that are made of a `J`, and come to an `O`. They begin only when the shard asks for outcomes:
-/// many that begin together, and many answers that are worked on together, are cheaper than one after
-/// the other in turns.
+/// Calls that are made of a `J`, and come to an `O`. Where there is room one begins at once; those that
+/// had to wait begin when the shard asks for outcomes: many that begin together are cheaper than one
+/// for each answer.
 pub(super) struct Line<J, O> {
     local: Rc<LocalSet>,
     begin: Box<dyn Fn(J) -> Work<O>>,
@@ -34,15 +34,18 @@ struct Shared<J, O> {
     held: Held,
     wake: Wake,
     calls: RefCell<HashMap<CallId, Call<J>>>,
-    waiting: RefCell<VecDeque<CallId>>,
+    /// Calls that have not begun; and in which order they are to, with some that are cancelled.
+    waiting: Cell<usize>,
+    order: RefCell<VecDeque<CallId>>,
     outcomes: RefCell<VecDeque<(CallId, O)>>,
 }
 
-enum Call<J> {
-    Waiting(J),
-    Begun(AbortHandle),
-    /// Its outcome is there.
-    Over,
+/// A call that is not answered yet.
+struct Call<J> {
+    /// Until it begins.
+    job: Option<J>,
+    /// From then on.
+    handle: Option<AbortHandle>,
 }
 
 impl<J: 'static, O: 'static> Line<J, O> {
@@ -53,16 +56,17 @@ impl<J: 'static, O: 'static> Line<J, O> {
         begun_max: usize,
         begin: impl Fn(J) -> Work<O> + 'static,
     ) -> Line<J, O> {
-        let (begun, calls, waiting, outcomes) = Default::default();
+        let (begun, calls, waiting, order, outcomes) = Default::default();
         let (wake, begun_max) = (place.wake.clone(), begun_max.max(1));
-        let shared = Shared { begun_max, begun, held, wake, calls, waiting, outcomes };
+        let shared = Shared { begun_max, begun, held, wake, calls, waiting, order, outcomes };
         Line { local: place.local.clone(), begin: Box::new(begin), shared: Rc::new(shared) }
     }
 
     /// A call joins the line.
     pub(super) fn join(&self, id: CallId, job: J) {
-        self.shared.calls.borrow_mut().insert(id, Call::Waiting(job));
-        self.shared.waiting.borrow_mut().push_back(id);
+        self.shared.calls.borrow_mut().insert(id, Call { job: Some(job), handle: None });
+        self.shared.waiting.update(|it| it + 1);
+        self.shared.order.borrow_mut().push_back(id);
         self.advance();
     }
 
@@ -82,8 +86,10 @@ impl<J: 'static, O: 'static> Line<J, O> {
 
     /// Forgets a call.
     pub(super) fn cancel(&self, id: CallId) {
-        if let Some(Call::Begun(handle)) = self.shared.calls.borrow_mut().remove(&id) {
-            handle.abort();
+        let Some(call) = self.shared.calls.borrow_mut().remove(&id) else { return };
+        match call.handle {
+            Some(handle) => handle.abort(),
+            None => self.shared.waiting.update(|it| it - 1),
         }
     }
 
@@ -97,9 +103,9 @@ impl<J: 'static, O: 'static> Line<J, O> {
         &self.shared.held
     }
 
-    /// Calls that have not begun, cancelled ones that nobody has looked at yet among them.
+    /// Calls that have not begun.
     pub(super) fn waiting(&self) -> usize {
-        self.shared.waiting.borrow().len()
+        self.shared.waiting.get()
     }
 
     /// Calls that are neither answered nor cancelled.
@@ -110,11 +116,12 @@ impl<J: 'static, O: 'static> Line<J, O> {
     /// Has as many calls begin as may.
     fn advance(&self) {
         while self.shared.may_advance() {
-            let Some(id) = self.shared.waiting.borrow_mut().pop_front() else { return };
+            let Some(id) = self.shared.order.borrow_mut().pop_front() else { return };
             if let Some(call) = self.shared.calls.borrow_mut().get_mut(&id)
-                && let Call::Waiting(job) = std::mem::replace(call, Call::Over)
+                && let Some(job) = call.job.take()
             {
-                *call = Call::Begun(self.spawn(id, job));
+                self.shared.waiting.update(|it| it - 1);
+                call.handle = Some(self.spawn(id, job));
             }
         }
     }
@@ -152,19 +159,17 @@ impl<J: 'static> Line<J, Result<Vec<u8>, StateError>> {
 
 impl<J, O> Drop for Line<J, O> {
     fn drop(&mut self) {
-        self.shared.waiting.borrow_mut().clear();
-        for call in self.shared.calls.borrow().values() {
-            if let Call::Begun(handle) = call {
-                handle.abort();
-            }
-        }
+        // Nothing begins any more.
+        self.shared.waiting.set(0);
+        let calls = self.shared.calls.borrow();
+        calls.values().filter_map(|call| call.handle.as_ref()).for_each(AbortHandle::abort);
     }
 }
 
 impl<J, O> Shared<J, O> {
     fn may_advance(&self) -> bool {
         let at_work = self.begun.get().saturating_sub(self.held.waiting());
-        at_work < self.begun_max && !self.waiting.borrow().is_empty()
+        at_work < self.begun_max && self.waiting.get() > 0
     }
 }
 
@@ -262,8 +267,10 @@ mod tests {
         let [first, second, third] = [1, 2, 3].map(|id| shard.join(id));
         let fourth = shard.join(4);
         shard.turn();
+        assert_eq!(shard.line.waiting(), 2);
         shard.line.cancel(CallId(1, 0));
         shard.line.cancel(CallId(3, 0));
+        assert_eq!(shard.line.waiting(), 1);
         shard.turn();
         assert!(first.is_closed() && third.is_closed() && !second.is_closed());
         assert!(shard.line.is_due() && shard.line.next().is_none());

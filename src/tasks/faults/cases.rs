@@ -9,8 +9,8 @@ pub(super) struct Case {
     pub(super) resource: &'static str,
     /// JSON text.
     pub(super) arguments: &'static str,
-    /// The request line, and which operation it is for.
-    pub(super) asks: &'static str,
+    /// The request lines where all goes well, and which operations they are for.
+    pub(super) asks: &'static [&'static str],
     pub(super) good: Told,
     /// Where in the result something of that answer is, and what, as JSON text.
     pub(super) result: (&'static str, &'static str),
@@ -61,7 +61,7 @@ pub(super) static CASES: &[Case] = &[
     Case {
         resource: "sqs:sendMessage",
         arguments: r#"{"QueueUrl":"q","MessageBody":"m"}"#,
-        asks: "POST / AmazonSQS.SendMessage",
+        asks: &["POST / AmazonSQS.SendMessage"],
         good: (200, NONE, r#"{"MessageId":"m"}"#),
         result: ("/MessageId", r#""m""#),
         refusal: typed!("QueueDoesNotExist"),
@@ -74,7 +74,7 @@ pub(super) static CASES: &[Case] = &[
     Case {
         resource: "dynamodb:putItem",
         arguments: r#"{"TableName":"t","Item":{"id":{"S":"a"}}}"#,
-        asks: "POST / DynamoDB_20120810.PutItem",
+        asks: &["POST / DynamoDB_20120810.PutItem"],
         good: (200, NONE, r#"{"Attributes":{"n":{"N":"1"}}}"#),
         result: ("/Attributes/n/N", r#""1""#),
         refusal: typed!("ConditionalCheckFailedException"),
@@ -87,7 +87,7 @@ pub(super) static CASES: &[Case] = &[
     Case {
         resource: "aws-sdk:dynamodb:query",
         arguments: r#"{"TableName":"t"}"#,
-        asks: "POST / DynamoDB_20120810.Query",
+        asks: &["POST / DynamoDB_20120810.Query"],
         good: (200, NONE, r#"{"Count":2}"#),
         result: ("/Count", "2"),
         refusal: typed!("ResourceNotFoundException"),
@@ -100,7 +100,7 @@ pub(super) static CASES: &[Case] = &[
     Case {
         resource: "events:putEvents",
         arguments: r#"{"Entries":[{"Source":"s"}]}"#,
-        asks: "POST / AWSEvents.PutEvents",
+        asks: &["POST / AWSEvents.PutEvents"],
         good: (200, NONE, r#"{"FailedEntryCount":0,"Entries":[{"EventId":"e"}]}"#),
         result: ("/Entries/0/EventId", r#""e""#),
         refusal: typed!("ResourceNotFoundException"),
@@ -113,7 +113,7 @@ pub(super) static CASES: &[Case] = &[
     Case {
         resource: "ecs:runTask",
         arguments: r#"{"TaskDefinition":"t"}"#,
-        asks: "POST / AmazonEC2ContainerServiceV20141113.RunTask",
+        asks: &["POST / AmazonEC2ContainerServiceV20141113.RunTask"],
         good: (200, NONE, r#"{"tasks":[{"taskArn":"t"}],"failures":[]}"#),
         result: ("/Tasks/0/TaskArn", r#""t""#),
         refusal: typed!("ClusterNotFoundException"),
@@ -126,7 +126,7 @@ pub(super) static CASES: &[Case] = &[
     Case {
         resource: "sagemaker:createModel",
         arguments: r#"{"ModelName":"m"}"#,
-        asks: "POST / SageMaker.CreateModel",
+        asks: &["POST / SageMaker.CreateModel"],
         good: (200, NONE, r#"{"ModelArn":"m"}"#),
         result: ("/ModelArn", r#""m""#),
         refusal: typed!("ResourceLimitExceeded"),
@@ -139,7 +139,7 @@ pub(super) static CASES: &[Case] = &[
     Case {
         resource: "states:startExecution",
         arguments: r#"{"StateMachineArn":"arn:aws:states:us-east-1:111111111111:stateMachine:m"}"#,
-        asks: "POST / AWSStepFunctions.StartExecution",
+        asks: &["POST / AWSStepFunctions.StartExecution"],
         good: (200, NONE, r#"{"executionArn":"e","startDate":1.5}"#),
         result: ("/ExecutionArn", r#""e""#),
         refusal: typed!("StateMachineDoesNotExist"),
@@ -152,7 +152,7 @@ pub(super) static CASES: &[Case] = &[
     Case {
         resource: "aws-sdk:secretsmanager:getSecretValue",
         arguments: r#"{"SecretId":"s"}"#,
-        asks: "POST / secretsmanager.GetSecretValue",
+        asks: &["POST / secretsmanager.GetSecretValue"],
         good: (200, NONE, r#"{"SecretString":"s"}"#),
         result: ("/SecretString", r#""s""#),
         refusal: typed!("ResourceNotFoundException"),
@@ -165,7 +165,7 @@ pub(super) static CASES: &[Case] = &[
     Case {
         resource: "sns:publish",
         arguments: r#"{"TopicArn":"t","Message":"m"}"#,
-        asks: "POST / Publish",
+        asks: &["POST / Publish"],
         good: (
             200,
             NONE,
@@ -183,7 +183,7 @@ pub(super) static CASES: &[Case] = &[
     Case {
         resource: "aws-sdk:s3:listObjectsV2",
         arguments: r#"{"Bucket":"b"}"#,
-        asks: "GET /b?list-type=2",
+        asks: &["GET /b?list-type=2"],
         good: (200, NONE, "<ListBucketResult><Contents><Key>k</Key></Contents></ListBucketResult>"),
         result: ("/Contents/0/Key", r#""k""#),
         refusal: tagged!(404, "NoSuchBucket"),
@@ -196,7 +196,7 @@ pub(super) static CASES: &[Case] = &[
     Case {
         resource: "aws-sdk:s3:getObject",
         arguments: r#"{"Bucket":"b","Key":"k"}"#,
-        asks: "GET /b/k",
+        asks: &["GET /b/k"],
         good: (200, &[("etag", "e")], "bytes"),
         result: ("/ETag", r#""e""#),
         refusal: tagged!(404, "NoSuchKey"),
@@ -209,7 +209,7 @@ pub(super) static CASES: &[Case] = &[
     Case {
         resource: "lambda:invoke",
         arguments: r#"{"FunctionName":"f","Payload":{"a":1}}"#,
-        asks: "POST /2015-03-31/functions/f/invocations",
+        asks: &["POST /2015-03-31/functions/f/invocations"],
         good: (200, NONE, "{\"done\":true}"),
         result: ("/Payload/done", "true"),
         refusal: headed!(404, "ResourceNotFoundException"),
@@ -222,7 +222,7 @@ pub(super) static CASES: &[Case] = &[
     Case {
         resource: "lambda:invoke",
         arguments: r#"{"FunctionName":"near","Payload":{"a":1}}"#,
-        asks: "POST /near",
+        asks: &["POST /near"],
         good: (200, NONE, "{\"done\":true}"),
         result: ("/Payload/done", "true"),
         refusal: (422, JSON, "{\"errorType\":\"Broken\",\"errorMessage\":\"m\"}"),
@@ -235,7 +235,7 @@ pub(super) static CASES: &[Case] = &[
     Case {
         resource: "batch:submitJob",
         arguments: r#"{"JobName":"n","JobQueue":"q","JobDefinition":"d"}"#,
-        asks: "POST /v1/submitjob",
+        asks: &["POST /v1/submitjob"],
         good: (200, JSON, r#"{"jobId":"j","jobName":"n"}"#),
         result: ("/JobId", r#""j""#),
         refusal: headed!(400, "ClientException"),
@@ -248,7 +248,7 @@ pub(super) static CASES: &[Case] = &[
     Case {
         resource: "aws-sdk:sagemakerruntime:invokeEndpoint",
         arguments: r#"{"EndpointName":"e","Body":{"x":1}}"#,
-        asks: "POST /endpoints/e/invocations",
+        asks: &["POST /endpoints/e/invocations"],
         good: (200, JSON, "[0.5]"),
         result: ("/Body", r#""[0.5]""#),
         refusal: headed!(424, "ModelError"),
@@ -263,7 +263,7 @@ pub(super) static CASES: &[Case] = &[
         arguments: r#"{"ApiEndpoint":"a.execute-api.us-east-1.amazonaws.com","Method":"POST",
             "Stage":"prod","Path":"/orders","QueryParameters":{"dry":["true"]},
             "RequestBody":{"id":1},"AuthType":"IAM_ROLE"}"#,
-        asks: "POST /prod/orders?dry=true",
+        asks: &["POST /prod/orders?dry=true"],
         good: (200, JSON, "{\"ok\":true}"),
         result: ("/ResponseBody/ok", "true"),
         refusal: (404, JSON, "{\"message\":\"no such way\"}"),
@@ -276,7 +276,7 @@ pub(super) static CASES: &[Case] = &[
     Case {
         resource: "http:invoke",
         arguments: r#"{"ApiEndpoint":"/orders","Method":"POST","RequestBody":{"id":1}}"#,
-        asks: "POST /orders",
+        asks: &["POST /orders"],
         good: (200, JSON, "{\"ok\":true}"),
         result: ("/ResponseBody/ok", "true"),
         refusal: (404, JSON, "{\"message\":\"no such way\"}"),
@@ -285,5 +285,80 @@ pub(super) static CASES: &[Case] = &[
         throttled: "States.Http.StatusCode.429",
         unanswered: "States.Http.Socket",
         text: Some("/ResponseBody"),
+    },
+    Case {
+        resource: "ecs:runTask.sync",
+        arguments: r#"{"TaskDefinition":"t"}"#,
+        asks: &[
+            "POST / AmazonEC2ContainerServiceV20141113.RunTask",
+            "POST / AmazonEC2ContainerServiceV20141113.DescribeTasks",
+        ],
+        good: (200, NONE, r#"{"tasks":[{"taskArn":"t","lastStatus":"STOPPED"}],"failures":[]}"#),
+        result: ("/TaskArn", r#""t""#),
+        refusal: typed!("ClusterNotFoundException"),
+        refused: "ECS.ClusterNotFoundException",
+        throttle: typed!("ThrottlingException"),
+        throttled: "ECS.AmazonECSException",
+        unanswered: "ECS.SdkClientException",
+        text: None,
+    },
+    Case {
+        resource: "batch:submitJob.sync",
+        arguments: r#"{"JobName":"n","JobQueue":"q","JobDefinition":"d"}"#,
+        asks: &["POST /v1/submitjob", "POST /v1/describejobs"],
+        good: (200, NONE, r#"{"jobId":"i","jobs":[{"jobId":"i","status":"SUCCEEDED"}]}"#),
+        result: ("/JobId", r#""i""#),
+        refusal: headed!(400, "ClientException"),
+        refused: "Batch.ClientException",
+        throttle: headed!(429, "TooManyRequestsException"),
+        throttled: "Batch.AWSBatchException",
+        unanswered: "Batch.SdkClientException",
+        text: None,
+    },
+    Case {
+        resource: "glue:startJobRun.sync",
+        arguments: r#"{"JobName":"j"}"#,
+        asks: &["POST / AWSGlue.StartJobRun", "POST / AWSGlue.GetJobRun"],
+        good: (200, NONE, r#"{"JobRunId":"r","JobRun":{"Id":"r","JobRunState":"SUCCEEDED"}}"#),
+        result: ("/Id", r#""r""#),
+        refusal: typed!("EntityNotFoundException"),
+        refused: "Glue.EntityNotFoundException",
+        throttle: typed!("ThrottlingException"),
+        throttled: "Glue.ThrottlingException",
+        unanswered: "Glue.SdkClientException",
+        text: None,
+    },
+    Case {
+        resource: "sagemaker:createTrainingJob.sync",
+        arguments: r#"{"TrainingJobName":"t"}"#,
+        asks: &["POST / SageMaker.CreateTrainingJob", "POST / SageMaker.DescribeTrainingJob"],
+        good: (200, NONE, r#"{"TrainingJobArn":"a","TrainingJobStatus":"Completed"}"#),
+        result: ("/TrainingJobArn", r#""a""#),
+        refusal: typed!("ResourceLimitExceeded"),
+        refused: "SageMaker.ResourceLimitExceededException",
+        throttle: typed!("ThrottlingException"),
+        throttled: "SageMaker.AmazonSageMakerException",
+        unanswered: "SageMaker.SdkClientException",
+        text: None,
+    },
+    Case {
+        resource: "states:startExecution.sync:2",
+        arguments: r#"{"StateMachineArn":"arn:aws:states:us-east-1:111111111111:stateMachine:m"}"#,
+        asks: &[
+            "POST / AWSStepFunctions.StartExecution",
+            "POST / AWSStepFunctions.DescribeExecution",
+        ],
+        good: (
+            200,
+            NONE,
+            r#"{"executionArn":"e","startDate":1.5,"status":"SUCCEEDED","output":"{\"n\":1}"}"#,
+        ),
+        result: ("/Output/n", "1"),
+        refusal: typed!("StateMachineDoesNotExist"),
+        refused: "StepFunctions.StateMachineDoesNotExistException",
+        throttle: typed!("ThrottlingException"),
+        throttled: "StepFunctions.AWSStepFunctionsException",
+        unanswered: "StepFunctions.SdkClientException",
+        text: None,
     },
 ];

@@ -8,7 +8,7 @@ use reqwest::header::RETRY_AFTER;
 use reqwest::{StatusCode, Url};
 use tokio::sync::Semaphore;
 
-use super::client::{Clients, Exchange, SOCKET};
+use super::client::{Clients, Exchange, Failure, SOCKET};
 use super::guard::{Guard, LOCAL_ONLY};
 use super::request::{self, Builder, Prepared};
 use super::{Outcome, Settings};
@@ -58,7 +58,7 @@ impl Caller {
         let mut prepared = self.prepare(&job)?;
         let Some(target) = self.targets.find(&name_of(prepared.request.url())) else {
             let _turn = self.turns.acquire().await.ok();
-            return self.clients.exchange(prepared, &self.settings).await;
+            return Ok(self.clients.exchange(prepared, &self.settings).await?);
         };
         let mut troubled = 0;
         loop {
@@ -69,7 +69,7 @@ impl Caller {
             let aftermath = pass.leave(verdict_of(&outcome, job.whose));
             troubled += u32::from(outcome.is_ok());
             if troubled > TROUBLED_MAX || !aftermath.settle().await {
-                return outcome;
+                return Ok(outcome?);
             }
             prepared = self.prepare(&job)?;
         }
@@ -85,20 +85,25 @@ fn name_of(url: &Url) -> Name<'_> {
 }
 
 /// What an outcome says about the target.
-fn verdict_of(outcome: &Outcome, caller: u64) -> Verdict {
+fn verdict_of(outcome: &Result<Exchange, Failure>, caller: u64) -> Verdict {
     match outcome {
         Ok(exchange) if exchange.status == StatusCode::TOO_MANY_REQUESTS => {
             Verdict::Throttled(retry_after(exchange))
         }
         Ok(exchange) if exchange.status.is_server_error() => Verdict::Troubled(caller),
         Ok(_) => Verdict::Answered,
-        Err(error) if error.name() == Some(names::DATA_LIMIT_EXCEEDED) => Verdict::Answered,
-        // A name that must not be called tells nothing about whoever bears it.
-        Err(error) if error.cause().is_some_and(|cause| cause.contains(LOCAL_ONLY)) => {
-            Verdict::Unknown
-        }
-        Err(error) if error.name() == Some(SOCKET) => Verdict::Failed,
-        Err(_) => Verdict::Unknown,
+        Err(Failure::Token(_)) => Verdict::Unknown,
+        Err(Failure::Call(error)) => verdict_of_error(error),
+    }
+}
+
+fn verdict_of_error(error: &StateError) -> Verdict {
+    // A name that must not be called tells nothing about whoever bears it.
+    let is_local_only = || error.cause().is_some_and(|cause| cause.contains(LOCAL_ONLY));
+    match error.name() {
+        Some(names::DATA_LIMIT_EXCEEDED) => Verdict::Answered,
+        Some(SOCKET) if !is_local_only() => Verdict::Failed,
+        _ => Verdict::Unknown,
     }
 }
 
@@ -106,4 +111,16 @@ fn verdict_of(outcome: &Outcome, caller: u64) -> Verdict {
 fn retry_after(exchange: &Exchange) -> Option<Duration> {
     let header = exchange.headers.get(RETRY_AFTER)?.to_str().ok()?;
     header.trim().parse().ok().map(Duration::from_secs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_that_can_not_be_had_tells_nothing_of_the_api() {
+        let error = StateError::new(SOCKET, "nobody is there");
+        assert_eq!(verdict_of(&Err(Failure::Call(error.clone())), 0), Verdict::Failed);
+        assert_eq!(verdict_of(&Err(Failure::Token(error)), 0), Verdict::Unknown);
+    }
 }

@@ -47,6 +47,22 @@ impl Exchange {
     }
 }
 
+/// Why there is no answer.
+pub(super) enum Failure {
+    /// The API gave none.
+    Call(StateError),
+    /// It was not asked: no token could be had.
+    Token(StateError),
+}
+
+impl From<Failure> for StateError {
+    fn from(failure: Failure) -> StateError {
+        match failure {
+            Failure::Call(error) | Failure::Token(error) => error,
+        }
+    }
+}
+
 /// The clients of one shard, and the tokens of its connections.
 pub(super) struct Clients {
     plain: Client,
@@ -83,26 +99,30 @@ impl Clients {
         &self,
         Prepared { mut request, connection }: Prepared,
         settings: &Settings,
-    ) -> Result<Exchange, StateError> {
+    ) -> Result<Exchange, Failure> {
         let name = connection.unwrap_or_default();
         let client = self.special.get(&name).unwrap_or(&self.plain);
         let oauth = settings.connections.get(&name).and_then(|it| it.oauth.as_ref());
+        let call =
+            |request| async { exchange(client, request, settings).await.map_err(Failure::Call) };
         let (Some(oauth), Some(token)) = (oauth, self.tokens.get(&name)) else {
-            return exchange(client, request, settings).await;
+            return call(request).await;
         };
+        let header =
+            || async { token.header(client, oauth, settings).await.map_err(Failure::Token) };
         let again = request.try_clone();
-        let (header, is_held) = token.header(client, oauth, settings).await?;
-        oauth::authorize(&mut request, header.clone());
-        let answer = exchange(client, request, settings).await?;
+        let (taken, is_held) = header().await?;
+        oauth::authorize(&mut request, taken.clone());
+        let answer = call(request).await?;
         // A token that was taken before may have been withdrawn.
         let (true, StatusCode::UNAUTHORIZED, Some(mut request)) = (is_held, answer.status, again)
         else {
             return Ok(answer);
         };
-        token.forget(&header).await;
-        let (header, _) = token.header(client, oauth, settings).await?;
-        oauth::authorize(&mut request, header);
-        exchange(client, request, settings).await
+        token.forget(&taken).await;
+        let (fresh, _) = header().await?;
+        oauth::authorize(&mut request, fresh);
+        call(request).await
     }
 }
 
@@ -154,18 +174,18 @@ pub(super) async fn exchange(
     settings: &Settings,
 ) -> Result<Exchange, StateError> {
     let method = request.method().clone();
-    let broken = |error: reqwest::Error| {
-        let asked = error.url().map(|url| asked(&method, url)).unwrap_or_default();
+    let broken = |error: reqwest::Error, url: Option<&Url>| {
+        let asked = error.url().or(url).map(|url| asked(&method, url)).unwrap_or_default();
         let why = reason(&error.without_url());
         let advice = ADVICE.iter().find(|(what, _)| why.contains(what));
         let advice = advice.map(|(_, advice)| format!(": {advice}")).unwrap_or_default();
         StateError::new(SOCKET, format!("{asked} got no answer: {why}{advice}."))
     };
-    let mut response = client.execute(request).await.map_err(broken)?;
+    let mut response = client.execute(request).await.map_err(|e| broken(e, None))?;
     let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
     let url = response.url().clone();
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(broken)? {
+    while let Some(chunk) = response.chunk().await.map_err(|e| broken(e, Some(&url)))? {
         let room = settings.response_bytes_max.saturating_sub(body.len());
         if chunk.len() > room && status.is_success() {
             let cause = format!(
