@@ -207,6 +207,7 @@ pub struct Slot {
 pub struct Slots {
     list: Vec<(u32, Option<Slot>)>,
     free: Vec<u32>,
+    #[allow(clippy::vec_box, reason = "slots take them over as they are")]
     spare: Vec<Box<Memory>>,
     bytes: usize,
     used: usize,
