@@ -230,18 +230,7 @@ fn plan_of(
             backoff_rate: pipeline.retry.backoff_rate,
             interval_max: pipeline.retry.interval_max,
         },
-        ordering: match pipeline.ordering {
-            // A batch holds several keys: what keeps them all in order is their partition's.
-            _ if pipeline.is_batched() && is_fifo(pipeline) => shard::Ordering::Partition,
-            config::Ordering::None => shard::Ordering::None,
-            config::Ordering::Key if pipeline.is_batched() => match pipeline.source.queue_url {
-                // Its messages are in no order.
-                Some(_) => shard::Ordering::None,
-                None => shard::Ordering::Partition,
-            },
-            config::Ordering::Key => shard::Ordering::Key,
-            config::Ordering::Partition => shard::Ordering::Partition,
-        },
+        ordering: ordering_of(pipeline),
         window: ack::Limits {
             records: engine.window_records_max as usize,
             bytes: engine.window_bytes_max.bytes(),
@@ -250,6 +239,21 @@ fn plan_of(
         failure_ratio: pipeline.failure_ratio_max.map(|max| (max, pipeline.failure_ratio_window)),
         issuer: callbacks::issuer(&config.callbacks),
         machines: Arc::from([]),
+    }
+}
+
+fn ordering_of(pipeline: &Pipeline) -> shard::Ordering {
+    match pipeline.ordering {
+        // A batch holds several keys: what keeps them all in order is their partition's.
+        _ if pipeline.is_batched() && is_fifo(pipeline) => shard::Ordering::Partition,
+        config::Ordering::None => shard::Ordering::None,
+        config::Ordering::Key if pipeline.is_batched() => match pipeline.source.queue_url {
+            // Its messages are in no order.
+            Some(_) => shard::Ordering::None,
+            None => shard::Ordering::Partition,
+        },
+        config::Ordering::Key => shard::Ordering::Key,
+        config::Ordering::Partition => shard::Ordering::Partition,
     }
 }
 

@@ -1,11 +1,12 @@
 //! What calls to targets are held to, from the configuration; and how targets do, for metrics and
 //! readiness.
 
+use std::collections::BTreeSet;
+
 use super::Engine;
 use crate::config::{self, TargetLimits};
 use crate::metrics::{TargetCounts, TargetLevels};
 use crate::targets::{BreakerSettings, Rules, Settings, Standing, WhenOpen};
-use std::collections::BTreeSet;
 
 /// Targets that metrics tell of, at most: names may come from events.
 const TOLD_MAX: usize = 1_000;

@@ -233,11 +233,6 @@ impl Flow {
         std::mem::replace(&mut self.was_held, is_held) || is_held
     }
 
-    /// Do so many calls wait for their turn that more executions would only wait with them?
-    pub fn is_backed_up(&self, plans: &Plans, tasks: &Tasks, calls_max: usize) -> bool {
-        plans.any(|plan| tasks.waiting(plan) >= calls_max)
-    }
-
     /// Records whose outputs are not settled yet.
     pub fn pending(&self) -> usize {
         self.ledger.len()

@@ -276,8 +276,9 @@ impl Shard {
             let Some(source) = source else { continue };
             let plan = &plans.now().plan;
             let is_pausing = flow.is_pausing(plans, &self.core.tasks);
-            let is_backed_up =
-                flow.is_backed_up(plans, &self.core.tasks, self.bounds.calls_waiting);
+            let (tasks, calls_max) = (&self.core.tasks, self.bounds.calls_waiting);
+            // More executions would only wait with those whose calls wait.
+            let is_backed_up = plans.any(|plan| tasks.waiting(plan) >= calls_max);
             let takes_on = has_room && flow.is_open() && !is_pausing && !is_backed_up;
             let limit = if takes_on { plan.batch_max } else { 0 };
             let core = &mut self.core;
