@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 use super::breaker::Change;
 use super::held::Held;
 use super::state::{State, Turn};
-use super::{Settings, Standing, WhenOpen, lock};
+use super::{Settings, Standing, lock};
 
 pub use super::state::Verdict;
 
@@ -29,7 +29,6 @@ pub struct Target(Arc<Shared>);
 pub(super) struct Shared {
     name: String,
     since: Instant,
-    pauses: bool,
     /// How long a failure is held back until it is clear whether the target is down.
     doubt: Duration,
     state: Mutex<State>,
@@ -41,11 +40,9 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(name: String, settings: &Settings, since: Instant) -> Shared {
-        let breaker = settings.breaker.as_ref();
-        let pauses = breaker.is_some_and(|it| it.when_open == WhenOpen::Pause);
-        let doubt = breaker.map_or(Duration::ZERO, |it| it.doubt);
+        let doubt = settings.breaker.as_ref().map_or(Duration::ZERO, |it| it.doubt);
         let (state, is_down) = (Mutex::new(State::new(settings)), AtomicBool::new(false));
-        Shared { name, since, pauses, doubt, state, is_down, news: Notify::new() }
+        Shared { name, since, doubt, state, is_down, news: Notify::new() }
     }
 
     fn now(&self) -> Duration {
@@ -85,11 +82,6 @@ impl Target {
     /// Is its breaker not closed?
     pub fn is_down(&self) -> bool {
         self.0.is_down.load(Ordering::Acquire)
-    }
-
-    /// Do calls wait while it is down, and are made again that have failed because it is?
-    pub fn pauses(&self) -> bool {
-        self.0.pauses
     }
 
     /// While it is down, does it answer that it is in trouble?

@@ -85,7 +85,6 @@ async fn so_are_those_that_were_down_or_slowed_down_when_nobody_called_them_any_
     for _ in 0..3 {
         drop(left(1).enter(&FREE, None).await.expect("it may go out").leave(Verdict::Failed));
     }
-    drop(left(1).enter(&FREE, None));
     left(2);
     let count = || targets.standings().len();
     assert_eq!(count(), 2, "one is down, one is new");
