@@ -57,6 +57,48 @@ macro_rules! tagged {
     };
 }
 
+const RUN_TASK: Case = Case {
+    resource: "ecs:runTask",
+    arguments: r#"{"TaskDefinition":"t"}"#,
+    asks: &["POST / AmazonEC2ContainerServiceV20141113.RunTask"],
+    good: (200, NONE, r#"{"tasks":[{"taskArn":"t"}],"failures":[]}"#),
+    result: ("/Tasks/0/TaskArn", r#""t""#),
+    refusal: typed!("ClusterNotFoundException"),
+    refused: "ECS.ClusterNotFoundException",
+    throttle: typed!("ThrottlingException"),
+    throttled: "ECS.AmazonECSException",
+    unanswered: "ECS.SdkClientException",
+    text: None,
+};
+
+const START_EXECUTION: Case = Case {
+    resource: "states:startExecution",
+    arguments: r#"{"StateMachineArn":"arn:aws:states:us-east-1:111111111111:stateMachine:m"}"#,
+    asks: &["POST / AWSStepFunctions.StartExecution"],
+    good: (200, NONE, r#"{"executionArn":"e","startDate":1.5}"#),
+    result: ("/ExecutionArn", r#""e""#),
+    refusal: typed!("StateMachineDoesNotExist"),
+    refused: "StepFunctions.StateMachineDoesNotExistException",
+    throttle: typed!("ThrottlingException"),
+    throttled: "StepFunctions.AWSStepFunctionsException",
+    unanswered: "StepFunctions.SdkClientException",
+    text: None,
+};
+
+const CREATE_MODEL: Case = Case {
+    resource: "sagemaker:createModel",
+    arguments: r#"{"ModelName":"m"}"#,
+    asks: &["POST / SageMaker.CreateModel"],
+    good: (200, NONE, r#"{"ModelArn":"m"}"#),
+    result: ("/ModelArn", r#""m""#),
+    refusal: typed!("ResourceLimitExceeded"),
+    refused: "SageMaker.ResourceLimitExceededException",
+    throttle: typed!("ThrottlingException"),
+    throttled: "SageMaker.AmazonSageMakerException",
+    unanswered: "SageMaker.SdkClientException",
+    text: None,
+};
+
 pub(super) static CASES: &[Case] = &[
     Case {
         resource: "sqs:sendMessage",
@@ -110,45 +152,9 @@ pub(super) static CASES: &[Case] = &[
         unanswered: "EventBridge.SdkClientException",
         text: None,
     },
-    Case {
-        resource: "ecs:runTask",
-        arguments: r#"{"TaskDefinition":"t"}"#,
-        asks: &["POST / AmazonEC2ContainerServiceV20141113.RunTask"],
-        good: (200, NONE, r#"{"tasks":[{"taskArn":"t"}],"failures":[]}"#),
-        result: ("/Tasks/0/TaskArn", r#""t""#),
-        refusal: typed!("ClusterNotFoundException"),
-        refused: "ECS.ClusterNotFoundException",
-        throttle: typed!("ThrottlingException"),
-        throttled: "ECS.AmazonECSException",
-        unanswered: "ECS.SdkClientException",
-        text: None,
-    },
-    Case {
-        resource: "sagemaker:createModel",
-        arguments: r#"{"ModelName":"m"}"#,
-        asks: &["POST / SageMaker.CreateModel"],
-        good: (200, NONE, r#"{"ModelArn":"m"}"#),
-        result: ("/ModelArn", r#""m""#),
-        refusal: typed!("ResourceLimitExceeded"),
-        refused: "SageMaker.ResourceLimitExceededException",
-        throttle: typed!("ThrottlingException"),
-        throttled: "SageMaker.AmazonSageMakerException",
-        unanswered: "SageMaker.SdkClientException",
-        text: None,
-    },
-    Case {
-        resource: "states:startExecution",
-        arguments: r#"{"StateMachineArn":"arn:aws:states:us-east-1:111111111111:stateMachine:m"}"#,
-        asks: &["POST / AWSStepFunctions.StartExecution"],
-        good: (200, NONE, r#"{"executionArn":"e","startDate":1.5}"#),
-        result: ("/ExecutionArn", r#""e""#),
-        refusal: typed!("StateMachineDoesNotExist"),
-        refused: "StepFunctions.StateMachineDoesNotExistException",
-        throttle: typed!("ThrottlingException"),
-        throttled: "StepFunctions.AWSStepFunctionsException",
-        unanswered: "StepFunctions.SdkClientException",
-        text: None,
-    },
+    RUN_TASK,
+    CREATE_MODEL,
+    START_EXECUTION,
     Case {
         resource: "aws-sdk:secretsmanager:getSecretValue",
         arguments: r#"{"SecretId":"s"}"#,
@@ -288,19 +294,13 @@ pub(super) static CASES: &[Case] = &[
     },
     Case {
         resource: "ecs:runTask.sync",
-        arguments: r#"{"TaskDefinition":"t"}"#,
         asks: &[
             "POST / AmazonEC2ContainerServiceV20141113.RunTask",
             "POST / AmazonEC2ContainerServiceV20141113.DescribeTasks",
         ],
         good: (200, NONE, r#"{"tasks":[{"taskArn":"t","lastStatus":"STOPPED"}],"failures":[]}"#),
         result: ("/TaskArn", r#""t""#),
-        refusal: typed!("ClusterNotFoundException"),
-        refused: "ECS.ClusterNotFoundException",
-        throttle: typed!("ThrottlingException"),
-        throttled: "ECS.AmazonECSException",
-        unanswered: "ECS.SdkClientException",
-        text: None,
+        ..RUN_TASK
     },
     Case {
         resource: "batch:submitJob.sync",
@@ -334,16 +334,10 @@ pub(super) static CASES: &[Case] = &[
         asks: &["POST / SageMaker.CreateTrainingJob", "POST / SageMaker.DescribeTrainingJob"],
         good: (200, NONE, r#"{"TrainingJobArn":"a","TrainingJobStatus":"Completed"}"#),
         result: ("/TrainingJobArn", r#""a""#),
-        refusal: typed!("ResourceLimitExceeded"),
-        refused: "SageMaker.ResourceLimitExceededException",
-        throttle: typed!("ThrottlingException"),
-        throttled: "SageMaker.AmazonSageMakerException",
-        unanswered: "SageMaker.SdkClientException",
-        text: None,
+        ..CREATE_MODEL
     },
     Case {
         resource: "states:startExecution.sync:2",
-        arguments: r#"{"StateMachineArn":"arn:aws:states:us-east-1:111111111111:stateMachine:m"}"#,
         asks: &[
             "POST / AWSStepFunctions.StartExecution",
             "POST / AWSStepFunctions.DescribeExecution",
@@ -354,11 +348,6 @@ pub(super) static CASES: &[Case] = &[
             r#"{"executionArn":"e","startDate":1.5,"status":"SUCCEEDED","output":"{\"n\":1}"}"#,
         ),
         result: ("/Output/n", "1"),
-        refusal: typed!("StateMachineDoesNotExist"),
-        refused: "StepFunctions.StateMachineDoesNotExistException",
-        throttle: typed!("ThrottlingException"),
-        throttled: "StepFunctions.AWSStepFunctionsException",
-        unanswered: "StepFunctions.SdkClientException",
-        text: None,
+        ..START_EXECUTION
     },
 ];
