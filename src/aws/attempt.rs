@@ -13,7 +13,7 @@ use super::exchange::{self, Broken, Signer};
 use super::protocol::{self, Reply, Request};
 use super::services::Service;
 use super::{Call, Client, Endpoint, Inner, retry};
-use crate::targets::{Aftermath, Name, Refused, TROUBLED_MAX, Target, Verdict};
+use crate::targets::{Aftermath, Held, Name, Refused, TROUBLED_MAX, Target, Verdict};
 
 impl Client {
     /// Sends a request that is ready, and gives the answer as it came if the call went well.
@@ -24,6 +24,7 @@ impl Client {
                 Ok(reply) => return Ok(reply),
                 Err(failed) => failed,
             };
+            let _aside = call.held.map(Held::aside);
             error.attempts = attempt;
             let is_last = attempt >= self.0.settings.attempts_max || !error.is_retriable();
             troubled += u32::from(error.status.is_some());
@@ -56,8 +57,11 @@ impl Client {
         let url = place.url_of(&request);
         let credentials = match call.is_anonymous {
             true => None,
-            // To assume a role takes a call, which has a turn of its own.
-            false => Some(self.credentials(call).await.map_err(alone)?),
+            false => {
+                // To assume a role takes a call, which has a turn of its own.
+                let _aside = call.held.map(Held::aside);
+                Some(self.credentials(call).await.map_err(alone)?)
+            }
         };
         let target = self.target(call, &url);
         let region = &place.region;

@@ -12,7 +12,7 @@ pub struct Held(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// Calls that wait for any of them.
+    /// Calls that wait, for targets or aside.
     waiting: AtomicUsize,
     /// How many targets are noted below, to be read without the lock.
     noted: AtomicUsize,
@@ -46,9 +46,16 @@ impl Held {
         targets.iter().any(|(target, waiting)| is_it(target, *waiting))
     }
 
-    /// Calls that wait for a target.
+    /// Calls that wait for a target, or aside.
     pub fn waiting(&self) -> usize {
         self.0.waiting.load(Ordering::Acquire)
+    }
+
+    /// As long as this is kept, a call waits for something else than its turn and its answer: others may
+    /// go out meanwhile.
+    pub fn aside(&self) -> Aside<'_> {
+        self.0.waiting.fetch_add(1, Ordering::AcqRel);
+        Aside(self)
     }
 
     /// A call begins to wait.
@@ -69,5 +76,16 @@ impl Held {
         if let Some((_, waiting)) = targets.iter_mut().find(|(other, _)| other.is(target)) {
             *waiting = waiting.saturating_sub(1);
         }
+    }
+}
+
+/// See [`Held::aside`].
+#[must_use]
+#[derive(Debug)]
+pub struct Aside<'a>(&'a Held);
+
+impl Drop for Aside<'_> {
+    fn drop(&mut self) {
+        self.0.0.waiting.fetch_sub(1, Ordering::AcqRel);
     }
 }

@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 pub use entrance::{Aftermath, Pass, Refused, Target, Verdict};
-pub use held::Held;
+pub use held::{Aside, Held};
 
 use entrance::Shared;
 

@@ -28,7 +28,7 @@ pub(super) struct Line<J, O> {
 
 /// What the futures have in common; none keeps what it runs on.
 struct Shared<J, O> {
-    /// Calls that have begun and are not kept waiting by a target.
+    /// Calls that have begun and wait for nothing but their turn and their answer.
     begun_max: usize,
     begun: Cell<usize>,
     held: Held,
@@ -132,7 +132,7 @@ impl<J: 'static, O: 'static> Line<J, O> {
             let shared = &begun.0;
             let outcome = poll_fn(|context| {
                 let polled = work.as_mut().poll(context);
-                // It may wait for its target now, and others go out in its stead.
+                // It may wait for something else now, and others go out in its stead.
                 if polled.is_pending() && shared.may_advance() {
                     shared.wake.wake();
                 }

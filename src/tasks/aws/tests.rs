@@ -52,6 +52,25 @@ fn a_message_is_sent_as_text() {
 }
 
 #[test]
+fn who_is_throttled_keeps_nobody_from_going_out() {
+    let throttled = r#"{"__type":"com.amazonaws.sqs#RequestThrottled","message":"m"}"#.to_owned();
+    let later = vec![("retry-after", "1".to_owned())];
+    let good = says(200, r#"{"MessageId":"m"}"#);
+    let server = Server::start(vec![Say::Answer(400, later, throttled), good]);
+    let mut aws = settings(&server);
+    aws.client.calls_max = 1;
+    let mut shard = shard(SQS, aws);
+    let message = |body: &str| json!({ "QueueUrl": "q", "MessageBody": body }).to_string();
+    let [first, second] = ["first", "second"].map(|it| shard.call(0, &message(it)));
+    let answered: Vec<_> = shard.wait(2).into_iter().map(|(id, _)| id).collect();
+    assert_eq!(answered, [second, first]);
+    let asked = server.asked();
+    let bodies = asked.iter().map(|it| it.json()["MessageBody"].as_str().map(str::to_owned));
+    let order = ["first", "second", "first"].map(|it| Some(it.to_owned()));
+    assert_eq!(bodies.collect::<Vec<_>>(), order);
+}
+
+#[test]
 fn results_have_metadata_where_they_are_wanted() {
     let server = Server::start(vec![says(200, r#"{"MessageId":"m"}"#)]);
     let wanted = || Settings { has_metadata: true, ..settings(&server) };

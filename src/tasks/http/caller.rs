@@ -68,6 +68,7 @@ impl Caller {
             let outcome = self.clients.exchange(prepared, &self.settings).await;
             let aftermath = pass.leave(verdict_of(&outcome, job.whose));
             troubled += u32::from(outcome.is_ok());
+            let _aside = self.held.aside();
             if troubled > TROUBLED_MAX || !aftermath.settle().await {
                 return Ok(outcome?);
             }
