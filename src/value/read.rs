@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::compose::Literal;
-use super::index::Filter;
+use super::index::{Filter, low_bits};
 use super::number::{f64_of, i64_of, short_f64_of};
 use super::scratch::Scratch;
 use super::text::{decode, decoded_equals, encode_into, escape_flags};
@@ -97,16 +97,12 @@ impl Probe {
         let mut first = [0; 8];
         let len = name.len().min(8);
         first[..len].copy_from_slice(&name.as_bytes()[..len]);
-        let mut noted = first;
-        if let Some(quote) = noted.get_mut(len) {
-            *quote = b'"';
-        }
-        let hash = Filter::hash(u64::from_le_bytes(noted), name.len() as u32);
         let kept = if len < 8 { (1 << (len * 8)) - 1 } else { u64::MAX };
         let first = u64::from_le_bytes(first);
         let last = name.as_bytes().last_chunk().map_or(first, |last| u64::from_le_bytes(*last));
         let last_at = (name.len() as u32).saturating_sub(8);
         let len = (name.len() as u32).saturating_add(2);
+        let hash = Filter::hash(first, len, low_bits);
         let is_long = name.len() > 16;
         // A name without a backslash is never the text of an escaped one.
         let is_certain = !is_long && !name.contains('\\');

@@ -3,6 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::blocks::{Block, flatten, scan};
+use super::numbers::Numeral;
 use super::walk::walk;
 use super::{Indexed, Job, ParseError, Workspace};
 use crate::value::value::Value;
@@ -27,7 +28,7 @@ pub(super) fn index(
     // SAFETY: `scan` made room for 64 positions.
     let flatten = |bits, base, to| unsafe { flatten(bits, base, to) };
     let traits = scan(job, workspace, classify, |bits| prefix_xor(bits), flatten)?;
-    walk(job, traits, workspace, tape, |bytes| digits(bytes))
+    walk(job, traits, workspace, tape, |bytes| numeral(bytes), |word, count| _bzhi_u64(word, count))
 }
 
 /// By a byte's low half: the structural character that the byte, with bit 0x20 set, is equal to if
@@ -105,12 +106,15 @@ pub(super) fn prefix_xor(bits: u64) -> u64 {
     _mm_cvtsi128_si64(_mm_clmulepi64_si128::<0>(_mm_set_epi64x(0, bits as i64), ones)) as u64
 }
 
-/// Which of the bytes are digits, a bit each.
+/// The digits and points among the bytes.
 #[inline]
 #[target_feature(enable = "sse2")]
-pub(super) fn digits(bytes: &[u8; 16]) -> u32 {
+pub(super) fn numeral(bytes: &[u8; 16]) -> Numeral {
     // SAFETY: an unaligned load of the 16 bytes of `bytes`.
     let v = unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) };
     let above = _mm_sub_epi8(v, _mm_set1_epi8(b'0' as i8));
-    _mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(above, _mm_set1_epi8(9)), above)) as u32
+    let is_digit = _mm_cmpeq_epi8(_mm_min_epu8(above, _mm_set1_epi8(9)), above);
+    let is_point = _mm_cmpeq_epi8(v, _mm_set1_epi8(b'.' as i8));
+    let bits = |v| _mm_movemask_epi8(v) as u32;
+    Numeral { digits: bits(is_digit), points: bits(is_point) }
 }

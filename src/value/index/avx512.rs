@@ -11,9 +11,10 @@ pub(super) fn is_available() -> bool {
     avx2::is_available()
         && is_x86_feature_detected!("avx512f")
         && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512vbmi2")
 }
 
-#[target_feature(enable = "avx512f,avx512bw,avx2,pclmulqdq,bmi1,bmi2,lzcnt,popcnt")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi2,avx2,pclmulqdq,bmi1,bmi2,lzcnt,popcnt")]
 pub(super) fn index(
     job: &Job<'_>,
     workspace: &mut Workspace,
@@ -24,7 +25,14 @@ pub(super) fn index(
     // SAFETY: `scan` made room for 64 positions.
     let flatten = |bits, base, to| unsafe { flatten(bits, base, to) };
     let traits = scan(job, workspace, classify, |bits| avx2::prefix_xor(bits), flatten)?;
-    walk(job, traits, workspace, tape, |bytes| avx2::digits(bytes))
+    walk(
+        job,
+        traits,
+        workspace,
+        tape,
+        |bytes| avx2::numeral(bytes),
+        |word, count| _bzhi_u64(word, count),
+    )
 }
 
 /// # Safety
@@ -54,18 +62,33 @@ unsafe fn classify(from: *const u8) -> Block {
 /// # Safety
 /// 64 positions at `to` are writable.
 #[inline]
-#[target_feature(enable = "avx512f,popcnt")]
+#[target_feature(enable = "avx512f,avx512vbmi2,popcnt")]
 unsafe fn flatten(bits: u64, base: u32, to: *mut u32) {
-    let first = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    let mut index = _mm512_add_epi32(first, _mm512_set1_epi32(base as i32));
-    let mut to = to;
-    for quarter in 0..4 {
-        let mask = (bits >> (16 * quarter)) as u16;
-        // SAFETY: at most 16 * quarter positions are written so far, 16 more fit.
-        unsafe {
-            _mm512_storeu_si512(to.cast(), _mm512_maskz_compress_epi32(mask, index));
-            to = to.add(mask.count_ones() as usize);
-        }
-        index = _mm512_add_epi32(index, _mm512_set1_epi32(16));
+    let all = _mm512_maskz_compress_epi8(bits, first_64());
+    let base = _mm512_set1_epi32(base as i32);
+    let quarter = |at: __m128i| _mm512_add_epi32(_mm512_cvtepu8_epi32(at), base);
+    // SAFETY: promised by the caller.
+    let store = |at, quarter| unsafe { _mm512_storeu_si512(to.add(at).cast(), quarter) };
+    store(0, quarter(_mm512_castsi512_si128(all)));
+    store(16, quarter(_mm512_extracti32x4_epi32::<1>(all)));
+    if bits.count_ones() > 32 {
+        store(32, quarter(_mm512_extracti32x4_epi32::<2>(all)));
+        store(48, quarter(_mm512_extracti32x4_epi32::<3>(all)));
     }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn first_64() -> __m512i {
+    const FIRST: [u8; 64] = {
+        let mut first = [0; 64];
+        let mut at = 0;
+        while at < 64 {
+            first[at] = at as u8;
+            at += 1;
+        }
+        first
+    };
+    // SAFETY: 64 bytes are read from 64.
+    unsafe { _mm512_loadu_si512(FIRST.as_ptr().cast()) }
 }

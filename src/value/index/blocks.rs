@@ -35,19 +35,44 @@ impl Block {
     }
 }
 
-/// What one block hands to the next.
+/// What one block hands to the next, and what is true of all so far.
 #[derive(Default)]
-struct Carry {
+struct Sorter {
     /// All ones inside a string.
     in_string: u64,
     /// 1 where the first byte of the next block is escaped.
     escape: u64,
     /// 1 where the last byte belonged to a scalar.
     scalar: u64,
+    /// Not zero where a byte is 0x80 or above.
+    wide: u64,
+    /// Not zero where there is whitespace between tokens.
+    spaces: u64,
+    /// Not zero where a string holds a control character.
+    bad: u64,
 }
 
-/// Fills `workspace.positions`. `classify` sorts 64 bytes; `prefix_xor` sets each bit to the parity of the bits up to it; `flatten` writes `base` plus the
-/// index of each set bit, and may write up to 64 positions whatever the bits are.
+impl Sorter {
+    /// The block's tokens: structural characters, quotes, and where scalars start.
+    #[inline(always)]
+    fn tokens(&mut self, block: Block, prefix_xor: impl Fn(u64) -> u64) -> u64 {
+        let quotes = block.quotes & !escaped(block.backslashes, &mut self.escape);
+        let inside = prefix_xor(quotes) ^ self.in_string;
+        self.in_string = ((inside as i64) >> 63) as u64;
+        self.wide |= block.wide;
+        self.spaces |= block.spaces & !inside;
+        self.bad |= block.controls & inside;
+        let structurals = block.structurals & !(inside | block.controls);
+        let scalars = !(structurals | block.spaces | inside | quotes);
+        let starts = scalars & !(scalars << 1 | self.scalar);
+        self.scalar = scalars >> 63;
+        structurals | quotes | starts
+    }
+}
+
+/// Fills `workspace.positions`, as positions in `job.bytes`. `classify` sorts 64 bytes; `prefix_xor`
+/// sets each bit to the parity of the bits up to it; `flatten` writes `base` plus the index of each set
+/// bit, and may write up to 64 positions whatever the bits are.
 #[inline(always)]
 pub(super) fn scan(
     job: &Job<'_>,
@@ -56,36 +81,14 @@ pub(super) fn scan(
     prefix_xor: impl Fn(u64) -> u64,
     flatten: impl Fn(u64, u32, *mut u32),
 ) -> Result<Traits, ParseError> {
-    let len = job.text.len();
-    let count = len.div_ceil(64);
-    let positions = &mut workspace.positions;
+    let end = job.start + job.text.len();
+    let Workspace { positions, backslashes, .. } = workspace;
     positions.clear();
-    workspace.backslashes.clear();
-    let mut carry = Carry::default();
-    let (mut wide, mut spaces, mut bad, mut filled) = (0, 0, 0, 0);
-    for at in 0..count {
-        let (bytes, before) = chunk(job, at * 64);
-        let mut block = classify(bytes);
-        if before > 0 {
-            block = block.without(before);
-        }
-        let quotes = block.quotes & !escaped(block.backslashes, &mut carry.escape);
-        let inside = prefix_xor(quotes) ^ carry.in_string;
-        carry.in_string = ((inside as i64) >> 63) as u64;
-        wide |= block.wide;
-        spaces |= block.spaces & !inside;
-        bad |= block.controls & inside;
-        let structurals = block.structurals & !(inside | block.controls);
-        let scalars = !(structurals | block.spaces | inside | quotes);
-        let starts = scalars & !(scalars << 1 | carry.scalar);
-        carry.scalar = scalars >> 63;
-        let mut tokens = structurals | quotes | starts;
-        if at + 1 == count {
-            // The padding's zero bytes look like scalars.
-            tokens &= u64::MAX >> (count * 64 - len);
-        }
-        if block.backslashes != 0 {
-            workspace.backslashes.push((at as u32 * 64, block.backslashes));
+    backslashes.clear();
+    let mut filled = 0;
+    let mut take = |tokens: u64, escapes: u64, base: usize| {
+        if escapes != 0 {
+            backslashes.push((base as u32, escapes));
         }
         if positions.capacity() - filled < 64 {
             // SAFETY: `flatten` has written this many.
@@ -93,30 +96,40 @@ pub(super) fn scan(
             positions.reserve(64);
         }
         // SAFETY: the lines above made room for the 64 positions that `flatten` may write.
-        unsafe { flatten(tokens, at as u32 * 64, positions.as_mut_ptr().add(filled)) };
+        unsafe { flatten(tokens, base as u32, positions.as_mut_ptr().add(filled)) };
         filled += tokens.count_ones() as usize;
+    };
+    let mut sorter = Sorter::default();
+    let (blocks, rest) = job.text.as_chunks();
+    let mut base = job.start;
+    for bytes in blocks {
+        let block = classify(bytes);
+        take(sorter.tokens(block, &prefix_xor), block.backslashes, base);
+        base += 64;
+    }
+    if !rest.is_empty() {
+        let block = last_block(job, rest.len(), classify);
+        // The padding's zero bytes look like scalars.
+        let within = u64::MAX >> (64 - rest.len());
+        take(sorter.tokens(block, &prefix_xor) & within, block.backslashes, base);
     }
     // SAFETY: `flatten` has written as many positions as there were bits.
     unsafe { positions.set_len(filled) };
-    positions.extend_from_slice(&[len as u32; SENTINELS]);
-    if bad != 0 || carry.in_string != 0 {
+    positions.extend_from_slice(&[end as u32; SENTINELS]);
+    if sorter.bad != 0 || sorter.in_string != 0 {
         return Err(broken_string(job));
     }
-    Ok(Traits { spaced: spaces != 0, wide: wide != 0 })
+    Ok(Traits { spaced: sorter.spaces != 0, wide: sorter.wide != 0 })
 }
 
-/// The 64 bytes from `from` on, or the last 64 and how many of them go before `from`. Only what is
-/// shorter is read from the copy: it was only just written, and a wide read would have to wait for the
-/// narrower or shifted writes of it to reach the cache.
+/// The last `len` bytes, behind which nothing counts. Only what is shorter than a block is read from
+/// the copy: it was only just written, and a wide read would have to wait for the narrower or shifted
+/// writes of it to reach the cache.
 #[inline(always)]
-fn chunk<'a>(job: &Job<'a>, from: usize) -> (&'a [u8; 64], usize) {
-    let rest = &job.text[from..];
-    if let Some(whole) = rest.first_chunk() {
-        return (whole, 0);
-    }
+fn last_block(job: &Job<'_>, len: usize, classify: impl Fn(&[u8; 64]) -> Block) -> Block {
     match job.text.last_chunk() {
-        Some(last) => (last, 64 - rest.len()),
-        None => (padded(job), 0),
+        Some(last) => classify(last).without(64 - len),
+        None => classify(padded(job)),
     }
 }
 

@@ -19,9 +19,9 @@ impl Filter {
     #[inline(always)]
     pub(super) fn add(&mut self, hash: u64) -> bool {
         let (word, bit) = Filter::place(hash);
-        let noted = self.0[word] & bit != 0;
-        self.0[word] |= bit;
-        noted
+        let before = self.0[word];
+        self.0[word] = before | bit;
+        before & bit != 0
     }
 
     /// May a key of that hash have been noted?
@@ -36,23 +36,27 @@ impl Filter {
         ((hash >> 62) as usize, 1 << (hash >> 56 & 63))
     }
 
-    /// A key's hash, by its length and eight bytes from its start on, whatever follows its closing
-    /// quote in them.
+    /// A key's hash, by its length, quotes included, and the eight bytes from its start on, whatever
+    /// follows the key in them. Longer keys may be confused. `low_bits` is [`low_bits`].
     #[inline(always)]
-    pub(in crate::value) fn hash(first: u64, len: u32) -> u64 {
-        // Up to the closing quote, which makes short keys unique; longer ones may be confused.
-        let kept = first << 56u32.saturating_sub(len * 8);
+    pub(in crate::value) fn hash(first: u64, len: u32, low_bits: impl Fn(u64, u32) -> u64) -> u64 {
+        let kept = low_bits(first, len.wrapping_mul(8).wrapping_sub(16));
         kept.wrapping_add(u64::from(len)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+}
+
+/// The lowest bits of a word, `count % 256` of them: all from 64 on. As the instruction BZHI has it.
+pub(in crate::value) fn low_bits(word: u64, count: u32) -> u64 {
+    match count % 256 {
+        count @ 0..64 => word & !(u64::MAX << count),
+        _ => word,
     }
 }
 
 /// May the last key on the tape occur earlier in the object at `entry`? Exact below
 /// [`COMPARED_MAX`] keys, but for escaped ones.
-pub(super) fn repeat(bytes: &[u8], start: u32, tape: &[Value], entry: u32) -> bool {
-    let text = |key: &Value| {
-        let from = (key.offset - start) as usize;
-        &bytes[from..from + key.len as usize]
-    };
+pub(super) fn repeat(bytes: &[u8], tape: &[Value], entry: u32) -> bool {
+    let text = |key: &Value| &bytes[key.offset as usize..(key.offset + key.len) as usize];
     let Some((last, earlier)) = tape.split_last() else { return true };
     let mut at = entry as usize + 1;
     for _ in 0..COMPARED_MAX {
@@ -69,15 +73,14 @@ pub(super) fn repeat(bytes: &[u8], start: u32, tape: &[Value], entry: u32) -> bo
 /// costs `n log n`.
 pub(super) fn holds_duplicates(
     bytes: &[u8],
-    start: u32,
     tape: &[Value],
     entry: u32,
     keys: &mut Vec<(u64, u32)>,
 ) -> bool {
     let text = |key: &Value| {
-        let from = (key.offset - start) as usize;
+        let (from, to) = (key.offset as usize + 1, (key.offset + key.len) as usize - 1);
         // The document was checked to be UTF-8 before the walk.
-        std::str::from_utf8(&bytes[from + 1..from + key.len as usize - 1]).unwrap_or_default()
+        std::str::from_utf8(&bytes[from..to]).unwrap_or_default()
     };
     keys.clear();
     let end = tape[entry as usize].link - 1;
@@ -104,4 +107,23 @@ fn hash(text: &str) -> u64 {
         hash = hash_on(hash, plain.bytes().chain(escaped.bytes()));
     });
     hash
+}
+
+#[cfg(test)]
+mod tests {
+    use super::low_bits;
+
+    #[test]
+    #[cfg(target_arch = "x86_64")]
+    fn low_bits_are_those_of_the_instruction() {
+        if !is_x86_feature_detected!("bmi2") {
+            println!("skipped: this CPU has no BMI2");
+            return;
+        }
+        for count in 0..1024 {
+            // SAFETY: the CPU has the instruction.
+            let expected = unsafe { std::arch::x86_64::_bzhi_u64(u64::MAX, count) };
+            assert_eq!(low_bits(u64::MAX, count), expected, "{count}");
+        }
+    }
 }

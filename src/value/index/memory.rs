@@ -33,14 +33,14 @@ impl Open {
 /// The next token: points at its position. A pointer, since the loop is short of registers.
 pub(super) type Next = *const u32;
 
-/// The document and where its tokens stand.
+/// The document and where its tokens stand: all positions are the scratch's, as values have them.
 #[derive(Clone, Copy)]
 pub(super) struct Text<'a> {
-    /// The document, [`PADDING`] zero bytes, and maybe more.
+    /// What lies before the document, the document, [`PADDING`] zero bytes, and maybe more.
     pub(super) bytes: &'a [u8],
     pub(super) positions: &'a [u32],
-    /// The document's length.
-    pub(super) len: u32,
+    /// The document's end.
+    pub(super) end: u32,
     pub(super) traits: Traits,
 }
 
@@ -54,21 +54,36 @@ impl Text<'_> {
         unsafe { *next.add(ahead) }
     }
 
-    /// The byte at `at`, which is at most the document's length.
+    /// The byte at `at`, which is at most the document's end.
     #[inline(always)]
     pub(super) fn byte(&self, at: u32) -> u8 {
-        debug_assert!(at <= self.len);
-        // SAFETY: `at` is a position, at most the document's length, and padding follows.
+        debug_assert!(at <= self.end);
+        // SAFETY: `at` is a position, at most the document's end, and padding follows.
         unsafe { *self.bytes.get_unchecked(at as usize) }
     }
 
-    /// `N` bytes from `at`, which is at most the document's length; `N` is at most [`PADDING`].
+    /// `N` bytes from `at`, which is at most the document's end; `N` is at most [`PADDING`].
     #[inline(always)]
     pub(super) fn bytes<const N: usize>(&self, at: u32) -> &[u8; N] {
         const { assert!(N <= PADDING) };
         debug_assert!(at as usize + N <= self.bytes.len());
         // SAFETY: the padding follows the document's end, and a `u8` array needs no alignment.
         unsafe { &*self.bytes.as_ptr().add(at as usize).cast() }
+    }
+
+    /// The byte behind `at`, which is before the document's end.
+    #[inline(always)]
+    pub(super) fn byte_behind(&self, at: u32) -> u8 {
+        self.bytes_behind::<1>(at)[0]
+    }
+
+    /// `N` bytes from behind `at`, which is before the document's end; `N` is at most [`PADDING`].
+    #[inline(always)]
+    pub(super) fn bytes_behind<const N: usize>(&self, at: u32) -> &[u8; N] {
+        const { assert!(N <= PADDING) };
+        debug_assert!(at < self.end);
+        // SAFETY: as in `bytes`.
+        unsafe { &*self.bytes.as_ptr().add(at as usize + 1).cast() }
     }
 
     /// Where the scalar ends that starts at `at`, the position before token `next`.
@@ -91,45 +106,38 @@ pub(super) struct Tape {
     pub(super) entries: *mut Value,
     /// Where the next entry goes; all before are written, other documents' included.
     pub(super) end: *mut Value,
-    /// Where the document starts in the scratch's bytes.
-    pub(super) start: u32,
+    /// How many entries are written: `end - entries`, which takes longer to find out each time.
+    pub(super) len: u32,
 }
 
 impl Tape {
-    /// How many entries are written.
-    #[inline(always)]
-    pub(super) fn len(self) -> u32 {
-        // SAFETY: both point into the same vector.
-        unsafe { self.end.offset_from_unsigned(self.entries) as u32 }
-    }
-
     /// Appends an entry that nothing lies beneath.
     #[inline(always)]
     pub(super) fn push(&mut self, at: u32, len: u32, shape: Shape, flags: u8) {
-        let link = self.len() + 1;
+        let link = self.len + 1;
         self.push_linked(at, len, shape, flags, link);
     }
 
     /// Appends an entry with a link of its own.
     #[inline(always)]
     pub(super) fn push_linked(&mut self, at: u32, len: u32, shape: Shape, flags: u8, link: u32) {
-        let offset = self.start + at;
-        let entry = Value { offset, len, link, tag: Tag::of(shape), flags, height: 0 };
+        let entry = Value { offset: at, len, link, tag: Tag::of(shape), flags, height: 0 };
         // SAFETY: `walk` reserved an entry per token, and every entry takes a token of its own.
         unsafe {
             self.end.write(entry);
             self.end = self.end.add(1);
         }
+        self.len += 1;
     }
 
     /// Completes the entry of a container that ends before `end`.
     #[inline(always)]
     pub(super) fn complete(&mut self, open: &Open, end: u32) {
-        debug_assert!(open.entry < self.len());
+        debug_assert!(open.entry < self.len);
         // SAFETY: the entry was pushed when the container opened.
         let entry = unsafe { &mut *self.entries.add(open.entry as usize) };
-        entry.len = self.start + end - entry.offset;
-        entry.link = self.len();
+        entry.len = end - entry.offset;
+        entry.link = self.len;
         entry.flags = open.flags;
         entry.height = open.height;
     }
@@ -140,7 +148,7 @@ impl Tape {
     /// The vector that `entries` belongs to lives on unchanged meanwhile.
     pub(super) unsafe fn written<'a>(self) -> &'a [Value] {
         // SAFETY: `push` wrote the entries up to `end`, and those before them were there.
-        unsafe { std::slice::from_raw_parts(self.entries, self.len() as usize) }
+        unsafe { std::slice::from_raw_parts(self.entries, self.len as usize) }
     }
 }
 

@@ -19,7 +19,7 @@ mod walk;
 
 use std::fmt;
 
-pub(super) use duplicates::Filter;
+pub(super) use duplicates::{Filter, low_bits};
 
 use super::value::Value;
 
@@ -146,7 +146,7 @@ pub(super) struct Traits {
 /// Working memory of the indexer, reused from document to document.
 #[derive(Default)]
 pub(super) struct Workspace {
-    /// Where each token starts, and each string ends; then [`SENTINELS`] times the document's end.
+    /// Where each token starts in the bytes, and each string ends; then [`SENTINELS`] times the document's end.
     pub positions: Vec<u32>,
     /// The blocks that hold backslashes: first byte, and a bit per backslash.
     pub backslashes: Vec<(u32, u64)>,

@@ -1,19 +1,25 @@
 //! The grammar of numbers.
 
-/// Is it a number of at most 16 bytes without an exponent? `bytes` start with it, `digits` says
-/// which of them are digits. Straight-line code: lengths vary from event to event.
+/// Which of 16 bytes may be part of a number, a bit each.
+#[derive(Clone, Copy)]
+pub(super) struct Numeral {
+    pub digits: u32,
+    pub points: u32,
+}
+
+/// Is it a number of at most 16 bytes without an exponent? `sign` is 1 where it starts with a minus,
+/// and `is_zero` says whether its first digit would be a zero. Straight-line code on bits: lengths
+/// vary from event to event.
 #[inline(always)]
-pub(super) fn is_short_number(bytes: &[u8; 16], len: u32, digits: u32) -> bool {
-    let minus = u32::from(bytes[0] == b'-');
-    // All that is neither the sign nor a digit; the bit at `len` makes sure that there is one.
-    let others = (!digits | 1 << (len & 31)) & !minus;
-    let point = others.trailing_zeros();
-    let rest = others & others.wrapping_sub(1);
-    let is_whole = point == len;
-    let is_decimal =
-        (bytes[point as usize & 15] == b'.') & (rest.trailing_zeros() == len) & (point + 1 < len);
-    let leads_well = (bytes[minus as usize] != b'0') | (point == minus + 1);
-    (len <= 16) & (point > minus) & leads_well & (is_whole | is_decimal)
+pub(super) fn is_short_number(numeral: Numeral, len: u32, sign: u32, is_zero: bool) -> bool {
+    let within = !(u32::MAX << (len & 31));
+    let (digits, points) = (numeral.digits & within, numeral.points & within);
+    let others = (digits | points | sign) ^ within;
+    let second_points = points & points.wrapping_sub(1);
+    let bare_points = points & !((digits << 1) & (digits >> 1));
+    let no_digit = !digits & (1 << sign);
+    let leading_zero = (digits >> (sign + 1)) & u32::from(is_zero);
+    (len <= 16) & (others | second_points | bare_points | no_digit | leading_zero == 0)
 }
 
 /// Is it a number, all of it?

@@ -1,6 +1,8 @@
 //! The indexer for any CPU: eight bytes at a time in a word.
 
 use super::blocks::{Block, flatten, scan};
+use super::duplicates::low_bits;
+use super::numbers::Numeral;
 use super::walk::walk;
 use super::{Indexed, Job, ParseError, Workspace};
 use crate::value::value::Value;
@@ -13,7 +15,7 @@ pub(super) fn index(
     // SAFETY: `scan` made room for 64 positions.
     let flatten = |bits, base, to| unsafe { flatten(bits, base, to) };
     let traits = scan(job, workspace, classify, prefix_xor, flatten)?;
-    walk(job, traits, workspace, tape, digits)
+    walk(job, traits, workspace, tape, numeral, low_bits)
 }
 
 fn classify(bytes: &[u8; 64]) -> Block {
@@ -76,9 +78,11 @@ fn prefix_xor(mut bits: u64) -> u64 {
     bits
 }
 
-/// Which of the bytes are digits, a bit each.
+/// The digits and points among the bytes.
 #[inline(always)]
-fn digits(bytes: &[u8; 16]) -> u32 {
-    let is_digit = |at: usize| u32::from(bytes[at].wrapping_sub(b'0') < 10) << at;
-    (0..16).fold(0, |bits, at| bits | is_digit(at))
+fn numeral(bytes: &[u8; 16]) -> Numeral {
+    let gather = |is_one: fn(u8) -> bool| {
+        (0..16).fold(0, |bits, at| bits | (u32::from(is_one(bytes[at])) << at))
+    };
+    Numeral { digits: gather(|byte| byte.is_ascii_digit()), points: gather(|byte| byte == b'.') }
 }

@@ -9,21 +9,22 @@
 use super::duplicates::{Filter, holds_duplicates, repeat};
 use super::escapes::Escapes;
 use super::memory::{NEVER, Next, Open, Stack, Tape, Text};
-use super::numbers::{is_number, is_short_number};
+use super::numbers::{Numeral, is_number, is_short_number};
 use super::{Indexed, Job, ParseError, ParseReason, SENTINELS, Traits, Workspace, error};
 use crate::value::value::{SPACED, Shape, UNUSUAL, Value};
 
-/// Checks the document and writes its tape. `digits` says which of 16 bytes are digits.
+/// Checks the document and writes its tape. `numeral` says which of 16 bytes are digits and points;
+/// `low_bits` is [`super::duplicates::low_bits`].
 #[inline(always)]
 pub(super) fn walk(
     job: &Job<'_>,
     traits: Traits,
     workspace: &mut Workspace,
     tape: &mut Vec<Value>,
-    digits: impl Fn(&[u8; 16]) -> u32 + Copy,
+    numeral: impl Fn(&[u8; 16]) -> Numeral + Copy,
+    low_bits: impl Fn(u64, u32) -> u64 + Copy,
 ) -> Result<Indexed, ParseError> {
-    let bytes = &job.bytes[job.start..];
-    let len = job.text.len();
+    let (start, end) = (job.start as u32, (job.start + job.text.len()) as u32);
     if traits.wide
         && let Err(e) = simdutf8::compat::from_utf8(job.text)
     {
@@ -32,25 +33,27 @@ pub(super) fn walk(
     let Workspace { positions, backslashes, open, keys } = workspace;
     let root = tape.len();
     tape.reserve(positions.len());
-    let text = Text { bytes, positions, len: len as u32, traits };
-    debug_assert!(text.positions.len() >= SENTINELS && text.byte(text.len) == 0);
-    let (entries, start) = (tape.as_mut_ptr(), job.start as u32);
+    let text = Text { bytes: job.bytes, positions, end, traits };
+    debug_assert!(text.positions.len() >= SENTINELS && text.byte(text.end) == 0);
+    let entries = tape.as_mut_ptr();
     // SAFETY: the entry behind the last one is within what was reserved.
-    let written = Tape { entries, end: unsafe { entries.add(root) }, start };
+    let written = Tape { entries, end: unsafe { entries.add(root) }, len: root as u32 };
     let mut escapes = Escapes::new(backslashes);
     let mut walk = Walk {
         text,
         tape: written,
         backslash: escapes.next,
         escapes: &mut escapes,
-        digits,
+        numeral,
+        low_bits,
         stack: Stack::new(open, job.height_max),
         keys,
     };
-    let has_duplicates = walk.document()?;
-    let end = walk.tape.len() as usize;
-    // SAFETY: `Tape::push` wrote the entries up to `end`, within what was reserved.
-    unsafe { tape.set_len(end) };
+    let has_duplicates =
+        walk.document().map_err(|e| ParseError { offset: e.offset.saturating_sub(start), ..e })?;
+    let entries = walk.tape.len as usize;
+    // SAFETY: `Tape::push` wrote so many entries, within what was reserved.
+    unsafe { tape.set_len(entries) };
     let root = Value { link: root as u32, ..tape[root] };
     let names = (root.shape() == Shape::RawObject).then(|| {
         // SAFETY: the document is an object, and so was closed last.
@@ -62,18 +65,23 @@ pub(super) fn walk(
 
 /// The loop's state. What is not inlined gets copies or other references, never this: its fields
 /// live in registers.
-struct Walk<'a, D> {
+struct Walk<'a, N, L> {
     text: Text<'a>,
     tape: Tape,
     /// `escapes.next`
     backslash: u32,
     escapes: &'a mut Escapes<'a>,
-    digits: D,
+    numeral: N,
+    low_bits: L,
     stack: Stack,
     keys: &'a mut Vec<(u64, u32)>,
 }
 
-impl<D: Fn(&[u8; 16]) -> u32 + Copy> Walk<'_, D> {
+impl<N, L> Walk<'_, N, L>
+where
+    N: Fn(&[u8; 16]) -> Numeral + Copy,
+    L: Fn(u64, u32) -> u64 + Copy,
+{
     /// Walks the whole document; says whether an object holds a key twice.
     #[inline(always)]
     fn document(&mut self) -> Result<bool, ParseError> {
@@ -87,8 +95,10 @@ impl<D: Fn(&[u8; 16]) -> u32 + Copy> Walk<'_, D> {
             if byte == b'"' {
                 self.string(at, next)?;
                 next = next.wrapping_add(1);
-            } else if byte == b'-' || byte.is_ascii_digit() {
-                self.number(at, next)?;
+            } else if byte.is_ascii_digit() {
+                self.number(at, next, 0, byte)?;
+            } else if byte == b'-' {
+                self.number(at, next, 1, self.text.byte_behind(at))?;
             } else if byte == b'{' || byte == b'[' {
                 // The closing brackets are two behind the opening ones.
                 let close = byte + 2;
@@ -129,7 +139,7 @@ impl<D: Fn(&[u8; 16]) -> u32 + Copy> Walk<'_, D> {
     /// The string that starts at `at` and ends at token `next`; true where it holds escapes.
     #[inline(always)]
     fn string(&mut self, at: u32, next: Next) -> Result<bool, ParseError> {
-        let link = self.tape.len() + 1;
+        let link = self.tape.len + 1;
         self.linked_string(at, next, link)
     }
 
@@ -148,13 +158,14 @@ impl<D: Fn(&[u8; 16]) -> u32 + Copy> Walk<'_, D> {
         Ok(flags != 0)
     }
 
-    /// The number that starts at `at`; token `next` follows it.
+    /// The number that starts at `at`, with so many signs before its `first` digit; token `next`
+    /// follows it.
     #[inline(always)]
-    fn number(&mut self, at: u32, next: Next) -> Result<(), ParseError> {
+    fn number(&mut self, at: u32, next: Next, sign: u32, first: u8) -> Result<(), ParseError> {
         let end = self.text.scalar_end(at, next);
         let len = end - at;
-        let bytes = self.text.bytes::<16>(at);
-        if !is_short_number(bytes, len, (self.digits)(bytes))
+        let numeral = (self.numeral)(self.text.bytes(at));
+        if !is_short_number(numeral, len, sign, first == b'0')
             && !is_number(&self.text.bytes[at as usize..end as usize])
         {
             return Err(error(ParseReason::BadScalar, at as usize));
@@ -196,11 +207,15 @@ impl<D: Fn(&[u8; 16]) -> u32 + Copy> Walk<'_, D> {
             return Err(error(ParseReason::ExpectedColon, colon as usize));
         }
         let object = self.stack.inner().entry;
-        let is_escaped = self.linked_string(at, next.wrapping_add(1), object)?;
-        let first = u64::from_le_bytes(*self.text.bytes(at + 1));
+        if self.linked_string(at, next.wrapping_add(1), object)? {
+            self.stack.inner().suspect = true;
+            return Ok(());
+        }
+        let first = u64::from_le_bytes(*self.text.bytes_behind(at));
+        let hash = Filter::hash(first, close + 1 - at, self.low_bits);
         let inner = self.stack.inner();
-        let is_noted = inner.filter.add(Filter::hash(first, close - at - 1));
-        if is_noted | is_escaped && (is_escaped || repeats(self.text, self.tape, inner.entry)) {
+        let is_noted = inner.filter.add(hash);
+        if is_noted && repeats(self.text, self.tape, inner.entry) {
             inner.suspect = true;
         }
         Ok(())
@@ -209,7 +224,7 @@ impl<D: Fn(&[u8; 16]) -> u32 + Copy> Walk<'_, D> {
     #[inline(always)]
     fn open(&mut self, at: u32, close: u8) -> Result<(), ParseError> {
         let flags = if self.text.traits.spaced { SPACED } else { 0 };
-        if !self.stack.push(Open::new(self.tape.len(), close, flags)) {
+        if !self.stack.push(Open::new(self.tape.len, close, flags)) {
             return Err(error(ParseReason::TooDeep, at as usize));
         }
         let shape = if close == b'}' { Shape::RawObject } else { Shape::RawArray };
@@ -234,7 +249,7 @@ impl<D: Fn(&[u8; 16]) -> u32 + Copy> Walk<'_, D> {
     #[inline(always)]
     fn end(&self, at: u32, close: u8) -> Result<(), ParseError> {
         match close {
-            NEVER if at == self.text.len => Ok(()),
+            NEVER if at == self.text.end => Ok(()),
             NEVER => Err(error(ParseReason::TrailingText, at as usize)),
             _ => Err(error(ParseReason::ExpectedComma, at as usize)),
         }
@@ -247,8 +262,8 @@ impl<D: Fn(&[u8; 16]) -> u32 + Copy> Walk<'_, D> {
 fn no_value(text: Text<'_>, at: u32) -> ParseError {
     let reason = match text.byte(at) {
         b'}' | b']' | b':' | b',' => ParseReason::ExpectedValue,
-        _ if at < text.len => ParseReason::BadScalar,
-        _ if text.positions[0] == text.len => ParseReason::Empty,
+        _ if at < text.end => ParseReason::BadScalar,
+        _ if text.positions[0] == text.end => ParseReason::Empty,
         _ => ParseReason::ExpectedValue,
     };
     error(reason, at as usize)
@@ -259,7 +274,7 @@ fn no_value(text: Text<'_>, at: u32) -> ParseError {
 #[inline(never)]
 fn repeats(text: Text<'_>, tape: Tape, entry: u32) -> bool {
     // SAFETY: `walk` holds the vector, and this borrow ends before the next entry is pushed.
-    repeat(text.bytes, tape.start, unsafe { tape.written() }, entry)
+    repeat(text.bytes, unsafe { tape.written() }, entry)
 }
 
 /// Does the object at `entry` hold a key twice?
@@ -267,5 +282,5 @@ fn repeats(text: Text<'_>, tape: Tape, entry: u32) -> bool {
 #[inline(never)]
 fn has_duplicates(text: Text<'_>, tape: Tape, entry: u32, keys: &mut Vec<(u64, u32)>) -> bool {
     // SAFETY: `walk` holds the vector, and this borrow ends before the next entry is pushed.
-    holds_duplicates(text.bytes, tape.start, unsafe { tape.written() }, entry, keys)
+    holds_duplicates(text.bytes, unsafe { tape.written() }, entry, keys)
 }
