@@ -11,6 +11,7 @@ mod jobs;
 #[path = "aws/machine.rs"]
 mod machine;
 #[path = "aws/server.rs"]
+#[allow(dead_code, reason = "other tests share a server")]
 mod server;
 #[path = "aws/services.rs"]
 mod services;
@@ -21,10 +22,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use server::Server;
-
-/// What is set to skip all tests on purpose.
-const SKIP: &str = "EXPRESSWAY_SKIP_AWS";
+use server::{SKIP, Server};
 
 type Test = (&'static str, fn(&Server));
 
@@ -61,7 +59,7 @@ fn main() -> ExitCode {
         tests.iter().for_each(|(name, _)| println!("{name}: test"));
         return ExitCode::SUCCESS;
     }
-    if std::env::var_os(SKIP).is_some_and(|it| !it.is_empty() && it != "0") {
+    if server::is_skipped() {
         println!("{SKIP} is set: {} tests against moto were skipped", tests.len());
         return ExitCode::SUCCESS;
     }

@@ -1,12 +1,16 @@
 //! The server: started by the project's script, stopped by a guard that sees this process end.
 
+use std::io::Write;
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 
 use serde_json::Value as Json;
 
+/// What is set to skip all tests on purpose.
+pub const SKIP: &str = "EXPRESSWAY_SKIP_AWS";
 /// Ports tried: another process may take one between asking and starting.
 const PORT_TRIES: usize = 5;
 /// Ends the server when its standard input ends, which it does however this process ends.
@@ -18,6 +22,23 @@ pub struct Server {
     pub url: String,
     guard: Child,
     runtime: tokio::runtime::Runtime,
+}
+
+/// Are tests to be left out?
+pub fn is_skipped() -> bool {
+    std::env::var_os(SKIP).is_some_and(|it| !it.is_empty() && it != "0")
+}
+
+/// The one server of all tests of a process, which therefore use names of their own. Its guard ends
+/// it when this process ends. `None` where it is to be left out.
+pub fn moto() -> Option<&'static Server> {
+    static MOTO: OnceLock<Server> = OnceLock::new();
+    if is_skipped() {
+        // Past the capture: a test that looked at nothing must not look like one that passed.
+        let _ = writeln!(std::io::stderr(), "not run: {SKIP} is set");
+        return None;
+    }
+    Some(MOTO.get_or_init(Server::start))
 }
 
 fn script() -> PathBuf {

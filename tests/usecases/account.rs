@@ -4,9 +4,10 @@ use expressway::aws::{Call, Client, Endpoint, Service, Settings};
 use serde_json::{Value as Json, json};
 use tokio::runtime::Runtime;
 
-use crate::engine::until;
-use crate::harness::REGION;
 use crate::server::Server;
+
+/// Where everything is; moto takes any, and tests/aws has this one.
+pub const REGION: &str = "us-east-1";
 
 /// moto's own number.
 const NUMBER: &str = "123456789012";
@@ -95,11 +96,6 @@ impl Account {
         let answer = self.call("sqs", "GetQueueAttributes", asked);
         let of = |name: &str| answer["Attributes"][name].as_str()?.parse().ok();
         (of(names[0]).expect("a number"), of(names[1]).expect("a number"))
-    }
-
-    /// Waits until nothing waits in the queue and nobody has anything of it.
-    pub fn until_empty(&self, queue: &str) {
-        until("the queue is empty", || (self.depth(queue) == (0, 0)).then_some(()));
     }
 
     /// Takes the messages that are there, for good.

@@ -1,33 +1,15 @@
 //! What an example runs in: an embedded broker with its topics, moto as its AWS, and its own
 //! configuration, over which variables of the environment are laid.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 
 use expressway::kafka::Broker;
 use serde_json::Value as Json;
 
+use crate::account::REGION;
 use crate::engine::Engine;
 use crate::server::Server;
 use crate::topics;
-
-/// What is set to skip all tests on purpose.
-const SKIP: &str = "EXPRESSWAY_SKIP_AWS";
-/// Where everything is; moto takes any, and tests/aws has this one.
-pub const REGION: &str = "us-east-1";
-
-/// The one server of all tests, which therefore use names of their own. Its guard ends it when this
-/// process ends. `None` where it is to be left out.
-pub fn moto() -> Option<&'static Server> {
-    static MOTO: OnceLock<Server> = OnceLock::new();
-    if std::env::var_os(SKIP).is_some_and(|it| !it.is_empty() && it != "0") {
-        // Past the capture: a test that looked at nothing must not look like one that passed.
-        let _ = writeln!(std::io::stderr(), "not run: {SKIP} is set");
-        return None;
-    }
-    Some(MOTO.get_or_init(Server::start))
-}
 
 /// An example and what it runs in.
 pub struct Stage {

@@ -8,9 +8,9 @@ use serde_json::{Value as Json, json};
 use crate::account::Account;
 use crate::cloud::Cloud;
 use crate::engine::until;
-use crate::harness::{Stage, moto};
+use crate::harness::Stage;
 use crate::machine::{batch_queue, runs, went_well};
-use crate::server::Server;
+use crate::server::{Server, moto};
 
 const ACCOUNT: &str = "arn:aws:iam::123456789012:role";
 
