@@ -13,7 +13,7 @@ use super::exchange::{self, Broken, Signer};
 use super::protocol::{self, Reply, Request};
 use super::services::Service;
 use super::{Call, Client, Endpoint, Inner, retry};
-use crate::targets::{Aftermath, Held, Name, Refused, TROUBLED_MAX, Target, Verdict};
+use crate::targets::{Aftermath, Held, Name, Refused, Target, Verdict};
 
 impl Client {
     /// Sends a request that is ready, and gives the answer as it came if the call went well.
@@ -28,8 +28,9 @@ impl Client {
             error.attempts = attempt;
             let is_last = attempt >= self.0.settings.attempts_max || !error.is_retriable();
             troubled += u32::from(error.status.is_some());
-            let may_be_again = troubled <= TROUBLED_MAX;
-            if may_be_again && (aftermath.is_again() || is_last && aftermath.settle().await) {
+            if aftermath.allows(troubled)
+                && (aftermath.is_again() || is_last && aftermath.settle().await)
+            {
                 // What a target that is down made of it does not count.
                 continue;
             }
@@ -105,9 +106,10 @@ impl Client {
         };
         let prepared = exchange::prepare(request, url, &signer);
         let prepared = prepared.map_err(|why| call.error(ErrorKind::Input, why))?;
-        let bytes_max = call.response_bytes_max.unwrap_or(settings.response_bytes_max);
-        let sent = exchange::send(http, prepared, bytes_max).await;
-        let reply = sent.map_err(|broken| broken_error(call, broken, bytes_max))?;
+        let limit = call.response_bytes_max;
+        let limit = limit.unwrap_or((settings.response_bytes_max, "aws.response_size_max"));
+        let sent = exchange::send(http, prepared, limit.0).await;
+        let reply = sent.map_err(|broken| broken_error(call, broken, limit))?;
         if (200..300).contains(&reply.status) {
             return Ok(reply);
         }
@@ -163,13 +165,14 @@ fn verdict_of(outcome: &Result<Reply, Error>, caller: u64) -> Verdict {
     }
 }
 
-fn broken_error(call: &Call<'_>, broken: Broken, bytes_max: usize) -> Error {
+fn broken_error(call: &Call<'_>, broken: Broken, limit: (usize, &str)) -> Error {
     match broken {
         Broken::Timeout(why) => call.error(ErrorKind::Timeout, why),
         Broken::Connection(why) => call.error(ErrorKind::Connection, why),
         Broken::Input(why) => call.error(ErrorKind::Input, why),
         Broken::Limit => {
-            let why = format!("the answer has more than {bytes_max} bytes (aws.response_size_max)");
+            let (bytes_max, setting) = limit;
+            let why = format!("the answer has more than {bytes_max} bytes ({setting})");
             call.error(ErrorKind::Limit, why)
         }
     }

@@ -18,9 +18,6 @@ const REFRESH_BEFORE: Duration = Duration::from_secs(300);
 /// Those that nothing can renew in time are used this long before their end at most.
 const USABLE_BEFORE: Duration = Duration::from_secs(5);
 
-/// Roles that are kept in mind: which ones there are may come from events.
-const ROLES_MAX: usize = 1_000;
-
 /// Credentials, held until they near their end. One call at a time fetches them.
 pub(super) type Keep = Mutex<Option<Credentials>>;
 
@@ -42,6 +39,8 @@ pub(super) struct Chain {
     base: Keep,
     /// By the role's ARN. One that takes long to assume keeps no other waiting.
     roles: std::sync::Mutex<BTreeMap<String, Arc<Keep>>>,
+    /// Roles that are kept in mind: which ones there are may come from events.
+    roles_max: usize,
 }
 
 /// Why there are none.
@@ -57,9 +56,10 @@ impl Chain {
         given: Option<SharedCredentialsProvider>,
         region: Option<String>,
         http: reqwest::Client,
+        roles_max: usize,
     ) -> Chain {
         let (found, base, roles) = (OnceCell::new(), Keep::default(), Default::default());
-        Chain { given, region, http, found, base, roles }
+        Chain { given, region, http, found, base, roles, roles_max }
     }
 
     /// What was found, at the first call.
@@ -117,7 +117,7 @@ impl Chain {
         if let Some(known) = roles.get(role) {
             return known.clone();
         }
-        if roles.len() >= ROLES_MAX {
+        if roles.len() >= self.roles_max {
             roles.retain(|_, it| Arc::strong_count(it) > 1);
         }
         roles.entry(role.to_owned()).or_default().clone()

@@ -60,6 +60,8 @@ pub struct Settings {
     pub endpoints: BTreeMap<String, Endpoint>,
     /// The session's name in roles that are assumed.
     pub role_session_name: String,
+    /// Roles whose credentials are kept; which ones there are may come from events.
+    pub roles_max: usize,
     /// S3's buckets are always in the path; with endpoints that were set they are anyway.
     pub s3_path_style: bool,
     /// How long connecting may take.
@@ -102,6 +104,7 @@ impl Default for Settings {
             endpoint: Endpoint::Default,
             endpoints: BTreeMap::new(),
             role_session_name: "expressway".to_owned(),
+            roles_max: 1_000,
             s3_path_style: false,
             connect_timeout: Duration::from_secs(5),
             request_timeout: Duration::from_secs(60),
@@ -147,8 +150,8 @@ pub struct Call<'a> {
     pub role: Option<&'a str>,
     /// It goes out as it is, with nobody's signature.
     pub is_anonymous: bool,
-    /// Largest answer read, if not the settings'.
-    pub response_bytes_max: Option<usize>,
+    /// Largest answer read, in bytes, if not the settings'; and the name of what sets it.
+    pub response_bytes_max: Option<(usize, &'static str)>,
     /// Told where the call waits because its target is down.
     pub held: Option<&'a Held>,
     /// Who calls, as far as targets tell callers apart.
@@ -215,7 +218,7 @@ impl Client {
     pub fn open_among(settings: Settings, targets: Targets) -> Result<Client, OpenError> {
         let http = exchange::open(&settings)?;
         let (given, region) = (settings.credentials.clone(), settings.region.clone());
-        let chain = Chain::new(given, region, http.clone());
+        let chain = Chain::new(given, region, http.clone(), settings.roles_max);
         let turns = Semaphore::new(settings.calls_max.clamp(1, Semaphore::MAX_PERMITS));
         let skew = AtomicI64::new(0);
         Ok(Client(Arc::new(Inner { settings, http, chain, turns, targets, skew })))

@@ -35,8 +35,9 @@ pub struct Token {
 pub fn msk_token(region: &str) -> Result<Token, String> {
     let region = region.to_owned();
     let work = move || {
-        let http = exchange::open(&Settings::default()).map_err(|e| e.message)?;
-        let chain = Chain::new(None, Some(region.clone()), http);
+        let settings = Settings::default();
+        let http = exchange::open(&settings).map_err(|e| e.message)?;
+        let chain = Chain::new(None, Some(region.clone()), http, settings.roles_max);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|e| format!("no runtime for AWS credentials: {e}"))?;
         let found = runtime.block_on(async { tokio::time::timeout(BOUND, chain.base()).await });

@@ -177,14 +177,15 @@ fn a_wrong_clock_is_put_right() {
     assert!(server.asked()[1].header("x-amz-date").starts_with("20150830T122"));
 }
 
+const ASSUMED: &str = "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\
+    <AssumeRoleResult><Credentials><AccessKeyId>ROLEKEY</AccessKeyId>\
+    <SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken>\
+    <Expiration>2100-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult>\
+    </AssumeRoleResponse>";
+
 #[test]
 fn a_role_is_assumed_once() {
-    let assumed = "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\
-        <AssumeRoleResult><Credentials><AccessKeyId>ROLEKEY</AccessKeyId>\
-        <SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken>\
-        <Expiration>2100-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult>\
-        </AssumeRoleResponse>";
-    let sts = Server::start(vec![Say::Answer(200, Vec::new(), assumed.to_owned())]);
+    let sts = Server::start(vec![Say::Answer(200, Vec::new(), ASSUMED.to_owned())]);
     let sqs = Server::start(vec![says(200, SENT)]);
     let mut settings = settings(&sqs);
     settings.endpoints.insert("sts".to_owned(), Endpoint::Url(sts.url.clone()));
@@ -204,6 +205,25 @@ fn a_role_is_assumed_once() {
     let asked = sqs.asked().remove(1);
     assert!(asked.header("authorization").contains("Credential=ROLEKEY/"));
     assert_eq!(asked.header("x-amz-security-token"), "t");
+}
+
+#[test]
+fn as_many_roles_are_kept_as_the_setting_says() {
+    for (roles_max, times) in [(1, 3), (2, 2)] {
+        let sts = Server::start(vec![Say::Answer(200, Vec::new(), ASSUMED.to_owned())]);
+        let sqs = Server::start(vec![says(200, SENT)]);
+        let mut settings = Settings { roles_max, ..settings(&sqs) };
+        settings.endpoints.insert("sts".to_owned(), Endpoint::Url(sts.url.clone()));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let client = Client::open(settings).expect("a client");
+        runtime.expect("a runtime").block_on(async {
+            for role in ["arn:one", "arn:two", "arn:one"] {
+                let call = Call { role: Some(role), ..Call::new(service("sqs"), "SendMessage") };
+                client.call(&call, &json!({})).await.expect("it goes well");
+            }
+        });
+        assert_eq!(sts.asked().len(), times, "{roles_max} kept");
+    }
 }
 
 #[test]

@@ -19,7 +19,7 @@ use crate::engine::{machine_name, plan_for};
 use crate::fault::StateError;
 use crate::machine::{Limits, Outcome};
 use crate::program::{Definition, Options, Program};
-use crate::tasks::{AwsSettings, Mocks, ObjectSettings, Plan, Settings};
+use crate::tasks::{AwsSettings, Mocks, Plan, Settings};
 use crate::value::Scratch;
 use driver::{Alone, Clock, Driver, Ended};
 use record::Place;
@@ -177,7 +177,7 @@ impl Exec {
     fn plan(&self, definition: &Definition, program: &Program) -> anyhow::Result<Option<Plan>> {
         let machine = self.place().map(machine_name).unwrap_or_default();
         let mocks = self.mocks.as_ref().map(|place| Mocks::load(place, &machine)).transpose()?;
-        let objects = self.objects.clone().map(|folder| ObjectSettings { folder });
+        let objects = self.objects.clone();
         let aws = self.aws.clone().map(|endpoint| AwsSettings {
             client: aws::Settings { endpoint, ..aws::Settings::default() },
             fills_in: true,

@@ -30,6 +30,9 @@ section! {
         secret_access_key: Option<Secret> = None, example r#"{ env = "EMULATOR_SECRET" }"#;
         /// The session's name in roles that states assume (Credentials.RoleArn).
         role_session_name: String = "expressway".to_owned();
+        /// Roles whose credentials are kept until they expire; with more, those that no call needs just
+        /// now are assumed anew. For roles that come from events.
+        roles_max: u32 = 1_000;
         /// Buckets of S3 are in the path of URLs rather than in the host's name: true or false. With
         /// an endpoint that is set they are anyway.
         s3_path_style: bool = false;
@@ -43,7 +46,8 @@ section! {
         idle_connections_max: u32 = 256;
         /// How long an idle connection is kept.
         idle_timeout: Duration = Duration::from_secs(30);
-        /// Largest answer read; a larger one fails the call. Objects that a Map reads may have 64MiB.
+        /// Largest answer read; a larger one fails the call. For objects that a Map reads,
+        /// engine.object_size_max says it.
         response_size_max: ByteSize = ByteSize::mib(8);
         /// How often a call is tried when a service throttles, is in trouble or can't be reached;
         /// the first time counts. What a definition's Retry does comes on top.
@@ -61,6 +65,7 @@ impl Check for Aws {
         for (name, is_zero) in [
             ("connect_timeout", self.connect_timeout.is_zero()),
             ("request_timeout", self.request_timeout.is_zero()),
+            ("roles_max", self.roles_max == 0),
             ("calls_max", self.calls_max == 0),
             ("response_size_max", self.response_size_max.bytes() == 0),
             ("attempts_max", self.attempts_max == 0),

@@ -47,6 +47,13 @@ section! {
         /// Iterations of one Map at once, whatever its MaxConcurrency says. 40 as AWS was seen to run
         /// inline Maps; raise it for Maps over slow tasks.
         map_concurrency_max: u32 = 40;
+        /// Largest object that a Map's ItemReader reads, as it is stored. Up to 64MiB.
+        object_size_max: ByteSize = ByteSize::mib(64);
+        /// Most keys that a Map's ItemReader lists; with more it fails, and narrowing its Prefix helps.
+        object_keys_max: u32 = 1_000_000;
+        /// Files of the folder "objects" of a pipeline that a shard reads or writes at the same time;
+        /// more wait.
+        object_files_max: u32 = 64;
         /// Steps that one evaluation of a JSONata expression may take: expressions within it and
         /// items looked at.
         query_steps_max: u32 = 10_000_000;
@@ -116,6 +123,9 @@ impl Check for Engine {
         at_least_one("state_data_max", self.state_data_max.bytes());
         at_least_one("work_budget_steps", u64::from(self.work_budget_steps));
         at_least_one("map_concurrency_max", u64::from(self.map_concurrency_max));
+        at_least_one("object_size_max", self.object_size_max.bytes());
+        at_least_one("object_keys_max", u64::from(self.object_keys_max));
+        at_least_one("object_files_max", u64::from(self.object_files_max));
         at_least_one("query_steps_max", u64::from(self.query_steps_max));
         at_least_one("query_depth_max", u64::from(self.query_depth_max));
         at_least_one("query_string_max", self.query_string_max.bytes());
@@ -134,6 +144,7 @@ impl Check for Engine {
         for (name, size, limit) in [
             ("document_size_max", self.document_size_max, DOCUMENT_SIZE_LIMIT),
             ("state_data_max", self.state_data_max, DOCUMENT_SIZE_LIMIT),
+            ("object_size_max", self.object_size_max, DOCUMENT_SIZE_LIMIT),
             ("query_string_max", self.query_string_max, QUERY_MEMORY_LIMIT),
             ("query_memory_max", self.query_memory_max, QUERY_MEMORY_LIMIT),
         ] {

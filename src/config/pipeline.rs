@@ -411,6 +411,8 @@ section! {
         idle_timeout: Duration = Duration::from_secs(30);
         /// Largest answer read; a larger one fails the task.
         response_size_max: ByteSize = ByteSize::kib(256);
+        /// Redirects followed, on the same host only; what redirects once more is the answer.
+        redirects_max: u32 = 10;
         /// The only hosts that tasks may call, whole or "*.example.com"; all where none are named.
         /// Name them where endpoints come from events. Link-local addresses (the cloud's metadata
         /// services) are called only where they are named.
@@ -547,11 +549,17 @@ section! {
         /// The only topics that tasks may write to; all where none are named. Name them where
         /// topics come from events.
         topics: Vec<String> = Vec::new(), example r#"["notifications"]"#;
+        /// Distinct topics that a shard's tasks may write to: each takes memory for good. A task that
+        /// names one more fails.
+        topics_max: u32 = 1_000;
     }
 }
 
 impl Check for ProduceTasks {
     fn check(&self, node: &Node, findings: &mut Findings<'_>) {
+        if self.topics_max == 0 {
+            findings.refuse(node, "topics_max", "produce.topics_max must be above 0.");
+        }
         if self.timeout.is_zero() {
             findings.refuse(node, "timeout", "produce.timeout must be above 0.");
         }

@@ -20,6 +20,8 @@ section! {
         /// Call a target less often for a while when it says that it is too much (429, with its
         /// Retry-After, ThrottlingException and its like): true or false.
         adaptive: bool = true;
+        /// The longest that a target's Retry-After is followed.
+        retry_after_max: Duration = Duration::from_secs(60);
         /// Targets that are kept in mind; beyond, those that nothing is to be remembered of go.
         kept_max: u32 = 1_000;
         /// Other limits for single targets, by their names as metrics have them
@@ -57,6 +59,10 @@ section! {
         /// With "pause": how long a failure is held back, so long as no call is answered, until it is
         /// clear whether the target is down; then the call is made again. "0s" for not at all.
         doubt: Duration = Duration::from_millis(500);
+        /// With "pause": how often a call that is answered 5xx is made again while the target is down,
+        /// and how often an execution that ran out of time meanwhile is run again: it may be the call
+        /// that brings the target there. Where nothing answers there is no such bound.
+        troubled_max: u32 = 10;
     }
 }
 

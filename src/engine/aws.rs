@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::prepare::object_limits;
 use crate::aws::{Endpoint, Settings};
 use crate::config::{Aws, AwsTarget, Coalesce, Config, Pipeline};
 use crate::tasks::{self, AwsSettings};
@@ -15,6 +16,7 @@ pub fn client_settings(aws: &Aws) -> Settings {
         endpoint: aws.endpoint.as_ref().map(endpoint).unwrap_or_default(),
         endpoints: aws.endpoints.0.iter().map(|(name, to)| (name.clone(), endpoint(to))).collect(),
         role_session_name: aws.role_session_name.clone(),
+        roles_max: aws.roles_max as usize,
         s3_path_style: aws.s3_path_style,
         connect_timeout: aws.connect_timeout,
         request_timeout: aws.request_timeout,
@@ -66,6 +68,7 @@ pub(super) fn task_settings(config: &Config, pipeline: &Pipeline) -> AwsSettings
         // Where requests are to be those of Step Functions, only what it fills in itself is.
         fills_in: !pipeline.strict_aws,
         coalesced: coalesced(&pipeline.aws.coalesce),
+        object_limits: object_limits(&config.engine),
     }
 }
 

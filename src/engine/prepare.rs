@@ -367,7 +367,8 @@ fn task_settings(config: &Config, pipeline: &Pipeline) -> tasks::Settings {
     tasks::Settings {
         http: http_settings(pipeline),
         produce: Some(produce(config, pipeline)),
-        objects: pipeline.objects.clone().map(|folder| tasks::ObjectSettings { folder }),
+        objects: pipeline.objects.clone(),
+        object_limits: object_limits(&config.engine),
         aws: Some(super::aws::task_settings(config, pipeline)),
         jobs: tasks::JobSettings {
             poll_interval: pipeline.jobs.poll_interval,
@@ -458,9 +459,19 @@ fn http_settings(pipeline: &Pipeline) -> tasks::HttpSettings {
         idle_connections_max: http.idle_connections_max as usize,
         idle_timeout: http.idle_timeout,
         response_bytes_max: http.response_size_max.bytes() as usize,
+        redirects_max: http.redirects_max as usize,
         hosts: http.hosts.clone(),
         is_strict: pipeline.strict_aws,
         connections: http.connections.0.iter().map(connection).collect(),
+    }
+}
+
+/// What the reading of objects is held to.
+pub(super) fn object_limits(engine: &config::Engine) -> tasks::ObjectLimits {
+    tasks::ObjectLimits {
+        size_max: engine.object_size_max.bytes() as usize,
+        keys_max: engine.object_keys_max as usize,
+        files_max: engine.object_files_max as usize,
     }
 }
 
@@ -470,6 +481,7 @@ fn produce(config: &Config, pipeline: &Pipeline) -> tasks::ProduceSettings {
         properties: super::ends::producer_properties(&config.kafka),
         timeout: pipeline.produce.timeout,
         topics: pipeline.produce.topics.clone(),
+        topics_max: pipeline.produce.topics_max as usize,
     }
 }
 

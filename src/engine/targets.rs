@@ -31,11 +31,13 @@ fn general(targets: &config::Targets) -> Settings {
         probe_after_max: breaker.probe_after_max,
         when_open: when_open(breaker.open),
         doubt: breaker.doubt,
+        troubled_max: breaker.troubled_max,
     });
     Settings {
         calls_max: targets.calls_max.map(|max| max as usize),
         rate_max: targets.rate_max,
         is_adaptive: targets.adaptive,
+        retry_after_max: targets.retry_after_max,
         breaker,
     }
 }
@@ -99,6 +101,8 @@ impl Engine {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::config::{Config, Origin, parse};
 
@@ -120,12 +124,15 @@ mod tests {
     #[test]
     fn what_is_set_arrives_and_what_is_said_of_one_target_wins() {
         let rules = rules_of(
-            "[targets]\ncalls_max = 9\nadaptive = false\n\
+            "[targets]\ncalls_max = 9\nadaptive = false\nretry_after_max = \"5s\"\n\
              named = { sqs = { rate_max = 2.5, open = \"fail\" }, \"a:1\" = { calls_max = 3 } }\n\
-             [targets.breaker]\nfailures = 7\nfailure_ratio = 0.0\nprobe_after = \"2s\"",
+             [targets.breaker]\nfailures = 7\nfailure_ratio = 0.0\nprobe_after = \"2s\"\n\
+             troubled_max = 3",
         );
         let breaker = rules.general.breaker.clone().expect("it is on");
         assert_eq!((breaker.failures, breaker.failure_ratio), (7, None));
+        assert_eq!(breaker.troubled_max, 3);
+        assert_eq!(rules.general.retry_after_max, Duration::from_secs(5));
         assert_eq!((rules.general.calls_max, rules.general.is_adaptive), (Some(9), false));
         let sqs = &rules.named["sqs"];
         assert_eq!((sqs.calls_max, sqs.rate_max), (Some(9), Some(2.5)));

@@ -143,7 +143,7 @@ pub struct Passage {
     /// Executions of it that have begun.
     pub runs: u32,
     /// How often one ran out of time at a target that is down, and does not count.
-    pub held_up: u8,
+    pub held_up: u16,
     /// The plan that it came under, and stays with.
     pub plan: PlanId,
     /// Which of the plan's versions it runs.

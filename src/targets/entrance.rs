@@ -31,6 +31,8 @@ pub(super) struct Shared {
     since: Instant,
     /// How long a failure is held back until it is clear whether the target is down.
     doubt: Duration,
+    /// How often a call that it answers with its trouble is made again.
+    troubled_max: u32,
     state: Mutex<State>,
     /// To be read without the lock.
     is_down: AtomicBool,
@@ -40,9 +42,11 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(name: String, settings: &Settings, since: Instant) -> Shared {
-        let doubt = settings.breaker.as_ref().map_or(Duration::ZERO, |it| it.doubt);
+        let breaker = settings.breaker.as_ref();
+        let doubt = breaker.map_or(Duration::ZERO, |it| it.doubt);
+        let troubled_max = breaker.map_or(0, |it| it.troubled_max);
         let (state, is_down) = (Mutex::new(State::new(settings)), AtomicBool::new(false));
-        Shared { name, since, doubt, state, is_down, news: Notify::new() }
+        Shared { name, since, doubt, troubled_max, state, is_down, news: Notify::new() }
     }
 
     fn now(&self) -> Duration {
@@ -257,6 +261,11 @@ impl Drop for Pass<'_> {
 pub struct Aftermath(Option<(Target, u64)>);
 
 impl Aftermath {
+    /// May a call be made again that was so often answered with the target's trouble?
+    pub fn allows(&self, troubled: u32) -> bool {
+        self.0.as_ref().is_some_and(|(target, _)| troubled <= target.0.troubled_max)
+    }
+
     /// Is it certain by now that the call is made again?
     pub fn is_again(&self) -> bool {
         self.0.as_ref().is_some_and(|(target, _)| target.is_down())

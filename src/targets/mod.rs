@@ -25,12 +25,8 @@ pub use held::{Aside, Held};
 
 use entrance::Shared;
 
-/// How often a call that a target answers with its trouble is made again while the target is down: it
-/// may be the call that brings it there, and must not be in others' way for ever.
-pub const TROUBLED_MAX: u32 = 10;
-
 /// What calls to a target are held to.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// Calls at the same time.
     pub calls_max: Option<usize>,
@@ -38,8 +34,19 @@ pub struct Settings {
     pub rate_max: Option<f64>,
     /// Fewer calls a second where the target says that it is too much.
     pub is_adaptive: bool,
+    /// The longest that a target's word on when to come again is followed.
+    pub retry_after_max: Duration,
     /// When it counts as down, and what follows.
     pub breaker: Option<BreakerSettings>,
+}
+
+impl Default for Settings {
+    /// Calls are held to nothing.
+    fn default() -> Settings {
+        let retry_after_max = Duration::from_secs(60);
+        let (calls_max, rate_max, is_adaptive, breaker) = Default::default();
+        Settings { calls_max, rate_max, is_adaptive, retry_after_max, breaker }
+    }
 }
 
 /// When a target counts as down, and what follows.
@@ -61,6 +68,9 @@ pub struct BreakerSettings {
     pub when_open: WhenOpen,
     /// How long a failure is held back until it is clear whether the target is down.
     pub doubt: Duration,
+    /// How often a call that a target answers with its trouble is made again while the target is
+    /// down: it may be the call that brings it there, and must not be in others' way for ever.
+    pub troubled_max: u32,
 }
 
 /// What becomes of calls to a target that is down.
@@ -83,6 +93,7 @@ impl Default for BreakerSettings {
             probe_after_max: Duration::from_secs(30),
             when_open: WhenOpen::Pause,
             doubt: Duration::from_millis(500),
+            troubled_max: 10,
         }
     }
 }
@@ -216,6 +227,11 @@ impl Targets {
         let target = Target::new(Shared::new(whole.clone(), rules.of(name), *since));
         known.insert(whole, target.clone());
         Some(target)
+    }
+
+    /// How often what a target answers with its trouble is done again while the target is down.
+    pub fn troubled_max(&self) -> u32 {
+        self.0.rules.general.breaker.as_ref().map_or(0, |breaker| breaker.troubled_max)
     }
 
     /// How all of them do.

@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use super::Settings;
+
 /// Calls may come in bursts of what this much time lets through.
 const BURST: Duration = Duration::from_millis(100);
 /// What is left of the rate that the target took.
@@ -16,8 +18,6 @@ const RATE_MIN: f64 = 0.5;
 const LOOSE: f64 = 4.0;
 /// A rate is lowered no more often than this: services count by the second.
 const LOWERED_EVERY: Duration = Duration::from_secs(1);
-/// The longest that a target's word on when to come again is followed.
-pub(super) const ASKED_MAX: Duration = Duration::from_secs(60);
 
 /// One target's. Times are since any moment that is always the same.
 #[derive(Debug)]
@@ -25,6 +25,8 @@ pub(super) struct Pace {
     /// The rate that is set.
     fixed: Option<f64>,
     is_adaptive: bool,
+    /// The longest that its word on when to come again is followed.
+    asked_max: Duration,
     adapted: Option<Adapted>,
     /// When the next call would start if calls came evenly.
     due: Duration,
@@ -80,10 +82,11 @@ impl Meter {
 }
 
 impl Pace {
-    pub(super) fn new(fixed: Option<f64>, is_adaptive: bool) -> Pace {
+    pub(super) fn new(settings: &Settings) -> Pace {
+        let Settings { rate_max: fixed, is_adaptive, retry_after_max: asked_max, .. } = *settings;
         let (due, asked) = (Duration::ZERO, Duration::ZERO);
         let (called, answered) = Default::default();
-        Pace { fixed, is_adaptive, adapted: None, due, asked, called, answered }
+        Pace { fixed, is_adaptive, asked_max, adapted: None, due, asked, called, answered }
     }
 
     /// Calls a second that may start.
@@ -128,7 +131,7 @@ impl Pace {
             return;
         }
         if let Some(asked) = asked {
-            self.asked = self.asked.max(now + asked.min(ASKED_MAX));
+            self.asked = self.asked.max(now + asked.min(self.asked_max));
         }
         // One answer of many that were under way together lowers it for all of them.
         let is_known = |it: Adapted| started < it.lowered || now < it.lowered + LOWERED_EVERY;
@@ -159,6 +162,10 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
+    fn pace_of(rate_max: Option<f64>, is_adaptive: bool) -> Pace {
+        Pace::new(&Settings { rate_max, is_adaptive, ..Settings::default() })
+    }
+
     /// Calls as fast as the pace lets them, until then. How many.
     fn calls(pace: &mut Pace, from: Duration, until: Duration) -> u32 {
         let (mut now, mut count) = (from, 0);
@@ -179,25 +186,25 @@ mod tests {
 
     #[test]
     fn a_rate_that_is_set_is_kept() {
-        let mut pace = Pace::new(Some(50.0), true);
+        let mut pace = pace_of(Some(50.0), true);
         let count = calls(&mut pace, SECOND, 11 * SECOND);
         assert!((495..=510).contains(&count), "{count}");
         assert_eq!(pace.rate(), Some(50.0));
-        let mut slow = Pace::new(Some(0.5), true);
+        let mut slow = pace_of(Some(0.5), true);
         let count = calls(&mut slow, SECOND, 21 * SECOND);
         assert!((10..=12).contains(&count), "{count}");
     }
 
     #[test]
     fn without_a_bound_nothing_waits() {
-        let mut pace = Pace::new(None, true);
+        let mut pace = pace_of(None, true);
         assert!(calls(&mut pace, SECOND, 2 * SECOND) > 1_900);
         assert_eq!((pace.rate(), pace.is_lowered(2 * SECOND)), (None, false));
     }
 
     #[test]
     fn too_much_lowers_it_once_for_all_that_were_under_way() {
-        let mut pace = Pace::new(None, true);
+        let mut pace = pace_of(None, true);
         let now = 2 * SECOND;
         calls(&mut pace, SECOND, now);
         pace.lower(now - SECOND / 10, now, None);
@@ -215,7 +222,7 @@ mod tests {
 
     #[test]
     fn a_target_that_takes_so_many_is_called_about_so_often() {
-        let (mut pace, limit) = (Pace::new(None, true), 100_u32);
+        let (mut pace, limit) = (pace_of(None, true), 100_u32);
         let (mut now, mut taken, mut refused) = (SECOND, 0, 0);
         let mut of_second = (0, 0);
         while now < 61 * SECOND {
@@ -242,7 +249,7 @@ mod tests {
 
     #[test]
     fn it_recovers_and_then_binds_nobody() {
-        let mut pace = Pace::new(None, true);
+        let mut pace = pace_of(None, true);
         for at in 0..100 {
             pace.start(SECOND + at * Duration::from_millis(10));
             pace.answer(SECOND + at * Duration::from_millis(10));
@@ -258,14 +265,19 @@ mod tests {
 
     #[test]
     fn a_target_may_ask_to_be_left_alone() {
-        let mut pace = Pace::new(None, true);
+        let mut pace = pace_of(None, true);
         pace.start(SECOND);
         pace.lower(SECOND, SECOND, Some(3 * SECOND));
         assert_eq!(pace.next(2 * SECOND), Some(4 * SECOND));
         assert!(pace.is_lowered(2 * SECOND));
         pace.lower(2 * SECOND, 2 * SECOND, Some(Duration::from_secs(86_400)));
-        assert_eq!(pace.next(2 * SECOND), Some(2 * SECOND + ASKED_MAX));
-        let mut deaf = Pace::new(Some(10.0), false);
+        assert_eq!(pace.next(2 * SECOND), Some(62 * SECOND));
+        let (is_adaptive, retry_after_max) = (true, SECOND);
+        let mut brief =
+            Pace::new(&Settings { is_adaptive, retry_after_max, ..Settings::default() });
+        brief.lower(SECOND, SECOND, Some(3 * SECOND));
+        assert_eq!(brief.next(SECOND), Some(2 * SECOND));
+        let mut deaf = pace_of(Some(10.0), false);
         deaf.lower(SECOND, SECOND, Some(3 * SECOND));
         assert_eq!((deaf.next(SECOND), deaf.rate()), (None, Some(10.0)));
     }

@@ -65,7 +65,7 @@ impl State {
         State {
             when_open: breaker.map_or(WhenOpen::Pause, |it| it.when_open),
             breaker: breaker.map(|it: &BreakerSettings| Breaker::new(it.clone())),
-            pace: Pace::new(settings.rate_max, settings.is_adaptive),
+            pace: Pace::new(settings),
             calls_max: settings.calls_max.unwrap_or(usize::MAX).max(1),
             under_way: 0,
             queue: BTreeMap::new(),

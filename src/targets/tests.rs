@@ -126,6 +126,18 @@ async fn calls_wait_while_a_target_is_down_and_go_on_when_it_answers() {
 }
 
 #[tokio::test]
+async fn a_call_is_made_again_as_often_as_the_setting_says() {
+    let mut settings = settings(WhenOpen::Pause);
+    settings.breaker.as_mut().expect("it is on").troubled_max = 2;
+    let targets = Targets::new(Rules { general: settings, ..Rules::default() });
+    assert_eq!(targets.troubled_max(), 2);
+    let target = targets.find(&API).expect("there are rules");
+    let pass = target.enter(&FREE, None).await.expect("it may go out");
+    let aftermath = pass.leave(Verdict::Troubled(1));
+    assert_eq!([1, 2, 3].map(|troubled| aftermath.allows(troubled)), [true, true, false]);
+}
+
+#[tokio::test]
 async fn where_they_are_not_to_wait_they_fail_at_once() {
     let (target, held) = (target(settings(WhenOpen::Fail)), Held::default());
     for _ in 0..3 {

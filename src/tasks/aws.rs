@@ -18,6 +18,7 @@ use serde_json::{Map, Value as Json};
 use self::batches::Batches;
 use self::idempotency::Names;
 use super::line::{self, Line};
+use super::objects::Limits;
 use super::{Call, CallId, Driver, OpenError, Place, Take, eventbridge};
 use crate::asl::resource::Resource;
 use crate::aws::{self, Client, Endpoint};
@@ -42,6 +43,8 @@ pub struct Settings {
     pub fills_in: bool,
     /// Calls that share requests: by service, how long one waits for others.
     pub coalesced: BTreeMap<String, Duration>,
+    /// Of objects that are read for Maps.
+    pub object_limits: Limits,
 }
 
 /// Where calls go.

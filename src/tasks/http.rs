@@ -55,6 +55,8 @@ pub struct Settings {
     pub idle_timeout: Duration,
     /// Largest answer read, in bytes.
     pub response_bytes_max: usize,
+    /// Redirects followed, on the same host.
+    pub redirects_max: usize,
     /// The only hosts that are called, `*.example.com` or whole; all where none is named.
     pub hosts: Vec<String>,
     /// As AWS has it: `https` only, a connection always, and fewer headers.
@@ -72,6 +74,7 @@ impl Default for Settings {
             idle_connections_max: 256,
             idle_timeout: Duration::from_secs(30),
             response_bytes_max: 256 << 10,
+            redirects_max: 10,
             hosts: Vec::new(),
             is_strict: false,
             connections: BTreeMap::new(),

@@ -25,10 +25,6 @@ use crate::fault::{StateError, names};
 use crate::kafka::{Outgoing, Producer, Properties, Refusal, Report, code_name, producer_config};
 use crate::record::Header;
 
-/// Distinct topics one shard's tasks may write to: each is kept by the client for good, and topics
-/// may come from events.
-const TOPICS_MAX: usize = 1000;
-
 const ACKNOWLEDGEMENT_BOUND: &str = "message.timeout.ms";
 
 /// What `kafka:produce` needs to know.
@@ -43,6 +39,9 @@ pub struct Settings {
     pub timeout: Duration,
     /// The only topics that tasks may write to; all where none are named.
     pub topics: Vec<String>,
+    /// Distinct topics that one shard's tasks may write to: each is kept by the client for good, and
+    /// topics may come from events.
+    pub topics_max: usize,
 }
 
 impl Default for Settings {
@@ -52,6 +51,7 @@ impl Default for Settings {
             properties: Properties::new(),
             timeout: Duration::from_secs(30),
             topics: Vec::new(),
+            topics_max: 1_000,
         }
     }
 }
@@ -237,8 +237,11 @@ fn topic_of(
     if name.is_empty() {
         return Err(bad("\"Topic\" is empty".to_owned()));
     }
-    if topics.len() == TOPICS_MAX {
-        return Err(bad(format!("more than {TOPICS_MAX} distinct topics were asked for")));
+    let topics_max = settings.topics_max;
+    if topics.len() >= topics_max {
+        let cause =
+            format!("more than {topics_max} distinct topics were asked for (produce.topics_max)");
+        return Err(bad(cause));
     }
     let index = producer.topic(name).map_err(|error| bad(error.message))?;
     // The client counts its topics as they come, and only we make them.

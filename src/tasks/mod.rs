@@ -30,6 +30,7 @@ mod step_functions;
 
 use std::cell::{RefCell, RefMut};
 use std::fmt;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -42,7 +43,7 @@ pub use jobs::Settings as JobSettings;
 pub use kafka::Settings as ProduceSettings;
 pub use local::{Form, Local};
 pub use mocks::{MockError, Mocks};
-pub use objects::Settings as ObjectSettings;
+pub use objects::Limits as ObjectLimits;
 pub use plan::{Plan, Refusal, TaskState};
 
 use self::callbacks::{Callbacks, Inbox};
@@ -98,8 +99,11 @@ pub struct Settings {
     pub produce: Option<ProduceSettings>,
     /// Jobs: `.sync`
     pub jobs: JobSettings,
-    /// The readers and writers of distributed Maps; without it they are refused.
-    pub objects: Option<ObjectSettings>,
+    /// The folder whose folders are buckets, for the readers and writers of distributed Maps; without
+    /// it, and without AWS, they are refused.
+    pub objects: Option<PathBuf>,
+    /// What their reading there is held to.
+    pub object_limits: ObjectLimits,
     /// All that calls AWS; without it that is refused.
     pub aws: Option<AwsSettings>,
     /// Answers from outside reach the executions: tokens and activities are refused otherwise.
@@ -337,6 +341,11 @@ impl Tasks {
     pub fn is_cut_off(&self, plan: usize) -> bool {
         let local = self.local.as_ref();
         self.held(plan).any(Held::is_unreachable) || local.is_some_and(|it| it.is_cut_off(plan))
+    }
+
+    /// How often what a target answers with its trouble is done again while the target is down.
+    pub fn troubled_max(&self) -> u32 {
+        self.place.targets.troubled_max()
     }
 
     /// Calls of this plan that wait for their turn.

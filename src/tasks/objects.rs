@@ -15,18 +15,36 @@ use crate::asl::resource::{Pattern, Resource};
 use crate::fault::StateError;
 use crate::targets::Held;
 
-/// Files of a shard that are worked on at the same time; more wait.
-const FILES_MAX: usize = 64;
-/// Bytes of a file that is read: what the index of a document can hold.
-const OBJECT_BYTES_MAX: u64 = 64 << 20;
-/// Keys that are listed at most; leaving some out would lose items.
-const KEYS_MAX: usize = 1_000_000;
+/// What the reading of objects is held to, in a folder or in S3.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of an object that is read.
+    pub size_max: usize,
+    /// Keys that are listed at most; leaving some out would lose items.
+    pub keys_max: usize,
+    /// Files of a shard that are worked on at the same time; more wait.
+    pub files_max: usize,
+}
 
-/// Where objects are.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// The folder whose folders are buckets.
-    pub folder: PathBuf,
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { size_max: 64 << 20, keys_max: 1_000_000, files_max: 64 }
+    }
+}
+
+impl Limits {
+    /// What sets the size of an object.
+    pub(super) const SIZE_SETTING: &'static str = "engine.object_size_max";
+
+    /// There are more keys than may be listed.
+    pub(super) fn too_many_keys(&self, prefix: &str) -> StateError {
+        let keys_max = self.keys_max;
+        let cause = format!(
+            "More than {keys_max} keys start with {prefix:?}: narrow the Prefix, or raise \
+             engine.object_keys_max"
+        );
+        error("TooManyKeys", cause)
+    }
 }
 
 pub(super) const INTEGRATION: Integration = Integration {
@@ -37,16 +55,17 @@ pub(super) const INTEGRATION: Integration = Integration {
         settings.objects.is_none().then_some(why)
     },
     open: |settings, place| {
-        let folder = settings.objects.as_ref().map(|objects| objects.folder.clone());
-        let folder: Arc<Path> = folder.unwrap_or_default().into();
+        let folder: Arc<Path> = settings.objects.clone().unwrap_or_default().into();
+        let limits = settings.object_limits;
         let work = move |arguments: Vec<u8>| -> Work<Answer> {
             let folder = folder.clone();
             // Files block; the threads for that are the runtime's.
-            let done = || tokio::task::spawn_blocking(move || answer(&folder, &arguments));
+            let done =
+                move || tokio::task::spawn_blocking(move || answer(&folder, &limits, &arguments));
             let lost = |_| Err(error("Interrupted", "The file could not be worked on"));
             Box::pin(async move { done().await.unwrap_or_else(lost) })
         };
-        Ok(Box::new(Objects(Line::new(place, Held::default(), FILES_MAX, work))))
+        Ok(Box::new(Objects(Line::new(place, Held::default(), limits.files_max, work))))
     },
 };
 
@@ -90,7 +109,7 @@ fn error(name: &str, cause: impl Into<String>) -> StateError {
 }
 
 /// By what the arguments hold: a body is put, a key is got, a bucket alone is listed.
-fn answer(folder: &Path, arguments: &[u8]) -> Answer {
+fn answer(folder: &Path, limits: &Limits, arguments: &[u8]) -> Answer {
     let arguments: Json = serde_json::from_slice(arguments).unwrap_or(Json::Null);
     let text = |name: &str| arguments[name].as_str();
     let Some(bucket) = text("Bucket") else {
@@ -99,8 +118,8 @@ fn answer(folder: &Path, arguments: &[u8]) -> Answer {
     let root = inside(folder, bucket)?;
     match (text("Key"), arguments.get("Body")) {
         (Some(key), Some(body)) => put(&inside(&root, key)?, body),
-        (Some(key), None) => get(&inside(&root, key)?),
-        (None, _) => list(&root, text("Prefix").unwrap_or_default()),
+        (Some(key), None) => get(&inside(&root, key)?, limits),
+        (None, _) => list(&root, text("Prefix").unwrap_or_default(), limits),
     }
 }
 
@@ -114,10 +133,11 @@ fn inside(folder: &Path, name: &str) -> Result<PathBuf, StateError> {
     Ok(folder.join(name))
 }
 
-fn get(file: &Path) -> Answer {
+fn get(file: &Path, &Limits { size_max, .. }: &Limits) -> Answer {
     let size = std::fs::metadata(file).map_err(|e| missing(file, &e))?.len();
-    if size > OBJECT_BYTES_MAX {
-        let cause = format!("{} has {size} bytes, more than {OBJECT_BYTES_MAX}", file.display());
+    if size > size_max as u64 {
+        let (file, setting) = (file.display(), Limits::SIZE_SETTING);
+        let cause = format!("{file} has {size} bytes, more than {size_max} ({setting})");
         return Err(error("EntityTooLarge", cause));
     }
     std::fs::read(file).map_err(|e| missing(file, &e))
@@ -135,7 +155,7 @@ fn put(file: &Path, body: &Json) -> Answer {
     written.map(|()| b"{}".to_vec()).map_err(failed)
 }
 
-fn list(root: &Path, prefix: &str) -> Answer {
+fn list(root: &Path, prefix: &str, limits: &Limits) -> Answer {
     let (mut found, mut folders) = (Vec::new(), vec![root.to_path_buf()]);
     while let Some(folder) = folders.pop() {
         let entries = std::fs::read_dir(&folder).map_err(|e| missing(&folder, &e))?;
@@ -153,9 +173,8 @@ fn list(root: &Path, prefix: &str) -> Answer {
                 found.push((key, metadata.len()));
             }
         }
-        if found.len() > KEYS_MAX {
-            let cause = format!("More than {KEYS_MAX} keys start with {prefix:?}; narrow it");
-            return Err(error("TooManyKeys", cause));
+        if found.len() > limits.keys_max {
+            return Err(limits.too_many_keys(prefix));
         }
     }
     found.sort();
@@ -169,7 +188,7 @@ mod tests {
     use super::*;
 
     fn asks(folder: &Path, arguments: Json) -> Result<String, String> {
-        let answer = answer(folder, arguments.to_string().as_bytes());
+        let answer = answer(folder, &Limits::default(), arguments.to_string().as_bytes());
         answer
             .map(|text| String::from_utf8(text).expect("UTF-8"))
             .map_err(|e| e.name().unwrap_or_default().to_owned())
@@ -196,5 +215,28 @@ mod tests {
         }
         let gone = asks(folder.path(), json!({ "Bucket": "b", "Key": "none" }));
         assert_eq!(gone, Err("S3.NoSuchKey".to_owned()));
+    }
+
+    #[test]
+    fn what_exceeds_a_limit_is_told_which() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let ask = |limits: &Limits, arguments: Json| {
+            answer(folder.path(), limits, arguments.to_string().as_bytes())
+        };
+        let limits = Limits { size_max: 3, keys_max: 2, ..Limits::default() };
+        for (key, body) in [("1", "abc"), ("2", "abcd"), ("3", "")] {
+            let put = json!({ "Bucket": "b", "Key": key, "Body": body });
+            ask(&limits, put).expect("it is written");
+        }
+        ask(&limits, json!({ "Bucket": "b", "Key": "1" })).expect("it is small");
+        for (arguments, name, setting) in [
+            (json!({ "Bucket": "b", "Key": "2" }), "S3.EntityTooLarge", "engine.object_size_max"),
+            (json!({ "Bucket": "b" }), "S3.TooManyKeys", "engine.object_keys_max"),
+        ] {
+            let error = ask(&limits, arguments.clone()).expect_err("it is too much");
+            assert_eq!(error.name(), Some(name));
+            assert!(error.cause().is_some_and(|cause| cause.contains(setting)), "{error:?}");
+            ask(&Limits::default(), arguments).expect("it is within the default");
+        }
     }
 }

@@ -10,13 +10,9 @@ use serde_json::{Map, Value as Json, json};
 use super::Integration;
 use super::aws::optimized::{Optimized, operation_of};
 use super::aws::{Answer, Job, lacks, open};
+use super::objects::Limits;
 use crate::aws::{self, ErrorKind};
 use crate::fault::StateError;
-
-/// Bytes of an object that is read: what the index of a document can hold.
-const OBJECT_BYTES_MAX: usize = 64 << 20;
-/// Keys that are listed at most; leaving some out would lose items.
-const KEYS_MAX: usize = 1_000_000;
 
 pub(super) const INTEGRATION: Integration = Integration {
     takes: |resource| S3.takes(resource),
@@ -39,7 +35,8 @@ async fn call(job: Job) -> Answer {
         "ListObjectsV2" => list(&job, members).await,
         operation => {
             let call = job.call(S3.api(), operation);
-            let call = aws::Call { response_bytes_max: Some(OBJECT_BYTES_MAX), ..call };
+            let limit = (job.settings.object_limits.size_max, Limits::SIZE_SETTING);
+            let call = aws::Call { response_bytes_max: Some(limit), ..call };
             let reply = job.client.fetch(&call, &Json::Object(members)).await;
             let reply = reply.map_err(|error| failed(&job, &error))?;
             Ok(if operation == "GetObject" { reply.body } else { b"{}".to_vec() })
@@ -49,6 +46,7 @@ async fn call(job: Job) -> Answer {
 
 async fn list(job: &Job, mut members: Map<String, Json>) -> Answer {
     let call = job.call(S3.api(), "ListObjectsV2");
+    let limits = &job.settings.object_limits;
     let mut contents = Vec::new();
     loop {
         let page = job.client.call(&call, &Json::Object(members.clone())).await;
@@ -56,9 +54,9 @@ async fn list(job: &Job, mut members: Map<String, Json>) -> Answer {
         if let Json::Array(more) = page["Contents"].take() {
             contents.extend(more);
         }
-        if contents.len() > KEYS_MAX {
-            let cause = format!("The listing has more than {KEYS_MAX} keys; narrow its Prefix.");
-            return Err(StateError::new("S3.TooManyKeys", cause));
+        if contents.len() > limits.keys_max {
+            let prefix = members.get("Prefix").and_then(Json::as_str);
+            return Err(limits.too_many_keys(prefix.unwrap_or_default()));
         }
         match page["NextContinuationToken"].take() {
             token @ Json::String(_) => members.insert("ContinuationToken".to_owned(), token),
@@ -72,5 +70,39 @@ fn failed(job: &Job, error: &aws::Error) -> StateError {
     match error.kind {
         ErrorKind::Input => job.refused(&error.message),
         _ => S3.failure(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::scripted::{Server, json as says};
+    use crate::tasks::aws::tests::{settings, shard};
+
+    #[test]
+    fn what_exceeds_a_limit_is_told_which() {
+        let key = |key: &str| json!({ "Bucket": "b", "Key": key });
+        let page = "<ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
+                    <Contents><Key>a/1</Key></Contents><Contents><Key>a/2</Key></Contents>\
+                    <IsTruncated>false</IsTruncated></ListBucketResult>";
+        for (resource, arguments, answer, name, setting) in [
+            ("getObject", key("a"), "[12]", "States.DataLimitExceeded", "engine.object_size_max"),
+            (
+                "listObjectsV2",
+                json!({ "Bucket": "b", "Prefix": "a/" }),
+                page,
+                "S3.TooManyKeys",
+                "engine.object_keys_max",
+            ),
+        ] {
+            let server = Server::start(vec![says(200, answer)]);
+            let asked = |object_limits| {
+                let settings = crate::tasks::AwsSettings { object_limits, ..settings(&server) };
+                shard(&format!("arn:aws:states:::s3:{resource}"), settings)
+            };
+            let small = Limits { size_max: 3, keys_max: 1, ..Limits::default() };
+            asked(small).fails(&arguments, name, setting);
+            asked(Limits::default()).answer(&arguments).expect("it is within the default");
+        }
     }
 }

@@ -13,7 +13,8 @@ use crate::tasks::callbacks::Activity;
 
 const ARN_CHARS_MAX: usize = 256;
 const NAME_CHARS_MAX: usize = 80;
-/// Activities that clients may create beside those of definitions.
+/// Activities that clients may create beside those of definitions: Step Functions' own quota, which
+/// is what its error tells of.
 const ACTIVITIES_MAX: usize = 10_000;
 /// What is in no activity's name.
 const ILLEGAL: &str = "<>{}[]?*\"#%\\^|~`$&,;:/";

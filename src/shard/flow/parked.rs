@@ -16,10 +16,9 @@ use crate::value::Scratch;
 
 /// Bytes up to which a parked execution's values are moved out of the memory it ran in.
 const EVACUATED_BYTES_MAX: usize = 64 << 10;
-/// How long a record waits to be run again whose execution ran out of time at a target that is down.
+/// How long a record waits to be run again whose execution ran out of time at a target that is down:
+/// enough that it makes no busy loop; when its call goes out, the target's breaker says.
 const HELD_UP_PAUSE: Duration = Duration::from_secs(1);
-/// How often that is, where the target is reached, and answers that it is in trouble.
-const HELD_UP_MAX: u8 = 10;
 /// Memories of executions that kept theirs, for the next ones.
 const SPARE_SCRATCHES: usize = 8;
 
@@ -207,7 +206,7 @@ impl Flow {
         }
         let Passage { runs, held_up, .. } = run.passage;
         // A target that answers with its trouble may be brought there by this record.
-        if held_up >= HELD_UP_MAX && !core.tasks.is_cut_off(plan) {
+        if u32::from(held_up) >= core.tasks.troubled_max() && !core.tasks.is_cut_off(plan) {
             return false;
         }
         let (runs, held_up) = (runs.saturating_sub(1), held_up.saturating_add(1));

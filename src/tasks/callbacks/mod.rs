@@ -31,7 +31,8 @@ use crate::step::StepId;
 /// Calls that are over and still known as such; of older ones the window tells, unless their record
 /// is still being worked on.
 const CLOSED_KEPT: usize = 10_000;
-/// Offers of calls that are over which may lie about, besides as many as open ones.
+/// Offers of calls that are over which may lie about, besides as many as open ones, before they are
+/// cleared away: no limit of anything, so there is no setting.
 const LEFT_OVER_MAX: usize = 64;
 
 /// What one shard's callbacks may take.

@@ -13,7 +13,7 @@ use super::guard::{Guard, LOCAL_ONLY};
 use super::request::{self, Builder, Prepared};
 use super::{Outcome, Settings};
 use crate::fault::{StateError, names};
-use crate::targets::{Held, Name, TROUBLED_MAX, Targets, Verdict};
+use crate::targets::{Held, Name, Targets, Verdict};
 use crate::tasks::{OpenError, TARGET_DOWN};
 
 /// A call as it waits for its turn.
@@ -69,7 +69,7 @@ impl Caller {
             let aftermath = pass.leave(verdict_of(&outcome, job.whose));
             troubled += u32::from(outcome.is_ok());
             let _aside = self.held.aside();
-            if troubled > TROUBLED_MAX || !aftermath.settle().await {
+            if !aftermath.allows(troubled) || !aftermath.settle().await {
                 return Ok(outcome?);
             }
             prepared = self.prepare(&job)?;

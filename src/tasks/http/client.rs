@@ -14,9 +14,6 @@ use super::{Settings, Tls};
 use crate::fault::{StateError, names};
 use crate::tasks::OpenError;
 
-/// Redirects followed on the same host.
-const REDIRECTS_MAX: usize = 10;
-
 /// No whole answer came.
 pub(super) const SOCKET: &str = "States.Http.Socket";
 
@@ -134,7 +131,7 @@ fn open(settings: &Settings, guard: &Guard, tls: &Tls) -> Result<Client, OpenErr
         .timeout(settings.request_timeout)
         .pool_max_idle_per_host(settings.idle_connections_max)
         .pool_idle_timeout(settings.idle_timeout)
-        .redirect(Policy::custom(follow))
+        .redirect(redirects(settings.redirects_max))
         .dns_resolver(guard.clone())
         .referer(false);
     let failed = |what: &str, error: &reqwest::Error| OpenError {
@@ -155,10 +152,12 @@ fn open(settings: &Settings, guard: &Guard, tls: &Tls) -> Result<Client, OpenErr
 }
 
 /// On the same host only, and never from `https` down to `http`.
-fn follow(attempt: Attempt<'_>) -> reqwest::redirect::Action {
-    let previous = attempt.previous();
-    let stays = previous.first().is_some_and(|from| is_same_host(from, attempt.url()));
-    if stays && previous.len() <= REDIRECTS_MAX { attempt.follow() } else { attempt.stop() }
+fn redirects(most: usize) -> Policy {
+    Policy::custom(move |attempt: Attempt<'_>| {
+        let previous = attempt.previous();
+        let stays = previous.first().is_some_and(|from| is_same_host(from, attempt.url()));
+        if stays && previous.len() <= most { attempt.follow() } else { attempt.stop() }
+    })
 }
 
 fn is_same_host(from: &Url, to: &Url) -> bool {

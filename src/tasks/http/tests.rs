@@ -296,6 +296,15 @@ fn redirects_stay_on_their_host() {
 }
 
 #[test]
+fn no_more_redirects_are_followed_than_the_setting_says() {
+    let server = Server::start();
+    let mut strict = shard(Settings { redirects_max: 0, ..Settings::default() });
+    strict.fails(&server.get("/here"), "States.Http.StatusCode.307", "/here");
+    let mut once = shard(Settings { redirects_max: 1, ..Settings::default() });
+    assert_eq!(echoed(&mut once, &server.get("/here"))["method"], "GET");
+}
+
+#[test]
 fn bad_arguments_are_refused() {
     let mut shard = shard(Settings::default());
     let good = json!({"ApiEndpoint": "http://127.0.0.1:1", "Method": "POST", "RequestBody": [1]});

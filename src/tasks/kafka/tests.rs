@@ -102,6 +102,16 @@ fn failures_carry_the_librarys_code() {
     shard.fails(&of(json!("orders"), "late"), "Kafka._MSG_TIMED_OUT", "topic \"orders\"");
 }
 
+#[test]
+fn no_more_topics_are_written_to_than_the_setting_says() {
+    let broker = started();
+    let mut shard = shard(&broker, Settings { topics_max: 1, ..Settings::default() });
+    let of = |topic: &str| json!({"Topic": topic, "Value": 1});
+    shard.answer(&of("orders")).expect("it is the first");
+    shard.fails(&of("other"), "States.Runtime", "produce.topics_max");
+    shard.answer(&of("orders")).expect("it is known");
+}
+
 /// Nobody there, somebody silent, somebody who speaks otherwise.
 #[test]
 fn what_is_no_broker_is_a_timeout() {

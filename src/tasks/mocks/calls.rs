@@ -8,7 +8,8 @@ use super::Mocks;
 use crate::fault::StateError;
 use crate::tasks::{Call, CallId, Take};
 
-/// Cancelled calls that may stay in the heap until they are due, besides as many as live ones.
+/// Cancelled calls that may stay in the heap until they are due, besides as many as live ones, before
+/// they are cleared away: no limit of anything, so there is no setting.
 const LEFT_OVER_MAX: usize = 64;
 
 /// Due first, in the order they came.
