@@ -14,12 +14,16 @@ const NUMBER: &str = "123456789012";
 
 /// A client of ours for moto.
 pub fn client(url: &str) -> Client {
+    Client::open(settings(url)).expect("a client")
+}
+
+fn settings(url: &str) -> Settings {
     let settings = Settings {
         region: Some(REGION.to_owned()),
         endpoint: Endpoint::Url(url.to_owned()),
         ..Settings::default()
     };
-    Client::open(settings.with_keys("test", "test")).expect("a client")
+    settings.with_keys("test", "test")
 }
 
 /// An account.
@@ -32,6 +36,14 @@ impl Account {
     pub fn new(server: &Server) -> Account {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         Account { client: client(&server.url), runtime: runtime.expect("a runtime") }
+    }
+
+    /// The same with its queues at another server (ElasticMQ).
+    pub fn with_queues_at(server: &Server, url: &str) -> Account {
+        let mut settings = settings(&server.url);
+        settings.endpoints.insert("sqs".to_owned(), Endpoint::Url(url.to_owned()));
+        let client = Client::open(settings).expect("a client");
+        Account { client, ..Account::new(server) }
     }
 
     /// Calls an operation.

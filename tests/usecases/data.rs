@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value as Json, json};
 
 use crate::account::{Account, arn_of};
+use crate::bridge::Bridge;
 use crate::engine::until;
 use crate::function::Function;
 use crate::harness::Stage;
+use crate::queues;
 use crate::server::{Server, moto};
 
 /// Items side by side in the definition, and so the most that a crash catches between send and
@@ -18,7 +20,10 @@ const ITEMS: usize = 60;
 
 /// The example `table-to-queue` with a table, queues and a topic of its own.
 struct Transfer {
+    /// moto's.
     account: Account,
+    /// ElasticMQ's: what the example reads, and what it fills.
+    queues: Account,
     stage: Stage,
     table: String,
     /// Messages that each make a transfer.
@@ -30,24 +35,28 @@ struct Transfer {
 }
 
 impl Transfer {
-    fn new(server: &Server, name: &str) -> Transfer {
+    fn new(server: &Server, broker: &queues::Server, name: &str) -> Transfer {
         let account = Account::new(server);
-        let queue = |what: &str| account.queue(&format!("{name}-{what}"));
-        let (requests, target, reports) = (queue("requests"), queue("target"), queue("reports"));
+        let queues = Account::with_queues_at(server, &broker.url);
+        let queue = |what: &str| queues.queue(&format!("{name}-{what}"));
+        let (requests, target) = (queue("requests"), queue("target"));
+        assert!(target.starts_with(&broker.url), "{target} is not at {}", broker.url);
+        let reports = account.queue(&format!("{name}-reports"));
         let topic = account.topic_to(&reports, true);
         account.table(name, &["transfer", "id"]);
         let mut stage = Stage::new(server, "table-to-queue", &[]);
+        stage.queues_at(&broker.url);
         read_from(&mut stage, &requests);
         let substitutions =
             format!("{{ Table = {name:?}, QueueUrl = {target:?}, TopicArn = {topic:?} }}");
         stage.set("EXPRESSWAY__PIPELINE__0__SUBSTITUTIONS", &substitutions);
-        Transfer { account, stage, table: name.to_owned(), requests, target, reports }
+        Transfer { account, queues, stage, table: name.to_owned(), requests, target, reports }
     }
 
     fn request(&self, count: usize) {
         let item = |at: usize| json!({ "id": format!("r-{at:03}"), "text": "t".repeat(at) });
         let items: Json = (0..count).map(item).collect();
-        self.account.send(&self.requests, &json!({ "items": items }));
+        self.queues.send(&self.requests, &json!({ "items": items }));
     }
 
     /// The one report, once it is there.
@@ -70,7 +79,7 @@ impl Transfer {
     /// How often each id came to the queue since it was last looked at.
     fn sent(&self) -> BTreeMap<String, usize> {
         let mut sent = BTreeMap::new();
-        for item in self.account.take(&self.target) {
+        for item in self.queues.take(&self.target) {
             *sent.entry(item["id"].as_str().expect("an id").to_owned()).or_default() += 1;
         }
         sent
@@ -97,8 +106,8 @@ fn all_ids() -> BTreeSet<String> {
 
 #[test]
 fn a_table_is_loaded_and_moved_to_a_queue() {
-    let Some(server) = moto() else { return };
-    let transfer = Transfer::new(server, "moved");
+    let (Some(server), Some(broker)) = (moto(), queues::server()) else { return };
+    let transfer = Transfer::new(server, broker, "moved");
     transfer.request(ITEMS);
     let engine = transfer.stage.run("only");
     let report = transfer.report();
@@ -107,7 +116,7 @@ fn a_table_is_loaded_and_moved_to_a_queue() {
         (&json!("done"), &json!(ITEMS), &json!(ITEMS)),
         "{report}"
     );
-    until_empty(&transfer.account, &transfer.requests);
+    until_empty(&transfer.queues, &transfer.requests);
     drop(engine);
     assert_eq!(transfer.left(), BTreeSet::new());
     let sent = transfer.sent();
@@ -117,11 +126,11 @@ fn a_table_is_loaded_and_moved_to_a_queue() {
 
 #[test]
 fn a_crash_in_the_middle_of_a_transfer_loses_no_item() {
-    let Some(server) = moto() else { return };
-    let transfer = Transfer::new(server, "crashed");
+    let (Some(server), Some(broker)) = (moto(), queues::server()) else { return };
+    let transfer = Transfer::new(server, broker, "crashed");
     transfer.request(ITEMS);
     let engine = transfer.stage.run("first");
-    until("some are sent", || (transfer.account.depth(&transfer.target).0 > 15).then_some(()));
+    until("some are sent", || (transfer.queues.depth(&transfer.target).0 > 15).then_some(()));
     engine.kill();
     let (left, before) = (transfer.left(), transfer.sent());
     assert!(!left.is_empty() && left.len() < ITEMS, "not in the middle: {}", left.len());
@@ -131,7 +140,7 @@ fn a_crash_in_the_middle_of_a_transfer_loses_no_item() {
 
     let engine = transfer.stage.run("second");
     let report = transfer.report();
-    until_empty(&transfer.account, &transfer.requests);
+    until_empty(&transfer.queues, &transfer.requests);
     drop(engine);
     let after = transfer.sent();
     assert_eq!((&report["status"], &report["items"]), (&json!("done"), &json!(ITEMS)), "{report}");
@@ -170,13 +179,16 @@ fn upload(account: &Account, key: &str, body: &str) {
 
 #[test]
 fn an_upload_gets_its_thumbnail_and_its_entry() {
-    let Some(server) = moto() else { return };
+    let (Some(server), Some(broker)) = (moto(), queues::server()) else { return };
     let account = Account::new(server);
-    let queue = uploads(&account, server, "photos");
+    let told = uploads(&account, server, "photos");
+    let queues = Account::with_queues_at(server, &broker.url);
+    let queue = queues.queue("photos");
     account.table("photos", &["id"]);
     let function = Function::start(&server.url);
     let mut stage = Stage::new(server, "upload-thumbnail", &[]);
     read_from(&mut stage, &queue);
+    stage.queues_at(&broker.url);
     let functions = format!("{{ thumbnail = {:?} }}", function.url);
     stage.set("EXPRESSWAY__PIPELINE__0__AWS__FUNCTIONS", &functions);
 
@@ -184,12 +196,15 @@ fn an_upload_gets_its_thumbnail_and_its_entry() {
     upload(&account, "2026/a dog & more.png", "PNG of a dog");
     upload(&account, "2026/notes.jpg", "none at all");
     upload(&account, "2026/notes.txt", "text");
-    assert_eq!(account.depth(&queue).0, 4, "S3 has told EventBridge, and that the queue");
+    assert_eq!(account.depth(&told).0, 4, "S3 has told EventBridge, and that the queue");
+    let bridge = Bridge::start((Account::new(server), told), (queues, queue.clone()));
     let engine = stage.run("only");
-    // Thumbnails are uploads too; their events come to nothing.
     until("entries", || (account.items("photos").len() == 3).then_some(()));
-    until_empty(&account, &queue);
+    // Thumbnails are uploads too; their events come to nothing.
+    until("all events", || (bridge.carried() == 6).then_some(()));
+    until_empty(&Account::with_queues_at(server, &broker.url), &queue);
     drop(engine);
+    assert_eq!(bridge.carried(), 6, "none came twice");
 
     let items = account.items("photos");
     assert_eq!(items.len(), 3, "{items:#?}");

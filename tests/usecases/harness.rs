@@ -62,6 +62,11 @@ impl Stage {
         self.set(&format!("EXPRESSWAY__PIPELINE__0__SUBSTITUTIONS__{name}"), value);
     }
 
+    /// Has all queues, sources and those of tasks, be at another server than moto.
+    pub fn queues_at(&mut self, url: &str) {
+        self.set("EXPRESSWAY__AWS__ENDPOINTS__SQS", url);
+    }
+
     /// Says where the calls of a service go, if not to moto.
     pub fn send(&mut self, service: &str, url: &str) {
         let name = service.to_uppercase();
