@@ -110,27 +110,32 @@ impl State {
 
     /// Is it down, and calls are to fail?
     pub(super) fn refuses(&self, now: Duration) -> bool {
-        !self.pauses() && matches!(self.admission(now), Some(Admission::Wait(_)))
+        self.fails(self.admission(now))
     }
 
-    fn admission(&self, now: Duration) -> Option<Admission> {
-        self.breaker.as_ref().map(|breaker| breaker.admits(now))
+    fn fails(&self, admission: Admission) -> bool {
+        !self.pauses() && matches!(admission, Admission::Wait(_))
+    }
+
+    fn admission(&self, now: Duration) -> Admission {
+        let always = Admission::Open { is_probe: false };
+        self.breaker.as_ref().map_or(always, |breaker| breaker.admits(now))
     }
 
     /// A call comes. Without a ticket it goes out only where nobody waits.
     pub(super) fn turn(&mut self, ticket: Option<u64>, now: Duration) -> Turn {
-        if self.refuses(now) {
+        let admission = self.admission(now);
+        if self.fails(admission) {
             return Turn::Fail;
         }
-        let admission = self.admission(now);
-        let is_probe = matches!(admission, Some(Admission::Open { is_probe: true }));
         let first = self.queue.keys().next().copied();
         if first != ticket {
             return Turn::Wait(None);
         }
-        if let Some(Admission::Wait(until)) = admission {
-            return Turn::Wait(until);
-        }
+        let is_probe = match admission {
+            Admission::Open { is_probe } => is_probe,
+            Admission::Wait(until) => return Turn::Wait(until),
+        };
         if self.under_way >= self.calls_max {
             return Turn::Wait(None);
         }
