@@ -7,6 +7,7 @@
 //!      <- its part of the answer; or `None`: what was refused goes alone, and is told why itself
 //! ```
 
+mod denied;
 mod keys;
 mod rows;
 
@@ -20,6 +21,7 @@ use serde_json::Value as Json;
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
+use self::denied::Denied;
 use self::keys::Keys;
 use self::rows::{Outcome, Part, ROWS, Row};
 use crate::aws::{Answer, Call, Client, Endpoint, Error, ErrorKind, Reply, Service};
@@ -40,6 +42,7 @@ pub(super) struct Batches {
     waits: BTreeMap<String, Duration>,
     open: Rc<RefCell<OpenOnes>>,
     keys: Keys,
+    denied: Denied,
 }
 
 /// By what those have in common that go together.
@@ -79,6 +82,8 @@ struct Sender {
     held: Option<Held>,
     /// Whoever came first.
     caller: u64,
+    /// Told where it is denied.
+    denied: Denied,
 }
 
 impl Batches {
@@ -106,10 +111,6 @@ impl Batches {
         if entries.is_empty() || entries.len() > row.entries_max || bytes > row.bytes_max {
             return None;
         }
-        let key = match service == "dynamodb" {
-            true => Some(self.keys.of(client, call, &common, &entries[0]).await?),
-            false => None,
-        };
         let sender = Sender {
             client: client.clone(),
             row,
@@ -119,6 +120,14 @@ impl Batches {
             role: call.role.map(str::to_owned),
             held: call.held.cloned(),
             caller: call.caller,
+            denied: self.denied.clone(),
+        };
+        if self.denied.has(&sender.place(&common)) {
+            return None;
+        }
+        let key = match service == "dynamodb" {
+            true => Some(self.keys.of(client, call, &common, &entries[0]).await?),
+            false => None,
         };
         let told = self.add(sender, Part { common, entries }, (bytes, key), wait);
         // Whoever would tell it is gone: it goes alone.
@@ -198,7 +207,10 @@ impl Open {
             }
             match self.sender.send(&self.common, &self.entries).await {
                 // It was refused as a whole, perhaps for the sake of a single entry.
-                Err(error) if is_about_entries(&error) => return self.tell_all(None),
+                Err(error) if is_about_entries(&error) => {
+                    self.sender.denied.note(self.sender.place(&self.common), &error);
+                    return self.tell_all(None);
+                }
                 Err(error) => return self.tell_all(Some(error)),
                 Ok(answer) => self.tell(answer),
             }

@@ -103,6 +103,22 @@ fn a_request_that_is_refused_as_a_whole_makes_each_call_alone() {
 }
 
 #[test]
+fn where_a_request_for_many_is_denied_calls_go_alone_from_then_on() {
+    let denied = r#"{"__type":"AccessDeniedException","Message":"not authorized: BatchWriteItem"}"#;
+    let table = json!({ "Table": { "KeySchema": [{ "AttributeName": "id", "KeyType": "HASH" }] } });
+    let script = vec![says(200, &table.to_string()), says(400, denied), says(200, "{}")];
+    let (mut shard, server) = together(PUT, script);
+    let put = |table: &str, id: &str| json!({ "TableName": table, "Item": { "id": { "S": id } } });
+    let two = ["a", "b"].map(|id| put("t", id));
+    assert_eq!(answers(&mut shard, &two), vec![Ok(json!({})); 2]);
+    let first = ["DescribeTable", "BatchWriteItem", "PutItem", "PutItem"];
+    assert_eq!(operations(&server), first);
+    let two = ["c", "d"].map(|id| put("t", id));
+    assert_eq!(answers(&mut shard, &two), vec![Ok(json!({})); 2]);
+    assert_eq!(operations(&server)[4..], ["PutItem", "PutItem"]);
+}
+
+#[test]
 fn a_call_that_was_cancelled_is_left_out() {
     let two =
         json!({ "Successful": [{ "Id": "0", "MessageId": "a" }, { "Id": "1", "MessageId": "c" }] });
