@@ -22,7 +22,8 @@ section! {
         adaptive: bool = true;
         /// The longest that a target's Retry-After is followed.
         retry_after_max: Duration = Duration::from_secs(60);
-        /// Targets that are kept in mind; beyond, those that nothing is to be remembered of go.
+        /// Targets that are kept in mind and told of in metrics; beyond, those that nothing is to be
+        /// remembered of go.
         kept_max: u32 = 1_000;
         /// Other limits for single targets, by their names as metrics have them
         /// ("sqs@sqs.eu-west-1.amazonaws.com:443"), by host with port or without, or by service

@@ -100,8 +100,6 @@ pub struct Engine {
     progress: Progress,
     suspects: Arc<Suspects>,
     targets: Targets,
-    /// Targets that metrics have told of.
-    told: BTreeSet<String>,
     /// Targets that were known when they were looked at last.
     standing: BTreeSet<String>,
     watchdog: Option<Watchdog>,
@@ -153,7 +151,6 @@ impl Engine {
             progress: Progress::new(config.engine.stall_timeout),
             suspects: Arc::new(crashes::suspects(config, shards)?),
             targets: Targets::new(targets::rules(&config.targets)),
-            told: BTreeSet::new(),
             standing: BTreeSet::new(),
             watchdog: None,
             panics: Panics::default(),

@@ -5,11 +5,8 @@ use std::collections::BTreeSet;
 
 use super::Engine;
 use crate::config::{self, TargetLimits};
-use crate::metrics::{TargetCounts, TargetLevels};
+use crate::metrics::{Target, TargetCounts, TargetLevels};
 use crate::targets::{BreakerSettings, Rules, Settings, Standing, WhenOpen};
-
-/// Targets that metrics tell of, at most: names may come from events.
-const TOLD_MAX: usize = 1_000;
 
 /// What calls are held to.
 pub(super) fn rules(targets: &config::Targets) -> Rules {
@@ -61,11 +58,11 @@ fn when_open(open: config::WhenOpen) -> WhenOpen {
     }
 }
 
-fn figures(standing: &Standing) -> (TargetLevels, TargetCounts) {
-    let Standing { under_way, waiting, requests, failures, throttled, .. } = *standing;
+fn figures(standing: Standing) -> Target {
+    let Standing { name, under_way, waiting, requests, failures, throttled, .. } = standing;
     let rate = standing.rate.unwrap_or_default().ceil() as u64;
     let levels = TargetLevels { down: u64::from(standing.is_down), under_way, waiting, rate };
-    (levels, TargetCounts { requests, failures, throttled })
+    Target { name, levels, counts: TargetCounts { requests, failures, throttled } }
 }
 
 impl Engine {
@@ -75,12 +72,9 @@ impl Engine {
         let known: BTreeSet<_> = standings.iter().map(|it| it.name.clone()).collect();
         for name in std::mem::replace(&mut self.standing, known).difference(&self.standing) {
             // Nobody calls it any more.
-            if self.told.contains(name) {
-                self.metrics.set_target(name, &TargetLevels::default(), None);
-            }
             self.health.ready(&format!("target {name}"));
         }
-        for it in standings {
+        for it in &standings {
             let part = format!("target {}", it.name);
             // Nobody waits where the last who called has given up: it is tried by whoever calls next.
             match it.is_down && it.pauses && (it.waiting > 0 || it.under_way > 0) {
@@ -90,12 +84,8 @@ impl Engine {
                 }
                 false => self.health.ready(&part),
             }
-            if self.told.len() < TOLD_MAX || self.told.contains(&it.name) {
-                let (levels, counts) = figures(&it);
-                self.metrics.set_target(&it.name, &levels, Some(&counts));
-                self.told.insert(it.name);
-            }
         }
+        self.metrics.set_targets(standings.into_iter().map(figures).collect());
     }
 }
 

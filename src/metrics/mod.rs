@@ -9,6 +9,7 @@ mod health;
 mod latency;
 mod series;
 mod shard;
+mod targets;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -25,11 +26,9 @@ pub use health::{Health, Pulse, SILENCE_MAX};
 pub use latency::Latency;
 pub use series::{PlanCounters, PlanNames, PlanTotals, Series, VersionCounters, VersionNames};
 pub use shard::{PipelineCounters, ShardCounters};
+pub use targets::Target;
 
-use catalog::{
-    BUDGET_LIMIT, BUDGET_USED, LAG, LATENCY, LOG_LINES_SUPPRESSED, RELOADS, STALLED, TARGET_COUNTS,
-    TARGET_LEVELS,
-};
+use catalog::{BUDGET_LIMIT, BUDGET_USED, LAG, LATENCY, LOG_LINES_SUPPRESSED, RELOADS, STALLED};
 
 /// Powers of two of nanoseconds that a latency is shown by: 8 us to 275 s. They are bucket limits
 /// of [`Latency`] too, so that nothing is estimated.
@@ -57,6 +56,7 @@ pub struct Metrics {
     pipelines: Vec<Arc<PipelineTotals>>,
     budget: [Gauge; 2],
     log_lines_suppressed: Counter,
+    targets: Mutex<Vec<Target>>,
 }
 
 /// What was flushed for a pipeline, by all shards.
@@ -99,8 +99,9 @@ impl Metrics {
         let log_lines_suppressed =
             recorder.register_counter(&key(&LOG_LINES_SUPPRESSED, &[]), &METADATA);
         let handle = recorder.handle();
+        let (first, targets) = (Vec::new(), Mutex::default());
         let mut metrics =
-            Metrics { handle, recorder, pipelines: Vec::new(), budget, log_lines_suppressed };
+            Metrics { handle, recorder, pipelines: first, budget, log_lines_suppressed, targets };
         for PipelineNames { pipeline, plan } in pipelines {
             let series = Mutex::new(Arc::new(Series::new(&metrics, &pipeline, &plan)));
             let inner = Mutex::default();
@@ -165,15 +166,9 @@ impl Metrics {
         register_gauge(&self.recorder, &STALLED, &labels).set(partitions as f64);
     }
 
-    /// How a target of calls does; without counts where nothing is known of it any more.
-    pub fn set_target(&self, target: &str, levels: &TargetLevels, counts: Option<&TargetCounts>) {
-        let labels = [("target", target)];
-        for (metric, level) in TARGET_LEVELS.iter().zip(levels.values()) {
-            self.gauge(metric, &labels).set(level as f64);
-        }
-        for (metric, count) in TARGET_COUNTS.iter().zip(counts.iter().flat_map(|it| it.values())) {
-            self.counter(metric, &labels).absolute(count);
-        }
+    /// How the targets of calls do. Of others nothing is told any more.
+    pub fn set_targets(&self, targets: Vec<Target>) {
+        *lock(&self.targets) = targets;
     }
 
     /// A pipeline's figures, as far as shards have flushed them.
@@ -189,6 +184,7 @@ impl Metrics {
         let Metric { name, help, .. } = LATENCY;
         // Writing to a string does not fail.
         let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} histogram\n");
+        let _ = targets::render(&mut text, &lock(&self.targets));
         for totals in &self.pipelines {
             let _ = render_latency(&mut text, &totals.pipeline, &lock(&totals.inner).latency);
         }
@@ -366,7 +362,8 @@ mod tests {
         metrics.set_lag(0, "raw", 0, Some(0));
         metrics.set_stalled(0, 0);
         let counts = TargetCounts { requests: 2, ..TargetCounts::default() };
-        metrics.set_target("api:1", &TargetLevels::default(), Some(&counts));
+        let (name, levels) = ("api:1".to_owned(), TargetLevels::default());
+        metrics.set_targets(vec![Target { name, levels, counts }]);
         shows(&metrics, "expressway_target_requests_total{target=\"api:1\"} 2");
         let text = metrics.render();
         for metric in &CATALOG {
@@ -376,5 +373,7 @@ mod tests {
             );
         }
         drop(shard);
+        metrics.set_targets(Vec::new());
+        assert!(!metrics.render().contains("api:1"), "it is forgotten");
     }
 }
