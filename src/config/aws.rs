@@ -124,6 +124,9 @@ section! {
         /// dynamodb:putItem and dynamodb:deleteItem without conditions and of different keys in the
         /// same table: 25 items, 4MiB. It needs the rights to BatchWriteItem and DescribeTable.
         dynamodb: Option<Duration> = None, example r#""5ms""#;
+        /// Tables of DynamoDB whose keys are kept in mind; with more, those that no call needs just
+        /// now are asked for again. For tables that come from events.
+        tables_max: u32 = 1_000;
     }
 }
 
@@ -135,6 +138,9 @@ impl Check for Coalesce {
             ("eventbridge", self.eventbridge),
             ("dynamodb", self.dynamodb),
         ];
+        if self.tables_max == 0 {
+            findings.refuse(node, "tables_max", "coalesce.tables_max must be above 0.");
+        }
         for (name, wait) in all {
             if wait.is_some_and(|wait| wait > COALESCE_LIMIT) {
                 let message = format!("coalesce.{name} is {COALESCE_LIMIT:?} at most.");

@@ -1,12 +1,9 @@
 //! Settings of AWS's client and of the tasks that call it, from the configuration.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
 use super::prepare::object_limits;
 use crate::aws::{Endpoint, Settings};
 use crate::config::{Aws, AwsTarget, Coalesce, Config, Pipeline};
-use crate::tasks::{self, AwsSettings};
+use crate::tasks::{self, AwsSettings, Coalesced};
 
 /// What a client needs to know, for tasks and queues alike.
 pub fn client_settings(aws: &Aws) -> Settings {
@@ -43,10 +40,11 @@ fn endpoint(target: &AwsTarget) -> Endpoint {
 }
 
 /// How long calls wait for others, by service.
-fn coalesced(coalesce: &Coalesce) -> BTreeMap<String, Duration> {
-    let Coalesce { sqs, sns, eventbridge, dynamodb } = *coalesce;
+fn coalesced(coalesce: &Coalesce) -> Coalesced {
+    let Coalesce { sqs, sns, eventbridge, dynamodb, tables_max } = *coalesce;
     let set = [("sqs", sqs), ("sns", sns), ("eventbridge", eventbridge), ("dynamodb", dynamodb)];
-    set.into_iter().filter_map(|(name, wait)| Some((name.to_owned(), wait?))).collect()
+    let set = set.into_iter().filter_map(|(name, wait)| Some((name.to_owned(), wait?)));
+    Coalesced { waits: set.collect(), tables_max: tables_max as usize }
 }
 
 /// What a pipeline's tasks need to know.
@@ -74,6 +72,8 @@ pub(super) fn task_settings(config: &Config, pipeline: &Pipeline) -> AwsSettings
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::config::{Origin, parse};
 
@@ -85,7 +85,8 @@ mod tests {
             definition = \"d.json\"\non_failure = \"stop\"\nstrict_aws = true\n\
             source = { topics = [\"in\"], group = \"g\" }\noutput = { discard = true }\n\
             [pipeline.aws]\nservices = { sns = \"mock\" }\nstates = { A = \"aws\" }\n\
-            functions = { f = \"http://127.0.0.1:9000\" }\ncoalesce = { sqs = \"5ms\" }";
+            functions = { f = \"http://127.0.0.1:9000\" }\n\
+            coalesce = { sqs = \"5ms\", tables_max = 9 }";
         let environment = Default::default();
         let origin = Origin { folder: "".as_ref(), environment: &environment };
         let config = parse(text, &origin).expect("a valid configuration");
@@ -98,7 +99,8 @@ mod tests {
         assert_eq!(settings.services["sns"], tasks::AwsTarget::Mock);
         assert_eq!(settings.states["A"], tasks::AwsTarget::Endpoint(Endpoint::Aws));
         assert_eq!(settings.functions["f"], "http://127.0.0.1:9000");
-        assert_eq!(settings.coalesced, [("sqs".to_owned(), Duration::from_millis(5))].into());
+        let waits = [("sqs".to_owned(), Duration::from_millis(5))].into();
+        assert_eq!(settings.coalesced, Coalesced { waits, tables_max: 9 });
         assert!(!settings.fills_in, "strict_aws");
         assert!(!format!("{settings:?} {}", config.resolved()).contains("hush"));
     }

@@ -11,11 +11,11 @@ pub(super) mod optimized;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::time::Duration;
 
 use serde_json::{Map, Value as Json};
 
 use self::batches::Batches;
+pub use self::batches::Coalesced;
 use self::idempotency::Names;
 use super::line::{self, Line};
 use super::objects::Limits;
@@ -41,8 +41,8 @@ pub struct Settings {
     pub has_metadata: bool,
     /// Fields that make calls idempotent are filled in where definitions leave them out.
     pub fills_in: bool,
-    /// Calls that share requests: by service, how long one waits for others.
-    pub coalesced: BTreeMap<String, Duration>,
+    /// Calls that share requests.
+    pub coalesced: Coalesced,
     /// Of objects that are read for Maps.
     pub object_limits: Limits,
 }

@@ -36,7 +36,7 @@ use std::sync::Arc;
 
 use tokio::task::LocalSet;
 
-pub use aws::{Settings as AwsSettings, Target as AwsTarget};
+pub use aws::{Coalesced, Settings as AwsSettings, Target as AwsTarget};
 pub use driver::{Answer, Call, CallId, Caller, Driver, Place, Take};
 pub use http::{Connection, OAuth, Settings as HttpSettings, Tls};
 pub use jobs::Settings as JobSettings;

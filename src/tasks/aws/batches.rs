@@ -27,6 +27,21 @@ use self::rows::{Outcome, Part, ROWS, Row};
 use crate::aws::{Answer, Call, Client, Endpoint, Error, ErrorKind, Reply, Service};
 use crate::targets::Held;
 
+/// Calls that share requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Coalesced {
+    /// By service: how long a call waits for others.
+    pub waits: BTreeMap<String, Duration>,
+    /// Tables of DynamoDB whose keys are kept in mind.
+    pub tables_max: usize,
+}
+
+impl Default for Coalesced {
+    fn default() -> Coalesced {
+        Coalesced { waits: BTreeMap::new(), tables_max: 1_000 }
+    }
+}
+
 /// What a call is told; `None`: it goes alone.
 type Told = Option<Result<Answer, Error>>;
 
@@ -87,8 +102,8 @@ struct Sender {
 }
 
 impl Batches {
-    pub(super) fn new(waits: BTreeMap<String, Duration>) -> Batches {
-        Batches { waits, ..Batches::default() }
+    pub(super) fn new(Coalesced { waits, tables_max }: Coalesced) -> Batches {
+        Batches { waits, keys: Keys::new(tables_max), ..Batches::default() }
     }
 
     /// Calls that share a request, at most.

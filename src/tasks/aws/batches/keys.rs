@@ -14,9 +14,30 @@ type Schema = Rc<OnceCell<Option<Vec<String>>>>;
 
 /// Tables whose keys are known.
 #[derive(Default)]
-pub(super) struct Keys(RefCell<HashMap<String, Schema>>);
+pub(super) struct Keys {
+    known: RefCell<HashMap<String, Schema>>,
+    /// So many are kept: which ones there are may come from events.
+    tables_max: usize,
+}
 
 impl Keys {
+    pub(super) fn new(tables_max: usize) -> Keys {
+        Keys { known: RefCell::default(), tables_max }
+    }
+
+    /// What is known of a table, to be filled.
+    fn schema(&self, place: String) -> Schema {
+        let mut known = self.known.borrow_mut();
+        if let Some(schema) = known.get(&place) {
+            return schema.clone();
+        }
+        if known.len() >= self.tables_max {
+            // Somebody is about to ask for the others.
+            known.retain(|_, schema| Rc::strong_count(schema) > 1);
+        }
+        known.entry(place).or_default().clone()
+    }
+
     /// The key of the item that an entry writes; `None` where it can't be known.
     pub(super) async fn of(
         &self,
@@ -27,7 +48,7 @@ impl Keys {
     ) -> Option<String> {
         let Call { endpoint, region, role, held, .. } = *call;
         let place = format!("{endpoint:?} {region:?} {role:?} {table}");
-        let schema = self.0.borrow_mut().entry(place).or_default().clone();
+        let schema = self.schema(place);
         let names = schema.get_or_try_init(|| async {
             let describe =
                 Call { endpoint, region, role, held, ..Call::new(call.service, "DescribeTable") };
@@ -62,6 +83,21 @@ fn key_of(names: &[String], entry: &Json) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn as_many_tables_are_kept_as_the_setting_says() {
+        let keys = Keys::new(2);
+        let in_use = keys.schema("a".to_owned());
+        for table in ["b", "c"] {
+            keys.schema(table.to_owned());
+        }
+        let known = || keys.known.borrow().len();
+        assert_eq!(known(), 2, "that in use, and the last one");
+        assert!(Rc::ptr_eq(&in_use, &keys.schema("a".to_owned())));
+        drop(in_use);
+        keys.schema("d".to_owned());
+        assert_eq!(known(), 1);
+    }
 
     #[test]
     fn a_key_is_its_attributes() {

@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 
 use crate::aws::scripted::{Say, Server, json as says};
-use crate::tasks::aws::Settings;
 use crate::tasks::aws::tests::{settings, shard};
+use crate::tasks::aws::{Coalesced, Settings};
 use crate::tasks::harness::Shard;
 
 const SQS: &str = "arn:aws:states:::sqs:sendMessage";
@@ -19,7 +19,8 @@ fn together(resource: &str, script: Vec<Say>) -> (Shard, Server) {
     let server = Server::start(script);
     let wait = Duration::from_millis(30);
     let names = ["sqs", "sns", "eventbridge", "dynamodb"];
-    let coalesced: BTreeMap<_, _> = names.into_iter().map(|name| (name.to_owned(), wait)).collect();
+    let waits: BTreeMap<_, _> = names.into_iter().map(|name| (name.to_owned(), wait)).collect();
+    let coalesced = Coalesced { waits, ..Coalesced::default() };
     (shard(resource, Settings { coalesced, ..settings(&server) }), server)
 }
 
