@@ -122,7 +122,16 @@ impl Memory {
         self.bindings.len() as u32 - 1
     }
 
+    #[inline(always)]
     pub(super) fn lookup(&self, frame: Frame, name: NameId) -> Item {
+        match frame {
+            GLOBAL => self.globals.get(name.index()).copied().unwrap_or(Item::Nothing),
+            _ => self.lookup_within(frame, name),
+        }
+    }
+
+    #[inline(never)]
+    fn lookup_within(&self, frame: Frame, name: NameId) -> Item {
         let mut frame = frame;
         while frame != GLOBAL {
             let variables = self.frames[frame.0 as usize];
@@ -131,7 +140,7 @@ impl Memory {
             }
             frame = variables.outer;
         }
-        self.globals.get(name.index()).copied().unwrap_or(Item::Nothing)
+        self.lookup(GLOBAL, name)
     }
 
     /// What the chain of bindings that begins at `first` binds `name` to.

@@ -190,9 +190,9 @@ impl Expression {
         memory: &mut Memory,
     ) -> Option<Value> {
         memory.reset();
-        let functions = self.program.functions.iter().enumerate();
-        let bound = functions.map(|(at, it)| variable(scratch, at).map_or(*it, Item::Json));
-        memory.globals.extend(bound);
+        for (at, function) in self.program.functions.iter().enumerate() {
+            memory.globals.push(variable(scratch, at).map_or(*function, Item::Json));
+        }
         let (mark, budget) = (scratch.mark(), Budget::new(*limits, scratch));
         let mut evaluation = Evaluation {
             program: &self.program,
@@ -243,7 +243,7 @@ impl Expression {
             options: self.options,
             root,
         };
-        let outcome = evaluation.outcome(self.root);
+        let outcome = evaluation.outcome(self.root, input);
         if outcome.is_err() {
             scratch.abandon(mark);
         }
@@ -252,9 +252,18 @@ impl Expression {
 }
 
 impl Evaluation<'_> {
-    fn outcome(&mut self, root: NodeId) -> Result<Outcome, QueryError> {
-        let input = self.wrapped(self.root);
-        let item = self.eval_json(root, input, GLOBAL);
+    fn outcome(&mut self, root: NodeId, input: Option<Value>) -> Result<Outcome, QueryError> {
+        let item = match self.short_outcome(root, input) {
+            Some(Item::Json(value)) => {
+                self.check()?;
+                return Ok(Outcome::Value(value));
+            }
+            Some(item) => Ok(item),
+            None => {
+                let input = self.wrapped(self.root);
+                self.eval(root, input, GLOBAL)
+            }
+        };
         // Where the budget ended a walk, anything may have come of it.
         self.check()?;
         let item = self.context(item?);
@@ -267,9 +276,21 @@ impl Evaluation<'_> {
         })
     }
 
+    /// What the root gives, where that takes no more than a direct look or a flow.
+    #[inline]
+    fn short_outcome(&mut self, root: NodeId, input: Option<Value>) -> Option<Item> {
+        match input {
+            Some(value) if value.kind() == Kind::Array => {
+                let input = self.wrapped(self.root);
+                self.short_json(root, input, GLOBAL)
+            }
+            _ => self.short_json_of(root, input, GLOBAL),
+        }
+    }
+
     /// What the root gives, at a glance.
     fn glance(&mut self, root: NodeId) -> Option<Value> {
-        let item = self.short_json(root, Item::Nothing, GLOBAL)?;
+        let item = self.short_json_of(root, None, GLOBAL)?;
         self.check().ok()?;
         match item {
             Item::Json(value) => Some(value),

@@ -58,7 +58,8 @@ impl Source {
             Some((STATES, "context")) => Source::Context,
             Some(_) => Source::Nowhere,
             None if name.is_empty() => Source::Nowhere,
-            None => Source::Variable(Key::new(name)),
+            // Not remembered as the members of that name are.
+            None => Source::Variable(Key::new(name).within(&Key::new(STATES))),
         }
     }
 
@@ -162,7 +163,8 @@ impl Query {
         let known =
             |scratch: &Scratch, at: usize| self.sources[at].known(&states, variables, scratch);
         if let Some((source, keys)) = self.expression.path() {
-            let found = scratch.follow(known(scratch, source)?, keys);
+            let start = known(scratch, source)?;
+            let found = if keys.is_empty() { Some(start) } else { scratch.follow(start, keys) };
             if found.is_some() {
                 return found;
             }

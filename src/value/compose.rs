@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::pen::Pen;
 use super::scratch::Scratch;
-use super::text::{CHUNK, append_short, escape_into};
+use super::text::{CHUNK, Short, escape_into};
 use super::value::{ESCAPED, Shape, UNUSUAL, Value};
 
 /// JSON string text, without quotes, that is appended often.
@@ -23,16 +23,11 @@ impl Literal {
         Literal { text: padded.into(), len: text.len() }
     }
 
-    /// The chunk that the text starts, where that is all of it.
+    /// All of it, where it is short.
     #[inline]
-    pub(super) fn chunk(&self) -> Option<&[u8; CHUNK]> {
-        self.text.first_chunk().filter(|_| self.len <= CHUNK)
-    }
-
-    /// Bytes of the text.
-    #[inline]
-    pub(super) fn len(&self) -> usize {
-        self.len
+    pub(super) fn short(&self) -> Option<Short> {
+        let chunk = self.text.first_chunk().filter(|_| self.len <= CHUNK)?;
+        Some(Short::first(self.len, chunk))
     }
 
     /// The text.
@@ -78,8 +73,8 @@ impl Scratch {
     /// Appends a literal to the open string.
     #[inline]
     pub fn push_literal(&mut self, literal: &Literal) {
-        match literal.chunk() {
-            Some(chunk) => append_short(chunk, literal.len, &mut self.bytes),
+        match literal.short() {
+            Some(short) => short.append(&mut self.bytes),
             None => self.bytes.extend_from_slice(literal.bytes()),
         }
     }

@@ -25,42 +25,73 @@ const ONES: u64 = 0x0101_0101_0101_0101;
 const TOPS: u64 = 0x80 * ONES;
 const ZEROS: u64 = b'0' as u64 * ONES;
 
-/// The number that the first `len` bytes spell, where these are one to eight digits, perhaps with a
+/// The number that the last `len` bytes spell, where these are one to eight digits, perhaps with a
 /// point among them: most numbers are, and eight digits are read at once.
 #[inline]
 pub(super) fn short_f64_of(text: &[u8; 8], len: usize) -> Option<f64> {
     if len == 0 || len > 8 {
         return None;
     }
-    // The last byte on top; below the first one zeros.
-    let word = u64::from_le_bytes(*text) << (64 - 8 * len);
-    if let Some(whole) = eight_digits(word | ZEROS) {
-        return Some(f64::from(whole));
+    // Zeros below the first one.
+    let word = u64::from_le_bytes(*text) & (u64::MAX << (64 - 8 * len));
+    let text = word | ZEROS;
+    // On top of each byte that is no digit; what is beyond ASCII is in no number.
+    let others = text.wrapping_add(0x46 * ONES) & TOPS;
+    if others == 0 {
+        return Some(f64::from(eight_digits(text)));
     }
-    let from_point = word ^ (b'.' as u64 * ONES);
-    let points = from_point.wrapping_sub(ONES) & !from_point & TOPS;
-    if points == 0 {
+    let at = others.trailing_zeros() & !7;
+    if others & (others - 1) != 0 || (word >> at) & 0xff != u64::from(b'.') {
         return None;
     }
-    let at = points.trailing_zeros() & !7;
+    // The digits before the point take its place.
     let below = (1 << at) - 1;
-    let without = (word & !below & !(0xff << at)) | ((word & below) << 8);
-    let whole = eight_digits(without | ZEROS)?;
-    Some(f64::from(whole) / POWERS[7 - at as usize / 8])
+    let digits = (text & !below & !(0xff << at)) | ((text & below) << 8) | u64::from(b'0');
+    Some(f64::from(eight_digits(digits)) / POWERS[7 - at as usize / 8])
 }
 
-/// The number that eight digits spell, the last one on top; `None`: they are not all digits.
+/// The number that eight digits spell, the last one on top.
 #[inline(always)]
-fn eight_digits(text: u64) -> Option<u32> {
-    if text.wrapping_add(0x46 * ONES) & TOPS != 0 {
-        return None;
-    }
+fn eight_digits(text: u64) -> u32 {
     let digits = text - ZEROS;
     // Pairs, then fours, then all eight.
     let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8);
     let high = (pairs & 0xff_0000_00ff).wrapping_mul(0x000f_4240_0000_0064);
     let low = (pairs >> 16 & 0xff_0000_00ff).wrapping_mul(0x0000_2710_0000_0001);
-    Some((high.wrapping_add(low) >> 32) as u32)
+    (high.wrapping_add(low) >> 32) as u32
+}
+
+/// The eight digits of a number below 10^8, zeros first, the last one on top.
+#[inline]
+fn digits_of(number: u32) -> u64 {
+    let number = u64::from(number);
+    // Fours, then pairs, then all eight, in equal parts of the word; the products divide by 100 and 10.
+    let fours = (number / 10_000) | ((number % 10_000) << 32);
+    let hundreds = ((fours * 10_486) >> 20) & 0x0000_007f_0000_007f;
+    let pairs = hundreds | (fours - hundreds * 100) << 16;
+    let tens = ((pairs * 103) >> 10) & 0x000f_000f_000f_000f;
+    (tens | (pairs - tens * 10) << 8) + ZEROS
+}
+
+/// The text of a number below 10^8, and its length.
+#[inline]
+pub(super) fn short_integer(number: u32) -> ([u8; 8], usize) {
+    let digits = digits_of(number);
+    // One zero stays, if all are.
+    let zeros = ((digits ^ ZEROS) | 1 << 56).trailing_zeros() as usize / 8;
+    ((digits >> (8 * zeros)).to_le_bytes(), 8 - zeros)
+}
+
+/// The text of so many hundredths, below 10^7, which are no whole number, and its length.
+#[inline]
+pub(super) fn short_decimal(hundredths: u32) -> ([u8; 8], usize) {
+    let digits = digits_of(hundredths);
+    let ones = (digits >> 8) & 0xff_ffff_ffff;
+    let text = ones | u64::from(b'.') << 40 | digits >> 48 << 48;
+    // A zero stays before the point, none at the end.
+    let zeros = ((ones ^ (ZEROS >> 24)) | 1 << 32).trailing_zeros() as usize / 8;
+    let len = 8 - zeros - usize::from(digits >> 56 == u64::from(b'0'));
+    ((text >> (8 * zeros)).to_le_bytes(), len)
 }
 
 /// The hundredths that a number is, if it is not many of them: prices are.
@@ -131,14 +162,31 @@ mod tests {
     fn short_numbers_agree_with_the_others() {
         for text in ["0", "7", "12.5", "0.25", "99999999", "1234.567", "0.000001", "1.0"] {
             let mut bytes = [b'9'; 8];
-            bytes[..text.len()].copy_from_slice(text.as_bytes());
+            bytes[8 - text.len()..].copy_from_slice(text.as_bytes());
             assert_eq!(short_f64_of(&bytes, text.len()), text.parse().ok(), "{text}");
         }
         for text in ["-1", "1e5", "1E5", "1.5e-3", "123456789"] {
             let mut bytes = [b'0'; 8];
             let len = text.len().min(8);
-            bytes[..len].copy_from_slice(&text.as_bytes()[..len]);
+            bytes[8 - len..].copy_from_slice(&text.as_bytes()[text.len() - len..]);
             assert_eq!(short_f64_of(&bytes, text.len()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn short_texts_are_those_of_others() {
+        let numbers = (0..10_000_000).step_by(37).chain(9_999_900..10_000_000).chain(0..10_000);
+        for number in numbers {
+            let (text, len) = short_integer(number * 10 + 7);
+            assert_eq!(&text[..len], (number * 10 + 7).to_string().as_bytes());
+            let (text, len) = short_integer(number);
+            assert_eq!(&text[..len], number.to_string().as_bytes());
+            if number % 100 != 0 {
+                let (text, len) = short_decimal(number);
+                let expected = format!("{}.{:02}", number / 100, number % 100);
+                let expected = expected.trim_end_matches('0');
+                assert_eq!(&text[..len], expected.as_bytes());
+            }
         }
     }
 

@@ -1,16 +1,14 @@
 //! Appends to a scratch memory's text and tape where there is room, without asking at each step.
 
 use super::compose::Literal;
-use super::text::CHUNK;
+use super::text::{CHUNK, Short};
 use super::value::{Shape, Value};
 
-/// What `null`, `true` and `false` are copied from.
-pub(super) const NULL: &[u8; CHUNK] = b"null                            ";
-pub(super) const TRUE: &[u8; CHUNK] = b"true                            ";
-pub(super) const FALSE: &[u8; CHUNK] = b"false                           ";
-
-/// What a quote is copied from.
-const QUOTE: &[u8; CHUNK] = &[b'"'; CHUNK];
+/// What `null`, `true`, `false` and a quote are copied from.
+pub(super) const NULL: Short = Short::first(4, b"null                            ");
+pub(super) const TRUE: Short = Short::first(4, b"true                            ");
+pub(super) const FALSE: Short = Short::first(5, b"false                           ");
+const QUOTE: Short = Short::first(1, &[b'"'; CHUNK]);
 
 /// Writes behind the end of a text and a tape, which have it all once it is finished.
 pub(super) struct Pen<'a> {
@@ -75,8 +73,8 @@ impl<'a> Pen<'a> {
     /// Appends a constant.
     #[inline(always)]
     pub(super) fn literal(&mut self, literal: &Literal) {
-        match literal.chunk() {
-            Some(chunk) => self.chunk(chunk, literal.len()),
+        match literal.short() {
+            Some(short) => self.short(short),
             None => self.slice(literal.bytes()),
         }
     }
@@ -84,7 +82,7 @@ impl<'a> Pen<'a> {
     /// Appends the quote that a string begins or ends with.
     #[inline(always)]
     pub(super) fn quote(&mut self) {
-        self.chunk(QUOTE, 1);
+        self.short(QUOTE);
     }
 
     /// Appends the text of a scalar, or of a raw container, without so many bytes at each end. It lies
@@ -93,12 +91,12 @@ impl<'a> Pen<'a> {
     pub(super) fn value(&mut self, value: Value, margin: u32) {
         let (from, len) = ((value.offset + margin) as usize, (value.len - 2 * margin) as usize);
         match value.shape() {
-            Shape::Null => self.chunk(NULL, 4),
-            Shape::True => self.chunk(TRUE, 4),
-            Shape::False => self.chunk(FALSE, 5),
-            _ => match self.bytes.get(from..).and_then(<[u8]>::first_chunk) {
-                Some(&chunk) if len <= CHUNK => self.chunk(&chunk, len),
-                _ => self.part(from, len),
+            Shape::Null => self.short(NULL),
+            Shape::True => self.short(TRUE),
+            Shape::False => self.short(FALSE),
+            _ => match Short::of(self.bytes, from, len) {
+                Some(short) => self.short(short),
+                None => self.part(from, len),
             },
         }
     }
@@ -118,9 +116,9 @@ impl<'a> Pen<'a> {
     #[inline(always)]
     pub(super) fn said(&mut self, string: Value) {
         let (from, len) = (string.offset as usize + 1, string.len as usize - 2);
-        match self.bytes.get(from..).and_then(<[u8]>::first_chunk) {
-            Some(&chunk) if len <= CHUNK => self.chunk(&chunk, len),
-            _ => self.part(from, len),
+        match Short::of(self.bytes, from, len) {
+            Some(short) => self.short(short),
+            None => self.part(from, len),
         }
     }
 
@@ -145,13 +143,12 @@ impl<'a> Pen<'a> {
         }
     }
 
-    /// Appends the first `len` bytes of a chunk.
     #[inline(always)]
-    fn chunk(&mut self, chunk: &[u8; CHUNK], len: usize) {
-        assert!(self.at + len <= self.end, "there is room for all text");
+    fn short(&mut self, text: Short) {
+        assert!(self.at + text.len() <= self.end, "there is room for all text");
         // SAFETY: just seen, and a chunk more was reserved.
-        unsafe { self.text.add(self.at).cast::<[u8; CHUNK]>().write(*chunk) };
-        self.at += len;
+        unsafe { text.write(self.text.add(self.at)) };
+        self.at += text.len();
     }
 
     #[inline(never)]

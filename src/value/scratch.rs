@@ -7,9 +7,9 @@ use super::block::Block;
 use super::index::{
     self, Filter, Implementation, Indexed, Job, PADDING, ParseError, ParseReason, Workspace,
 };
-use super::number::hundredths_of;
+use super::number::{hundredths_of, short_decimal, short_integer};
 use super::read::{Hints, Key};
-use super::text::{CHUNK, append_short, encode_into, escape_flags, escape_into};
+use super::text::{Short, encode_into, escape_flags, escape_into};
 use super::value::{SPACED, Shape, Tag, UNUSUAL, Value};
 
 /// What a document may measure.
@@ -76,6 +76,8 @@ pub struct Scratch {
     workspace: Workspace,
     block: Block,
     pub(super) hints: Hints,
+    /// Of objects that were built: which pair it was.
+    pub(super) pair_hints: Hints,
     pub(super) names: Names,
     /// For text on its way from one place in `bytes` to another.
     pub(super) spare: Vec<u8>,
@@ -255,11 +257,9 @@ impl Scratch {
     /// Appends a range of the text to it. Most are short.
     #[inline]
     pub(super) fn repeat(&mut self, range: Range<usize>) {
-        match self.bytes.get(range.start..).and_then(<[u8]>::first_chunk) {
-            Some(&chunk) if range.len() <= CHUNK => {
-                append_short(&chunk, range.len(), &mut self.bytes);
-            }
-            _ => self.bytes.extend_from_within(range),
+        match Short::of(&self.bytes, range.start, range.len()) {
+            Some(short) => short.append(&mut self.bytes),
+            None => self.bytes.extend_from_within(range),
         }
     }
 
@@ -289,29 +289,33 @@ impl Scratch {
     /// A number; an integral one is written without a fraction, one JSON can't write as `null`.
     pub fn float(&mut self, value: f64) -> Value {
         if value.fract() == 0.0 && value.abs() < 1e15 {
-            return self.integer(value as i64);
+            return match value {
+                0.0..1e8 => self.short_number(short_integer(value as u32)),
+                _ => self.integer(value as i64),
+            };
         }
         if !value.is_finite() {
             return Value::NULL;
         }
-        let start = self.bytes.len();
         match hundredths_of(value) {
-            Some(hundredths) => self.push_hundredths(value < 0.0, hundredths),
-            None => self.bytes.extend_from_slice(zmij::Buffer::new().format(value).as_bytes()),
+            Some(hundredths) if value > 0.0 && hundredths < 10_000_000 => {
+                self.short_number(short_decimal(hundredths as u32))
+            }
+            _ => {
+                let start = self.bytes.len();
+                self.bytes.extend_from_slice(zmij::Buffer::new().format(value).as_bytes());
+                self.scalar_from(start, Shape::Number, 0)
+            }
         }
-        self.scalar_from(start, Shape::Number, 0)
     }
 
-    /// `-1.5`, `1.25`: what is no whole number of ones.
-    fn push_hundredths(&mut self, is_negative: bool, hundredths: u64) {
-        if is_negative {
-            self.bytes.push(b'-');
-        }
-        let (ones, rest) = (hundredths / 100, (hundredths % 100) as u8);
-        self.bytes.extend_from_slice(itoa::Buffer::new().format(ones).as_bytes());
-        let digits = [b'.', b'0' + rest / 10, b'0' + rest % 10];
-        let len = if rest % 10 == 0 { 2 } else { 3 };
-        self.bytes.extend_from_slice(&digits[..len]);
+    /// A number's text, written at once: whoever reads it next need not wait for its parts.
+    #[inline]
+    fn short_number(&mut self, (text, len): ([u8; 8], usize)) -> Value {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(&text);
+        self.bytes.truncate(start + len);
+        self.scalar_from(start, Shape::Number, 0)
     }
 
     /// `{}`
@@ -365,6 +369,7 @@ impl Scratch {
     }
 
     /// `extra` counts the brackets, commas and colons.
+    #[inline(always)]
     pub(super) fn container(
         &mut self,
         mark: Mark,
@@ -372,29 +377,30 @@ impl Scratch {
         shape: Shape,
         extra: usize,
     ) -> Result<Value, TooDeep> {
-        let parts = &self.pending[mark.0..];
         let (mut size, mut height, mut flags) = (extra, 0, 0);
-        for part in parts {
+        let offset = self.nodes.len() as u32;
+        // Most are few: one loop takes less than one and a copy.
+        self.nodes.extend(self.pending[mark.0..].iter().map(|part| {
             // No more than 2^32 of 2^32 bytes at most: that has room.
             size += part.size_max();
             height = height.max(part.height);
             flags |= part.flags;
-        }
+            *part
+        }));
+        self.abandon(mark);
         if height >= Limits::HEIGHT_CEILING {
-            self.abandon(mark);
+            self.nodes.truncate(offset as usize);
             return Err(TooDeep);
         }
-        let offset = self.nodes.len() as u32;
-        self.nodes.extend_from_slice(parts);
-        self.abandon(mark);
-        Ok(Value {
+        let made = Value {
             offset,
             len: len as u32,
             link: u32::try_from(size).unwrap_or(u32::MAX),
             tag: Tag::of(shape),
             flags: flags & (UNUSUAL | SPACED),
             height: height + 1,
-        })
+        };
+        Ok(made.in_one_piece())
     }
 
     /// Moves what `roots` reach to the bottom and forgets the rest. Handles other than these are

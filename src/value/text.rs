@@ -1,6 +1,7 @@
 //! Strings: decoding, encoding and comparing JSON string text.
 
 use std::borrow::Cow;
+use std::mem::MaybeUninit;
 
 use memchr::memchr;
 
@@ -10,11 +11,60 @@ use super::value::{ESCAPED, UNUSUAL};
 /// into finding out how short it is.
 pub(super) const CHUNK: usize = 32;
 
-/// Appends the first `len` bytes of a chunk.
-#[inline]
-pub(super) fn append_short(chunk: &[u8; CHUNK], len: usize, out: &mut Vec<u8>) {
-    out.extend_from_slice(chunk);
-    out.truncate(out.len() - CHUNK + len);
+/// Text of no more than a chunk, copied as a whole chunk: whatever lies behind it goes with it.
+#[derive(Clone, Copy)]
+pub(super) struct Short {
+    chunk: [MaybeUninit<u8>; CHUNK],
+    len: usize,
+}
+
+impl Short {
+    /// The first bytes of a chunk.
+    #[inline(always)]
+    pub(super) const fn first(len: usize, chunk: &[u8; CHUNK]) -> Short {
+        assert!(len <= CHUNK, "a short text is no longer than a chunk");
+        // SAFETY: what is initialized may be taken for what perhaps is not.
+        let chunk = unsafe { std::mem::transmute::<[u8; CHUNK], [MaybeUninit<u8>; CHUNK]>(*chunk) };
+        Short { chunk, len }
+    }
+
+    /// A part of a vector, where it is short and the vector has memory for a whole chunk.
+    #[inline(always)]
+    pub(super) fn of(bytes: &Vec<u8>, from: usize, len: usize) -> Option<Short> {
+        if len > CHUNK || from + len > bytes.len() || from + CHUNK > bytes.capacity() {
+            return None;
+        }
+        // SAFETY: the chunk is within the vector's memory, of which the first `len` bytes are written.
+        let chunk = unsafe { bytes.as_ptr().add(from).cast::<[MaybeUninit<u8>; CHUNK]>().read() };
+        Some(Short { chunk, len })
+    }
+
+    /// How long it is.
+    #[inline(always)]
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Writes the whole chunk.
+    ///
+    /// # Safety
+    /// There is memory for it.
+    #[inline(always)]
+    pub(super) unsafe fn write(self, to: *mut u8) {
+        // SAFETY: promised by the caller.
+        unsafe { to.cast::<[MaybeUninit<u8>; CHUNK]>().write_unaligned(self.chunk) };
+    }
+
+    /// Appends it.
+    #[inline(always)]
+    pub(super) fn append(self, out: &mut Vec<u8>) {
+        out.reserve(CHUNK);
+        // SAFETY: there is room for a chunk, whose first `len` bytes are written.
+        unsafe {
+            self.write(out.as_mut_ptr().add(out.len()));
+            out.set_len(out.len() + self.len);
+        }
+    }
 }
 
 /// What a string's text (without quotes) says, escapes decoded. The text is known to be valid.

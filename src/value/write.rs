@@ -3,7 +3,7 @@
 
 use super::pen::{FALSE, NULL, TRUE};
 use super::scratch::Scratch;
-use super::text::{CHUNK, append_short, encode_into, normalize_into};
+use super::text::{CHUNK, Short, encode_into, normalize_into};
 use super::value::{DISJOINT, SPACED, Shape, UNUSUAL, Value};
 
 impl Scratch {
@@ -42,10 +42,9 @@ impl Scratch {
     /// Appends a part of `bytes`. Most are short.
     #[inline]
     fn copy(&self, from: usize, len: usize, out: &mut Vec<u8>) {
-        let rest = &self.bytes[from..];
-        match rest.first_chunk::<CHUNK>() {
-            Some(chunk) if len <= CHUNK => append_short(chunk, len, out),
-            _ => out.extend_from_slice(&rest[..len]),
+        match Short::of(&self.bytes, from, len) {
+            Some(short) => short.append(out),
+            None => out.extend_from_slice(&self.bytes[from..from + len]),
         }
     }
 
@@ -80,7 +79,7 @@ impl Scratch {
                 out.push(b',');
             }
             match self.short(*item) {
-                Some((chunk, len)) => append_short(chunk, len, out),
+                Some(short) => short.append(out),
                 None => self.write_part(*item, out),
             }
         }
@@ -141,22 +140,20 @@ impl Scratch {
         }
     }
 
-    /// The chunk that a value's text starts, and the text's length, where that is all of it and it
-    /// can be copied as it stands.
+    /// A value's text, where it is short and can be copied as it stands.
     #[inline]
-    fn short(&self, value: Value) -> Option<(&[u8; CHUNK], usize)> {
-        let len = value.len as usize;
+    fn short(&self, value: Value) -> Option<Short> {
         match value.shape() {
-            Shape::Null => return Some((NULL, len)),
-            Shape::True => return Some((TRUE, len)),
-            Shape::False => return Some((FALSE, len)),
+            Shape::Null => return Some(NULL),
+            Shape::True => return Some(TRUE),
+            Shape::False => return Some(FALSE),
             Shape::Array | Shape::Object | Shape::Overlay => return None,
             Shape::String | Shape::Number | Shape::RawArray | Shape::RawObject => {}
         }
-        if value.flags & (UNUSUAL | SPACED) != 0 || len > CHUNK {
+        if value.flags & (UNUSUAL | SPACED) != 0 {
             return None;
         }
-        Some((self.bytes.get(value.offset as usize..)?.first_chunk()?, len))
+        Short::of(&self.bytes, value.offset as usize, value.len as usize)
     }
 
     /// The bytes of the value's compact JSON text.
@@ -211,16 +208,10 @@ impl Scratch {
     }
 }
 
-/// Appends a comma, but before the first, a key, a colon and a value, two copies of known length.
+/// Appends a comma, but before the first, a key, a colon and a value.
 #[inline]
-fn write_short(
-    is_first: bool,
-    (key, key_len): (&[u8; CHUNK], usize),
-    (value, value_len): (&[u8; CHUNK], usize),
-    out: &mut Vec<u8>,
-) {
+fn write_short(is_first: bool, key: Short, value: Short, out: &mut Vec<u8>) {
     out.reserve(2 * CHUNK + 2);
-    assert!(key_len <= CHUNK && value_len <= CHUNK, "a short text is no longer than its chunk");
     let comma = usize::from(!is_first);
     // SAFETY: there is room for two chunks and two bytes; each write begins at most one chunk and two
     // bytes behind the end, and all up to the new length is written: where there is no comma, the key
@@ -229,10 +220,10 @@ fn write_short(
         let end = out.as_mut_ptr().add(out.len());
         end.write(b',');
         let end = end.add(comma);
-        end.cast::<[u8; CHUNK]>().write_unaligned(*key);
-        end.add(key_len).write(b':');
-        end.add(key_len + 1).cast::<[u8; CHUNK]>().write_unaligned(*value);
-        out.set_len(out.len() + comma + key_len + 1 + value_len);
+        key.write(end);
+        end.add(key.len()).write(b':');
+        value.write(end.add(key.len() + 1));
+        out.set_len(out.len() + comma + key.len() + 1 + value.len());
     }
 }
 

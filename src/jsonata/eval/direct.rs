@@ -176,7 +176,10 @@ impl Evaluation<'_> {
     fn number_of_other(&mut self, id: NodeId, input: Value, frame: Frame) -> Option<f64> {
         match self.program.nodes[id.index()] {
             Node::Variable(name) => self.number(self.memory.lookup(frame, name)),
-            Node::Plain(plain) => self.number(self.plain_path(plain, Item::Json(input), frame)?),
+            Node::Plain(plain) => match self.plain_value(plain, Item::Json(input), frame) {
+                Some(value) => self.scratch.f64(value),
+                None => self.number(self.plain_path(plain, Item::Json(input), frame)?),
+            },
             Node::Arithmetic(operator, a, b) => self.calculated((operator, a, b), input, frame),
             _ => {
                 let item = self.direct(id, input, frame)?;
@@ -357,13 +360,13 @@ impl Evaluation<'_> {
     /// Puts into `to` what a path of names leads to, or a variable stands for.
     #[inline(never)]
     fn follow(&self, id: NodeId, input: Value, frame: Frame, to: &mut Value) -> Option<()> {
-        let found = match self.program.nodes[id.index()] {
-            Node::Variable(name) => self.memory.lookup(frame, name),
-            Node::Plain(plain) => self.plain_path(plain, Item::Json(input), frame)?,
+        *to = match self.program.nodes[id.index()] {
+            Node::Variable(name) => {
+                self.start_value(Start::Variable(name), Item::Nothing, frame)?
+            }
+            Node::Plain(plain) => self.plain_value(plain, Item::Json(input), frame)?,
             _ => return None,
         };
-        let Item::Json(value) = found else { return None };
-        *to = value;
         Some(())
     }
 

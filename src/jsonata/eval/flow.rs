@@ -104,22 +104,27 @@ impl Evaluation<'_> {
     ) -> Option<Course<S>> {
         let program = self.program;
         let flow = &program.flows[id.index()];
-        let start = match flow.start {
+        let passes = &program.passes[flow.passes.indexes()];
+        let mut course = Course { frame, weight: flow.weight, results: 0, has_arrays: false, sink };
+        match self.start_value(flow.start, input, frame) {
+            Some(start) if start.kind() == Kind::Array => {
+                self.pass_items(passes, start, &mut course)?;
+            }
+            Some(start) => self.pass(passes, start, &mut course)?,
+            None => self.pass_nothing(flow.start, passes, input, frame)?,
+        }
+        Some(course)
+    }
+
+    /// Nothing goes through the passes, where it starts with nothing.
+    #[inline(never)]
+    fn pass_nothing(&self, start: Start, passes: &[Pass], input: Item, frame: Frame) -> Option<()> {
+        let start = match start {
             Start::Context => self.context(input),
             Start::Root => self.root,
             Start::Variable(name) => self.memory.lookup(frame, name),
         };
-        let passes = &program.passes[flow.passes.indexes()];
-        let mut course = Course { frame, weight: flow.weight, results: 0, has_arrays: false, sink };
-        match start {
-            Item::Nothing if !is_filter(passes.get(1)) => {}
-            Item::Json(start) if start.kind() == Kind::Array => {
-                self.pass_items(passes, start, &mut course)?;
-            }
-            Item::Json(start) => self.pass(passes, start, &mut course)?,
-            _ => return None,
-        }
-        Some(course)
+        (start.is_nothing() && !is_filter(passes.get(1))).then_some(())
     }
 
     /// Sends a value, which is no array, through the passes.

@@ -104,11 +104,33 @@ impl Evaluation<'_> {
     /// The same, where that takes no more than a direct look or a flow.
     #[inline]
     pub fn short_json(&mut self, id: NodeId, input: Item, frame: Frame) -> Option<Item> {
-        if let Some(context) = self.direct_input(id, input)
-            && let Some(item) = self.direct(id, context, frame)
+        match input {
+            Item::Json(value) if value.kind() != Kind::Array => {
+                self.short_json_of(id, Some(value), frame)
+            }
+            Item::Nothing => self.short_json_of(id, None, frame),
+            _ => self.flow_json(id, input, frame),
+        }
+    }
+
+    /// The same of an input that is no array, or nothing. (As an [`Item`] it would be copied in pieces.)
+    #[inline]
+    pub fn short_json_of(
+        &mut self,
+        id: NodeId,
+        input: Option<Value>,
+        frame: Frame,
+    ) -> Option<Item> {
+        if self.program.are_direct[id.index()]
+            && let Some(item) = self.direct(id, input.unwrap_or(Value::NULL), frame)
         {
             return Some(item);
         }
+        self.flow_json(id, input.map_or(Item::Nothing, Item::Json), frame)
+    }
+
+    #[inline(always)]
+    fn flow_json(&mut self, id: NodeId, input: Item, frame: Frame) -> Option<Item> {
         match self.program.nodes[id.index()] {
             Node::Flow(flow) => self.flow_value(flow, input, frame),
             Node::Plain(plain) => {

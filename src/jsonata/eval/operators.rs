@@ -33,7 +33,7 @@ impl Evaluation<'_> {
     }
 
     /// A number's value.
-    #[inline]
+    #[inline(always)]
     pub fn number(&self, item: Item) -> Option<f64> {
         match item {
             Item::Number(number) => Some(number),

@@ -45,9 +45,45 @@ impl Evaluation<'_> {
         Ok(result)
     }
 
+    /// Where a path starts, if that is JSON.
+    #[inline(always)]
+    pub(super) fn start_value(&self, start: Start, input: Item, frame: Frame) -> Option<Value> {
+        let value = |item| match item {
+            Item::Json(value) => Some(value),
+            _ => None,
+        };
+        match start {
+            Start::Context => match input {
+                Item::Json(value) => Some(value),
+                _ => value(self.context(input)),
+            },
+            Start::Root => value(self.root),
+            Start::Variable(name) => value(self.memory.lookup(frame, name)),
+        }
+    }
+
+    /// What a path of names leads to, if one look at each object on the way finds it.
+    #[inline(always)]
+    pub(super) fn plain_value(&self, id: PlainId, input: Item, frame: Frame) -> Option<Value> {
+        let plain = &self.program.plains[id.index()];
+        let mut value = self.start_value(plain.start, input, frame)?;
+        for key in &self.program.plain_keys[plain.keys.indexes()] {
+            value = self.scratch.glance(value, &self.program.keys[key.index()])?;
+        }
+        Some(value)
+    }
+
     /// A path of names, through objects alone; `None`: there is something else on the way.
     #[inline]
     pub(super) fn plain_path(&self, id: PlainId, input: Item, frame: Frame) -> Option<Item> {
+        match self.plain_value(id, input, frame) {
+            Some(value) => Some(Item::Json(value)),
+            None => self.plain_path_of_others(id, input, frame),
+        }
+    }
+
+    #[inline(never)]
+    fn plain_path_of_others(&self, id: PlainId, input: Item, frame: Frame) -> Option<Item> {
         let plain = &self.program.plains[id.index()];
         let mut item = match plain.start {
             Start::Context => self.context(input),

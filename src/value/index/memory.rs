@@ -3,7 +3,7 @@
 
 use super::duplicates::Filter;
 use super::{PADDING, Traits};
-use crate::value::value::{Shape, Tag, Value};
+use crate::value::value::{Shape, Value};
 
 /// What closes the container around all: no byte of UTF-8.
 pub(super) const NEVER: u8 = 0xff;
@@ -121,10 +121,12 @@ impl Tape {
     /// Appends an entry with a link of its own.
     #[inline(always)]
     pub(super) fn push_linked(&mut self, at: u32, len: u32, shape: Shape, flags: u8, link: u32) {
-        let entry = Value { offset: at, len, link, tag: Tag::of(shape), flags, height: 0 };
-        // SAFETY: `walk` reserved an entry per token, and every entry takes a token of its own.
+        // The fields of a `Value` as four words: written one by one, the small ones take a store each.
+        let rest = u32::from_ne_bytes([shape as u8, flags, 0, 0]);
+        // SAFETY: `walk` reserved an entry per token, and every entry takes a token of its own; the
+        // words are those of a value, whose layout is C's.
         unsafe {
-            self.end.write(entry);
+            self.end.cast::<[u32; 4]>().write([at, len, link, rest]);
             self.end = self.end.add(1);
         }
         self.len += 1;

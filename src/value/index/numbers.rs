@@ -7,14 +7,14 @@ pub(super) struct Numeral {
     pub points: u32,
 }
 
-/// Is it a number of at most 16 bytes without an exponent? `sign` is 1 where it starts with a minus,
-/// and `is_zero` says whether its first digit would be a zero. Straight-line code on bits: lengths
-/// vary from event to event.
+/// Is it a number of at most 16 bytes without an exponent, behind which stands no digit? `sign` is 1
+/// where it starts with a minus, and `is_zero` says whether its first digit would be a zero.
+/// Straight-line code on bits: lengths vary from event to event.
 #[inline(always)]
 pub(super) fn is_short_number(numeral: Numeral, len: u32, sign: u32, is_zero: bool) -> bool {
     let within = !(u32::MAX << (len & 31));
-    let (digits, points) = (numeral.digits & within, numeral.points & within);
-    let others = (digits | points | sign) ^ within;
+    let (digits, points) = (numeral.digits, numeral.points & within);
+    let others = within & !(digits | points | sign);
     let second_points = points & points.wrapping_sub(1);
     let bare_points = points & !((digits << 1) & (digits >> 1));
     let no_digit = !digits & (1 << sign);

@@ -48,9 +48,9 @@ pub(super) fn walk(
         low_bits,
         stack: Stack::new(open, job.height_max),
         keys,
+        has_duplicates: false,
     };
-    let has_duplicates =
-        walk.document().map_err(|e| ParseError { offset: e.offset.saturating_sub(start), ..e })?;
+    walk.document().map_err(|e| ParseError { offset: e.offset.saturating_sub(start), ..e })?;
     let entries = walk.tape.len as usize;
     // SAFETY: `Tape::push` wrote so many entries, within what was reserved.
     unsafe { tape.set_len(entries) };
@@ -60,7 +60,7 @@ pub(super) fn walk(
         let open = unsafe { walk.stack.closed() };
         if open.suspect { Filter::ALL } else { open.filter }
     });
-    Ok(Indexed { root, has_duplicates, names })
+    Ok(Indexed { root, has_duplicates: walk.has_duplicates, names })
 }
 
 /// The loop's state. What is not inlined gets copies or other references, never this: its fields
@@ -75,6 +75,8 @@ struct Walk<'a, N, L> {
     low_bits: L,
     stack: Stack,
     keys: &'a mut Vec<(u64, u32)>,
+    /// An object holds a key twice.
+    has_duplicates: bool,
 }
 
 impl<N, L> Walk<'_, N, L>
@@ -82,10 +84,9 @@ where
     N: Fn(&[u8; 16]) -> Numeral + Copy,
     L: Fn(u64, u32) -> u64 + Copy,
 {
-    /// Walks the whole document; says whether an object holds a key twice.
+    /// Walks the whole document.
     #[inline(always)]
-    fn document(&mut self) -> Result<bool, ParseError> {
-        let mut has_duplicates = false;
+    fn document(&mut self) -> Result<(), ParseError> {
         let mut next = self.text.positions.as_ptr();
         // Each turn reads one value, then what follows values until another value is due.
         loop {
@@ -129,9 +130,9 @@ where
                 }
                 let close = self.stack.inner().close;
                 if byte != close {
-                    return self.end(at, close).map(|()| has_duplicates);
+                    return self.end(at, close);
                 }
-                has_duplicates |= self.close(at);
+                self.close(at);
             }
         }
     }
@@ -232,16 +233,16 @@ where
         Ok(())
     }
 
-    /// The right closing bracket at `at`; says whether the container holds a key twice.
+    /// The right closing bracket at `at`.
     #[inline(always)]
-    fn close(&mut self, at: u32) -> bool {
+    fn close(&mut self, at: u32) {
         self.tape.push(at, 1, Shape::Null, 0);
         let inner = self.stack.inner();
         self.tape.complete(inner, at + 1);
-        let has_duplicates =
-            inner.suspect && has_duplicates(self.text, self.tape, inner.entry, self.keys);
+        if inner.suspect && has_duplicates(self.text, self.tape, inner.entry, self.keys) {
+            self.has_duplicates = true;
+        }
         self.stack.pop();
-        has_duplicates
     }
 
     /// What follows a value at `at` is neither a comma nor the bracket `close`: right only where the
