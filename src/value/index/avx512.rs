@@ -1,4 +1,4 @@
-//! The indexer for AVX-512 (F and BW).
+//! The indexer for AVX-512 (F, BW and VBMI2: Ice Lake, Zen 4 and what came after them).
 
 use std::arch::x86_64::*;
 

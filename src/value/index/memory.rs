@@ -104,9 +104,7 @@ impl Text<'_> {
 #[derive(Clone, Copy)]
 pub(super) struct Tape {
     pub(super) entries: *mut Value,
-    /// Where the next entry goes; all before are written, other documents' included.
-    pub(super) end: *mut Value,
-    /// How many entries are written: `end - entries`, which takes longer to find out each time.
+    /// How many entries are written, other documents' included.
     pub(super) len: u32,
 }
 
@@ -126,9 +124,8 @@ impl Tape {
         // SAFETY: `walk` reserved an entry per token, and every entry takes a token of its own; the
         // words are those of a value, whose layout is C's.
         unsafe {
-            self.end.cast::<[u32; 4]>().write([at, len, link, rest]);
-            self.end = self.end.add(1);
-        }
+            self.entries.add(self.len as usize).cast::<[u32; 4]>().write([at, len, link, rest])
+        };
         self.len += 1;
     }
 

@@ -35,9 +35,7 @@ pub(super) fn walk(
     tape.reserve(positions.len());
     let text = Text { bytes: job.bytes, positions, end, traits };
     debug_assert!(text.positions.len() >= SENTINELS && text.byte(text.end) == 0);
-    let entries = tape.as_mut_ptr();
-    // SAFETY: the entry behind the last one is within what was reserved.
-    let written = Tape { entries, end: unsafe { entries.add(root) }, len: root as u32 };
+    let written = Tape { entries: tape.as_mut_ptr(), len: root as u32 };
     let mut escapes = Escapes::new(backslashes);
     let mut walk = Walk {
         text,
