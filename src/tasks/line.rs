@@ -1,7 +1,7 @@
 //! The calls of one driver. Those that may go out are futures on the shard; the others wait in a line
 //! as what they are, which is far smaller: a hundred thousand executions may wait for an answer.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -17,17 +17,18 @@ use crate::targets::Held;
 /// What a call is at work on.
 pub(super) type Work<O> = Pin<Box<dyn Future<Output = O>>>;
 
-/// Calls that are made of a `J`, and come to an `O`. Where there is room one begins at once; those that
-/// had to wait begin when the shard asks for outcomes: many that begin together are cheaper than one
-/// for each answer.
+/// Calls that are made of a `J`, and come to an `O`. Where there is room one begins at once, with a
+/// worker of its own; when that has its outcome it goes on with the next that waits, as long as there
+/// is one. Where calls that were out wait for something else, more begin in their stead when the shard
+/// asks for outcomes.
 pub(super) struct Line<J, O> {
     local: Rc<LocalSet>,
-    begin: Box<dyn Fn(J) -> Work<O>>,
     shared: Rc<Shared<J, O>>,
 }
 
-/// What the futures have in common; none keeps what it runs on.
+/// What the workers have in common; none keeps what it runs on.
 struct Shared<J, O> {
+    begin: Box<dyn Fn(J) -> Work<O>>,
     /// Calls that have begun and wait for nothing but their turn and their answer.
     begun_max: usize,
     begun: Cell<usize>,
@@ -41,11 +42,28 @@ struct Shared<J, O> {
 }
 
 /// A call that is not answered yet.
-struct Call<J> {
+enum Call<J> {
     /// Until it begins.
-    job: Option<J>,
+    Waiting(J),
     /// From then on.
-    handle: Option<AbortHandle>,
+    Begun(Rc<Worker>),
+}
+
+/// What makes calls, one after the other.
+struct Worker {
+    /// Which call it is at.
+    at: Cell<CallId>,
+    /// What ends it, once it has been spawned.
+    handle: OnceCell<AbortHandle>,
+}
+
+impl Worker {
+    /// Ends it, if it is at this call still.
+    fn end(&self, id: CallId) {
+        if self.at.get() == id {
+            self.handle.get().map(AbortHandle::abort);
+        }
+    }
 }
 
 impl<J: 'static, O: 'static> Line<J, O> {
@@ -56,15 +74,23 @@ impl<J: 'static, O: 'static> Line<J, O> {
         begun_max: usize,
         begin: impl Fn(J) -> Work<O> + 'static,
     ) -> Line<J, O> {
-        let (begun, calls, waiting, order, outcomes) = Default::default();
-        let (wake, begun_max) = (place.wake.clone(), begun_max.max(1));
-        let shared = Shared { begun_max, begun, held, wake, calls, waiting, order, outcomes };
-        Line { local: place.local.clone(), begin: Box::new(begin), shared: Rc::new(shared) }
+        let shared = Shared {
+            begin: Box::new(begin),
+            begun_max: begun_max.max(1),
+            begun: Cell::default(),
+            held,
+            wake: place.wake.clone(),
+            calls: RefCell::default(),
+            waiting: Cell::default(),
+            order: RefCell::default(),
+            outcomes: RefCell::default(),
+        };
+        Line { local: place.local.clone(), shared: Rc::new(shared) }
     }
 
     /// A call joins the line.
     pub(super) fn join(&self, id: CallId, job: J) {
-        self.shared.calls.borrow_mut().insert(id, Call { job: Some(job), handle: None });
+        self.shared.calls.borrow_mut().insert(id, Call::Waiting(job));
         self.shared.waiting.update(|it| it + 1);
         self.shared.order.borrow_mut().push_back(id);
         self.advance();
@@ -86,10 +112,10 @@ impl<J: 'static, O: 'static> Line<J, O> {
 
     /// Forgets a call.
     pub(super) fn cancel(&self, id: CallId) {
-        let Some(call) = self.shared.calls.borrow_mut().remove(&id) else { return };
-        match call.handle {
-            Some(handle) => handle.abort(),
-            None => self.shared.waiting.update(|it| it - 1),
+        match self.shared.calls.borrow_mut().remove(&id) {
+            Some(Call::Begun(worker)) => worker.end(id),
+            Some(Call::Waiting(_)) => self.shared.waiting.update(|it| it - 1),
+            None => {}
         }
     }
 
@@ -116,32 +142,34 @@ impl<J: 'static, O: 'static> Line<J, O> {
     /// Has as many calls begin as may.
     fn advance(&self) {
         while self.shared.may_advance() {
-            let Some(id) = self.shared.order.borrow_mut().pop_front() else { return };
-            if let Some(call) = self.shared.calls.borrow_mut().get_mut(&id)
-                && let Some(job) = call.job.take()
-            {
-                self.shared.waiting.update(|it| it - 1);
-                call.handle = Some(self.spawn(id, job));
-            }
+            let nowhere = CallId(u64::MAX, u64::MAX);
+            let worker = Rc::new(Worker { at: Cell::new(nowhere), handle: OnceCell::new() });
+            let Some(first) = self.shared.take_next(&worker) else { return };
+            let work = work(Begun::new(self.shared.clone()), worker.clone(), first);
+            // It is new.
+            let _ = worker.handle.set(self.local.spawn_local(work).abort_handle());
         }
     }
+}
 
-    fn spawn(&self, id: CallId, job: J) -> AbortHandle {
-        let (mut work, begun) = ((self.begin)(job), Begun::new(self.shared.clone()));
-        let call = async move {
-            let shared = &begun.0;
-            let outcome = poll_fn(|context| {
-                let polled = work.as_mut().poll(context);
-                // It may wait for something else now, and others go out in its stead.
-                if polled.is_pending() && shared.may_advance() {
-                    shared.wake.wake();
-                }
-                polled
-            });
-            let outcome = outcome.await;
-            shared.outcomes.borrow_mut().push_back((id, outcome));
-        };
-        self.local.spawn_local(call).abort_handle()
+/// Makes calls one after the other while there are some that may begin, `first` first.
+async fn work<J, O>(begun: Begun<J, O>, worker: Rc<Worker>, first: (CallId, J)) {
+    let shared = &begun.0;
+    let mut next = Some(first);
+    while let Some((id, job)) = next {
+        let mut work = (shared.begin)(job);
+        let outcome = poll_fn(|context| {
+            let polled = work.as_mut().poll(context);
+            // It may wait for something else now, and others go out in its stead.
+            if polled.is_pending() && shared.may_advance() {
+                shared.wake.wake();
+            }
+            polled
+        });
+        let outcome = outcome.await;
+        shared.outcomes.borrow_mut().push_back((id, outcome));
+        shared.wake.wake();
+        next = shared.may_go_on().then(|| shared.take_next(&worker)).flatten();
     }
 }
 
@@ -161,19 +189,45 @@ impl<J, O> Drop for Line<J, O> {
     fn drop(&mut self) {
         // Nothing begins any more.
         self.shared.waiting.set(0);
-        let calls = self.shared.calls.borrow();
-        calls.values().filter_map(|call| call.handle.as_ref()).for_each(AbortHandle::abort);
+        self.shared.order.borrow_mut().clear();
+        for (id, call) in &*self.shared.calls.borrow() {
+            if let Call::Begun(worker) = call {
+                worker.end(*id);
+            }
+        }
     }
 }
 
 impl<J, O> Shared<J, O> {
+    fn at_work(&self) -> usize {
+        self.begun.get().saturating_sub(self.held.waiting())
+    }
+
     fn may_advance(&self) -> bool {
-        let at_work = self.begun.get().saturating_sub(self.held.waiting());
-        at_work < self.begun_max && self.waiting.get() > 0
+        self.at_work() < self.begun_max && self.waiting.get() > 0
+    }
+
+    /// May one that is at work take another call?
+    fn may_go_on(&self) -> bool {
+        self.at_work() <= self.begun_max && self.waiting.get() > 0
+    }
+
+    /// The next call that is still wanted begins, with this worker.
+    fn take_next(&self, worker: &Rc<Worker>) -> Option<(CallId, J)> {
+        let mut calls = self.calls.borrow_mut();
+        loop {
+            let id = self.order.borrow_mut().pop_front()?;
+            let Some(call) = calls.get_mut(&id) else { continue };
+            if let Call::Waiting(job) = std::mem::replace(call, Call::Begun(worker.clone())) {
+                self.waiting.update(|it| it - 1);
+                worker.at.set(id);
+                return Some((id, job));
+            }
+        }
     }
 }
 
-/// A call that has begun, until it is over, answered or not.
+/// One that is at work, until it is over.
 struct Begun<J, O>(Rc<Shared<J, O>>);
 
 impl<J, O> Begun<J, O> {
@@ -246,7 +300,7 @@ mod tests {
         let shard = Shard::new();
         let [first, _second, third, _fourth] = [1, 2, 3, 4].map(|id| shard.join(id));
         shard.turn();
-        assert_eq!((shard.begun(), shard.line.len()), (2, 4));
+        assert_eq!((shard.begun(), shard.line.waiting(), shard.line.len()), (2, 2, 4));
         third.send(30).expect("it waits for its turn");
         shard.turn();
         assert!(shard.line.next().is_none(), "the third has not begun");
@@ -254,11 +308,25 @@ mod tests {
         shard.turn();
         assert!(shard.line.is_due());
         assert_eq!(shard.line.next(), Some((CallId(1, 0), 10)));
+        assert_eq!(shard.line.next(), Some((CallId(3, 0), 30)), "it began when the first was over");
         assert!(shard.line.next().is_none());
+        assert_eq!((shard.begun(), shard.line.waiting(), shard.line.len()), (2, 0, 2));
+    }
+
+    #[test]
+    fn what_is_cancelled_when_it_is_over_ends_no_other() {
+        let shard = Shard::new();
+        let [first, _second, third] = [1, 2, 3].map(|id| shard.join(id));
         shard.turn();
-        assert_eq!(shard.line.next(), Some((CallId(3, 0), 30)));
-        assert!(shard.line.next().is_none());
-        assert_eq!((shard.begun(), shard.line.len()), (2, 2), "the fourth has begun");
+        first.send(10).expect("it has begun");
+        shard.turn();
+        assert_eq!((shard.begun(), shard.line.waiting()), (2, 0), "the third has begun");
+        shard.line.cancel(CallId(1, 0));
+        shard.turn();
+        third.send(30).expect("it is at work");
+        shard.turn();
+        assert_eq!(shard.line.next(), Some((CallId(3, 0), 30)), "nobody wants the first");
+        assert_eq!((shard.begun(), shard.line.len()), (1, 1));
     }
 
     #[test]
