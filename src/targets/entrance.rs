@@ -107,11 +107,12 @@ impl Target {
         turns: &'t Semaphore,
         held: Option<&Held>,
     ) -> Result<Pass<'t>, Refused> {
-        if lock(&self.0.state).refuses(self.0.now()) {
-            return Err(self.refused());
-        }
-        // Nobody closes the semaphore; without a turn the call would merely not wait for one.
-        let turn = turns.acquire().await.ok();
+        let turn = match turns.try_acquire() {
+            Ok(turn) => Some(turn),
+            Err(_) if lock(&self.0.state).refuses(self.0.now()) => return Err(self.refused()),
+            // Nobody closes the semaphore; without a turn the call would merely not wait for one.
+            Err(_) => turns.acquire().await.ok(),
+        };
         if let Some(decided) = self.try_enter() {
             return decided.map(|begun| self.pass(begun, turn));
         }

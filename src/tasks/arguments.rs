@@ -1,4 +1,4 @@
-//! A task's arguments, read in place: members by name, each checked for its kind.
+//! A task's arguments, read in place: fields by name, each checked for its kind.
 
 use std::borrow::Cow;
 
@@ -44,51 +44,57 @@ impl Arguments {
         &self.scratch
     }
 
-    /// A member that is there and not `null`.
-    pub(super) fn member(&self, name: &str) -> Option<Value> {
-        self.scratch.member(self.root, name).filter(|value| !value.is_null())
+    /// The object's members of these names, in one walk; `null` is none. Others are refused.
+    pub(super) fn fields<const N: usize>(
+        &self,
+        known: &[&str; N],
+    ) -> Result<[Option<Value>; N], StateError> {
+        let (mut found, mut cursor) = ([None; N], self.scratch.members(self.root));
+        while let Some((key, value)) = self.scratch.next_member(&mut cursor) {
+            let Some(at) = known.iter().position(|name| self.scratch.says(key, name)) else {
+                let (name, known) = (self.scratch.str(key), known.join(", "));
+                return Err(bad(format!("{name:?} is not known here; there are {known}")));
+            };
+            found[at] = Some(value).filter(|value| !value.is_null());
+        }
+        Ok(found)
     }
 
-    /// A member of a member.
-    pub(super) fn inner(&self, outer: &str, name: &str) -> Option<Value> {
-        let outer = self.member(outer)?;
-        self.scratch.member(outer, name).filter(|value| !value.is_null())
-    }
-
-    /// A string that must be there.
-    pub(super) fn string(&self, name: &str) -> Result<Cow<'_, str>, StateError> {
-        match self.member(name) {
+    /// A field's text, which must be a string.
+    pub(super) fn string(
+        &self,
+        name: &str,
+        field: Option<Value>,
+    ) -> Result<Cow<'_, str>, StateError> {
+        match field {
             Some(value) if value.kind() == Kind::String => Ok(self.scratch.str(value)),
             Some(_) => Err(bad(format!("{name:?} must be a string"))),
             None => Err(bad(format!("{name:?} is missing"))),
         }
     }
 
-    /// An object's members: keys and values, in their order; none where it is missing.
-    pub(super) fn members(&self, name: &str) -> Result<Vec<(Cow<'_, str>, Value)>, StateError> {
-        match self.member(name) {
+    /// The members of a field that must be an object: keys and values, in their order; none where it is
+    /// missing.
+    pub(super) fn members(
+        &self,
+        name: &str,
+        field: Option<Value>,
+    ) -> Result<Vec<(Cow<'_, str>, Value)>, StateError> {
+        match field {
             None => Ok(Vec::new()),
             Some(object) if object.kind() == Kind::Object => Ok(members(&self.scratch, object)),
             Some(_) => Err(bad(format!("{name:?} must be an object"))),
         }
     }
 
+    /// A member of a field, not `null`.
+    pub(super) fn within(&self, field: Option<Value>, name: &str) -> Option<Value> {
+        self.scratch.member(field?, name).filter(|value| !value.is_null())
+    }
+
     /// What a value says as plain text: a string's text, anything else as JSON.
     pub(super) fn text(&self, value: Value) -> Cow<'_, str> {
         text(&self.scratch, value)
-    }
-
-    /// Refuses members that the integration does not know.
-    pub(super) fn only(&self, known: &[&str]) -> Result<(), StateError> {
-        let unknown = members(&self.scratch, self.root)
-            .into_iter()
-            .find(|(name, _)| !known.contains(&&**name));
-        match unknown {
-            Some((name, _)) => {
-                Err(bad(format!("{name:?} is not known here; there are {}", known.join(", "))))
-            }
-            None => Ok(()),
-        }
     }
 }
 

@@ -128,11 +128,11 @@ impl Produce {
     fn try_hand(&mut self, id: CallId, arguments: &[u8]) -> Result<Handed, StateError> {
         let Produce { settings, producer, arguments: read, topics, under_way, .. } = self;
         read.read(arguments)?;
-        read.only(&["Topic", "Key", "Value", "Headers"])?;
-        let topic = topic_of(&read.string("Topic")?, settings, producer, topics)?;
-        let key = read.member("Key").map(|value| read.text(value));
-        let value = read.member("Value").map(|value| read.text(value));
-        let headers: Vec<_> = read.members("Headers")?;
+        let [topic, key, value, headers] = read.fields(&["Topic", "Key", "Value", "Headers"])?;
+        let topic = topic_of(&read.string("Topic", topic)?, settings, producer, topics)?;
+        let key = key.map(|value| read.text(value));
+        let value = value.map(|value| read.text(value));
+        let headers: Vec<_> = read.members("Headers", headers)?;
         let texts: Vec<_> = headers
             .iter()
             .map(|(_, value)| (!value.is_null()).then(|| read.text(*value)))

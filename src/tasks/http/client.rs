@@ -6,6 +6,7 @@ use std::error::Error as _;
 use reqwest::header::HeaderMap;
 use reqwest::redirect::{Attempt, Policy};
 use reqwest::{Certificate, Client, Identity, Method, Request, StatusCode, Url};
+use tokio::time::timeout;
 
 use super::guard::Guard;
 use super::oauth::{self, Token};
@@ -40,7 +41,55 @@ pub(super) struct Exchange {
 impl Exchange {
     /// What was asked of whom.
     pub(super) fn asked(&self) -> String {
-        asked(&self.method, &self.url)
+        format!("{} {}", self.method, place_of(&self.url))
+    }
+
+    async fn run(
+        &mut self,
+        client: &Client,
+        request: Request,
+        settings: &Settings,
+    ) -> Result<(), StateError> {
+        let answered = client.execute(request).await;
+        let mut response = answered.map_err(|error| self.broken(error))?;
+        self.status = response.status();
+        self.headers = std::mem::take(response.headers_mut());
+        if self.url != *response.url() {
+            self.url = response.url().clone();
+        }
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.broken(error))? {
+            let room = settings.response_bytes_max.saturating_sub(self.body.len());
+            if chunk.len() > room && self.status.is_success() {
+                let cause = format!(
+                    "{} answered with more than {} bytes (http.response_size_max).",
+                    self.asked(),
+                    settings.response_bytes_max
+                );
+                return Err(StateError::new(names::DATA_LIMIT_EXCEEDED, cause));
+            }
+            self.body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+            if chunk.len() > room {
+                // Enough for a cause.
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn broken(&mut self, error: reqwest::Error) -> StateError {
+        if let Some(url) = error.url() {
+            self.url = url.clone();
+        }
+        let why = reason(&error.without_url());
+        let advice = ADVICE.iter().find(|(what, _)| why.contains(what));
+        let advice = advice.map(|(_, advice)| format!(": {advice}")).unwrap_or_default();
+        self.no_answer(&why, &advice)
+    }
+
+    #[cold]
+    fn no_answer(&self, why: &str, advice: &str) -> StateError {
+        StateError::new(SOCKET, format!("{} got no answer: {why}{advice}.", self.asked()))
     }
 }
 
@@ -128,7 +177,6 @@ fn open(settings: &Settings, guard: &Guard, tls: &Tls) -> Result<Client, OpenErr
     let mut builder = Client::builder()
         .user_agent(USER_AGENT)
         .connect_timeout(settings.connect_timeout)
-        .timeout(settings.request_timeout)
         .pool_max_idle_per_host(settings.idle_connections_max)
         .pool_idle_timeout(settings.idle_timeout)
         .redirect(redirects(settings.redirects_max))
@@ -166,45 +214,27 @@ fn is_same_host(from: &Url, to: &Url) -> bool {
     from.host() == to.host() && (is_raised || from.scheme() == to.scheme() && is_same_port)
 }
 
-/// Sends the request and reads the answer.
+/// Sends the request and reads the answer, within the time that a call may take. (The client's own limit
+/// would take a timer on the heap for each request, and another for its answer's body.)
 pub(super) async fn exchange(
     client: &Client,
     request: Request,
     settings: &Settings,
 ) -> Result<Exchange, StateError> {
-    let method = request.method().clone();
-    let broken = |error: reqwest::Error, url: Option<&Url>| {
-        let asked = error.url().or(url).map(|url| asked(&method, url)).unwrap_or_default();
-        let why = reason(&error.without_url());
-        let advice = ADVICE.iter().find(|(what, _)| why.contains(what));
-        let advice = advice.map(|(_, advice)| format!(": {advice}")).unwrap_or_default();
-        StateError::new(SOCKET, format!("{asked} got no answer: {why}{advice}."))
+    let (method, url) = (request.method().clone(), request.url().clone());
+    let mut exchange = Exchange {
+        method,
+        url,
+        status: StatusCode::default(),
+        headers: HeaderMap::default(),
+        body: Vec::new(),
     };
-    let mut response = client.execute(request).await.map_err(|e| broken(e, None))?;
-    let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
-    let url = response.url().clone();
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|e| broken(e, Some(&url)))? {
-        let room = settings.response_bytes_max.saturating_sub(body.len());
-        if chunk.len() > room && status.is_success() {
-            let cause = format!(
-                "{} answered with more than {} bytes (http.response_size_max).",
-                asked(&method, &url),
-                settings.response_bytes_max
-            );
-            return Err(StateError::new(names::DATA_LIMIT_EXCEEDED, cause));
-        }
-        body.extend_from_slice(&chunk[..chunk.len().min(room)]);
-        if chunk.len() > room {
-            // Enough for a cause.
-            break;
-        }
-    }
-    Ok(Exchange { method, url, status, headers, body })
-}
-
-fn asked(method: &Method, url: &Url) -> String {
-    format!("{method} {}", place_of(url))
+    let answered = exchange.run(client, request, settings);
+    let outcome = match timeout(settings.request_timeout, answered).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(exchange.no_answer("it took longer than http.request_timeout", "")),
+    };
+    outcome.map(|()| exchange)
 }
 
 /// A URL without its query, which may hold secrets.
@@ -216,11 +246,9 @@ pub(super) fn place_of(url: &Url) -> String {
 
 /// All that an error says, from the outermost to its root.
 fn reason(error: &reqwest::Error) -> String {
+    // No other limit of time is the client's.
     if error.is_timeout() {
-        return match error.is_connect() {
-            true => "connecting took longer than http.connect_timeout".to_owned(),
-            false => "it took longer than http.request_timeout".to_owned(),
-        };
+        return "connecting took longer than http.connect_timeout".to_owned();
     }
     let mut text = error.to_string();
     let mut source = error.source();

@@ -98,8 +98,8 @@ impl Builder {
     }
 
     /// Reads an endpoint.
-    fn url(&mut self) -> Result<Url, StateError> {
-        let endpoint = self.arguments.string("ApiEndpoint")?;
+    fn url(&mut self, endpoint: Option<Value>) -> Result<Url, StateError> {
+        let endpoint = self.arguments.string("ApiEndpoint", endpoint)?;
         if let Some((known, url)) = &self.endpoint
             && *known == endpoint
         {
@@ -122,21 +122,23 @@ pub(super) fn build(
     guard: &Guard,
 ) -> Result<Prepared, StateError> {
     builder.arguments.read(json)?;
-    builder.arguments.only(&FIELDS)?;
-    let url = builder.url()?;
+    let [endpoint, method, headers, query, body, transform, authentication, configuration] =
+        builder.arguments.fields(&FIELDS)?;
+    let url = builder.url(endpoint)?;
     let arguments = &builder.arguments;
-    let (name, connection) = connection_of(arguments, settings)?.unzip();
-    let url = with_query(url, arguments, connection)?;
+    let named = [configuration, authentication].map(|it| arguments.within(it, "ConnectionArn"));
+    let (name, connection) = connection_of(arguments, named, settings)?.unzip();
+    let url = with_query(url, arguments, query, connection)?;
     let refused = |why: String| bad(format!("\"ApiEndpoint\" {:?} {why}", url.host_str()));
     guard.check(&url).map_err(refused)?;
     if settings.is_strict && (url.scheme() != "https" || connection.is_none()) {
         let why = "strict_aws takes https with a connection (InvocationConfig) only";
         return Err(bad(why.to_owned()));
     }
-    let mut request = Request::new(method_of(arguments)?, url);
-    headers_of(arguments, request.headers_mut(), settings.is_strict)?;
-    if let Some(body) = arguments.member("RequestBody") {
-        let (body, content_type) = body_of(arguments, body)?;
+    let mut request = Request::new(method_of(arguments, method)?, url);
+    headers_of(arguments, headers, request.headers_mut(), settings.is_strict)?;
+    if let Some(body) = body {
+        let (body, content_type) = body_of(arguments, body, transform)?;
         request.headers_mut().entry(CONTENT_TYPE).or_insert(content_type);
         *request.body_mut() = Some(body.into());
     }
@@ -146,8 +148,8 @@ pub(super) fn build(
     Ok(Prepared { request, connection: name })
 }
 
-fn method_of(arguments: &Arguments) -> Result<Method, StateError> {
-    let name = arguments.string("Method")?;
+fn method_of(arguments: &Arguments, method: Option<Value>) -> Result<Method, StateError> {
+    let name = arguments.string("Method", method)?;
     let method = METHODS.into_iter().find(|method| method.as_str() == name);
     method.ok_or_else(|| {
         let known: Vec<_> = METHODS.iter().map(Method::as_str).collect();
@@ -155,14 +157,13 @@ fn method_of(arguments: &Arguments) -> Result<Method, StateError> {
     })
 }
 
+/// The connection that is named first.
 fn connection_of<'a>(
     arguments: &Arguments,
+    named: [Option<Value>; 2],
     settings: &'a Settings,
 ) -> Result<Option<(String, &'a Connection)>, StateError> {
-    let named = arguments
-        .inner("InvocationConfig", "ConnectionArn")
-        .or_else(|| arguments.inner("Authentication", "ConnectionArn"));
-    let Some(named) = named else { return Ok(None) };
+    let Some(named) = named.into_iter().flatten().next() else { return Ok(None) };
     let name = arguments.text(named);
     let found = settings.connections.get(name.as_ref());
     found.map(|found| Some((name.clone().into_owned(), found))).ok_or_else(|| {
@@ -173,9 +174,9 @@ fn connection_of<'a>(
 fn with_query(
     mut url: Url,
     arguments: &Arguments,
+    parameters: Option<Value>,
     connection: Option<&Connection>,
 ) -> Result<Url, StateError> {
-    let parameters = arguments.member("QueryParameters");
     if parameters.is_some_and(|value| value.kind() != Kind::Object) {
         return Err(bad("\"QueryParameters\" must be an object".to_owned()));
     }
@@ -203,10 +204,11 @@ fn with_query(
 /// A list is one header with commas between.
 fn headers_of(
     arguments: &Arguments,
+    named: Option<Value>,
     headers: &mut HeaderMap,
     is_strict: bool,
 ) -> Result<(), StateError> {
-    for (name, value) in arguments.members("Headers")? {
+    for (name, value) in arguments.members("Headers", named)? {
         let header = HeaderName::from_bytes(name.as_bytes())
             .map_err(|_| bad(format!("{name:?} is no header's name")))?;
         if OWN_HEADERS.contains(&header) {
@@ -238,13 +240,17 @@ fn header_text(scratch: &Scratch, value: Value) -> String {
     }
 }
 
-fn body_of(arguments: &Arguments, body: Value) -> Result<(Vec<u8>, HeaderValue), StateError> {
-    let encoding = arguments.inner("Transform", "RequestBodyEncoding");
+fn body_of(
+    arguments: &Arguments,
+    body: Value,
+    transform: Option<Value>,
+) -> Result<(Vec<u8>, HeaderValue), StateError> {
+    let encoding = arguments.within(transform, "RequestBodyEncoding");
     let encoding = encoding.map(|value| arguments.text(value));
     match encoding.as_deref() {
         None | Some("NONE") => Ok((arguments.text(body).into_owned().into_bytes(), JSON)),
         Some("URL_ENCODED") if body.kind() == Kind::Object => {
-            let pairs = pairs(arguments.scratch(), body, array_format(arguments)?);
+            let pairs = pairs(arguments.scratch(), body, array_format(arguments, transform)?);
             Ok((form(&pairs).into_bytes(), FORM))
         }
         Some("URL_ENCODED") => {
@@ -256,11 +262,12 @@ fn body_of(arguments: &Arguments, body: Value) -> Result<(Vec<u8>, HeaderValue),
     }
 }
 
-fn array_format(arguments: &Arguments) -> Result<ArrayFormat, StateError> {
-    let options = arguments.inner("Transform", "RequestEncodingOptions");
-    let named = options
-        .and_then(|options| arguments.scratch().member(options, "ArrayFormat"))
-        .map(|value| arguments.text(value));
+fn array_format(
+    arguments: &Arguments,
+    transform: Option<Value>,
+) -> Result<ArrayFormat, StateError> {
+    let options = arguments.within(transform, "RequestEncodingOptions");
+    let named = arguments.within(options, "ArrayFormat").map(|value| arguments.text(value));
     let Some(named) = named else { return Ok(ArrayFormat::Indices) };
     let found = ArrayFormat::NAMES.into_iter().find(|(name, _)| *name == named);
     found.map(|(_, format)| format).ok_or_else(|| {
