@@ -2,7 +2,7 @@
 //! while it walks.
 
 use std::borrow::Cow;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 use super::compose::Literal;
 use super::index::{Filter, low_bits};
@@ -106,10 +106,13 @@ impl Probe {
         let is_long = name.len() > 16;
         // A name without a backslash is never the text of an escaped one.
         let is_certain = !is_long && !name.contains('\\');
-        let reach = if is_certain { last_at as usize + 8 } else { usize::MAX / 2 };
+        let reach = if is_certain { last_at as usize + 8 } else { OUT_OF_REACH };
         Probe { first, last, kept, len, last_at, reach, hash, hint: hint(first, len), is_long }
     }
 }
+
+/// No memory is so large.
+const OUT_OF_REACH: usize = usize::MAX / 2;
 
 /// Which hint is that of a key with these first bytes and this length.
 fn hint(first: u64, len: u32) -> u16 {
@@ -117,8 +120,8 @@ fn hint(first: u64, len: u32) -> u16 {
 }
 
 /// Where keys stood in the object they were last found in, in tape entries from its start: events of
-/// a stream look alike, and most look-ups end where the last one did; or which pair it was of an
-/// object that was built. Only hints: a place is looked at before it is believed. All five paths of the benchmark's machine take 13 ns an event that way;
+/// a stream look alike, and most look-ups end where the last one did. Only hints: a place is looked
+/// at before it is believed. All five paths of the benchmark's machine take 13 ns an event that way;
 /// walking the event once with a trie of them, which fills numbered slots, took 20 to 30. (Atomic
 /// because constants are shared; each shard has its own.)
 pub(super) struct Hints([AtomicU32; HINTS]);
@@ -129,6 +132,15 @@ const HINTS: usize = 512;
 impl Default for Hints {
     fn default() -> Hints {
         Hints([const { AtomicU32::new(1) }; HINTS])
+    }
+}
+
+/// Which pair it was of the object that was built, if it was none of the last of many.
+pub(super) struct PairHints([AtomicU8; HINTS]);
+
+impl Default for PairHints {
+    fn default() -> PairHints {
+        PairHints([const { AtomicU8::new(0) }; HINTS])
     }
 }
 
@@ -305,7 +317,8 @@ impl Scratch {
     /// The value of a pair among the nodes, most often where the key was last found.
     #[inline(never)]
     fn pair(&self, offset: u32, len: u32, name: &str, probe: &Probe) -> Option<Value> {
-        let hint = self.pair_hints.0[usize::from(probe.hint) % HINTS].load(Ordering::Relaxed);
+        let hint = &self.pair_hints.0[usize::from(probe.hint) % HINTS];
+        let hint = u32::from(hint.load(Ordering::Relaxed));
         let at = (offset + 2 * hint.min(len)) as usize;
         if let Some([key, value, ..]) = self.nodes.get(at..)
             && hint < len
@@ -322,7 +335,12 @@ impl Scratch {
     fn find_pair(&self, offset: u32, len: u32, name: &str, probe: &Probe) -> Option<Value> {
         let (pairs, _) = self.nodes[offset as usize..(offset + 2 * len) as usize].as_chunks();
         let at = pairs.iter().position(|[key, _]| self.is_key(*key, name, probe))?;
-        self.pair_hints.0[usize::from(probe.hint) % HINTS].store(at as u32, Ordering::Relaxed);
+        // What one look never finds leaves others their hint.
+        if let Ok(at) = u8::try_from(at)
+            && probe.reach != OUT_OF_REACH
+        {
+            self.pair_hints.0[usize::from(probe.hint) % HINTS].store(at, Ordering::Relaxed);
+        }
         Some(pairs[at][1])
     }
 

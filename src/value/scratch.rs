@@ -8,7 +8,7 @@ use super::index::{
     self, Filter, Implementation, Indexed, Job, PADDING, ParseError, ParseReason, Workspace,
 };
 use super::number::{hundredths_of, short_decimal, short_integer};
-use super::read::{Hints, Key};
+use super::read::{Hints, Key, PairHints};
 use super::text::{Short, encode_into, escape_flags, escape_into};
 use super::value::{SPACED, Shape, Tag, UNUSUAL, Value};
 
@@ -76,8 +76,7 @@ pub struct Scratch {
     workspace: Workspace,
     block: Block,
     pub(super) hints: Hints,
-    /// Of objects that were built: which pair it was.
-    pub(super) pair_hints: Hints,
+    pub(super) pair_hints: PairHints,
     pub(super) names: Names,
     /// For text on its way from one place in `bytes` to another.
     pub(super) spare: Vec<u8>,

@@ -178,7 +178,7 @@ impl Evaluation<'_> {
             Node::Variable(name) => self.number(self.memory.lookup(frame, name)),
             Node::Plain(plain) => match self.plain_value(plain, Item::Json(input), frame) {
                 Some(value) => self.scratch.f64(value),
-                None => self.number(self.plain_path(plain, Item::Json(input), frame)?),
+                None => self.number(self.plain_path_of_others(plain, Item::Json(input), frame)?),
             },
             Node::Arithmetic(operator, a, b) => self.calculated((operator, a, b), input, frame),
             _ => {
@@ -364,7 +364,13 @@ impl Evaluation<'_> {
             Node::Variable(name) => {
                 self.start_value(Start::Variable(name), Item::Nothing, frame)?
             }
-            Node::Plain(plain) => self.plain_value(plain, Item::Json(input), frame)?,
+            Node::Plain(plain) => match self.plain_value(plain, Item::Json(input), frame) {
+                Some(found) => found,
+                None => match self.plain_path_of_others(plain, Item::Json(input), frame)? {
+                    Item::Json(found) => found,
+                    _ => return None,
+                },
+            },
             _ => return None,
         };
         Some(())

@@ -119,11 +119,7 @@ impl Evaluation<'_> {
     /// Nothing goes through the passes, where it starts with nothing.
     #[inline(never)]
     fn pass_nothing(&self, start: Start, passes: &[Pass], input: Item, frame: Frame) -> Option<()> {
-        let start = match start {
-            Start::Context => self.context(input),
-            Start::Root => self.root,
-            Start::Variable(name) => self.memory.lookup(frame, name),
-        };
+        let start = self.start(start, input, frame);
         (start.is_nothing() && !is_filter(passes.get(1))).then_some(())
     }
 

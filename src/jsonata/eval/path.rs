@@ -45,18 +45,26 @@ impl Evaluation<'_> {
         Ok(result)
     }
 
-    /// Where a path starts, if that is JSON.
+    /// Where a path starts.
+    #[inline(always)]
+    pub(super) fn start(&self, start: Start, input: Item, frame: Frame) -> Item {
+        match start {
+            Start::Context => self.context(input),
+            Start::Root => self.root,
+            Start::Variable(name) => self.memory.lookup(frame, name),
+        }
+    }
+
+    /// The same, if that is JSON.
     #[inline(always)]
     pub(super) fn start_value(&self, start: Start, input: Item, frame: Frame) -> Option<Value> {
         let value = |item| match item {
             Item::Json(value) => Some(value),
             _ => None,
         };
+        // Each item is looked at where it is: one that all ways led to would be copied first.
         match start {
-            Start::Context => match input {
-                Item::Json(value) => Some(value),
-                _ => value(self.context(input)),
-            },
+            Start::Context => value(input).or_else(|| value(self.context(input))),
             Start::Root => value(self.root),
             Start::Variable(name) => value(self.memory.lookup(frame, name)),
         }
@@ -82,14 +90,16 @@ impl Evaluation<'_> {
         }
     }
 
+    /// The same, where one look each is not enough.
     #[inline(never)]
-    fn plain_path_of_others(&self, id: PlainId, input: Item, frame: Frame) -> Option<Item> {
+    pub(super) fn plain_path_of_others(
+        &self,
+        id: PlainId,
+        input: Item,
+        frame: Frame,
+    ) -> Option<Item> {
         let plain = &self.program.plains[id.index()];
-        let mut item = match plain.start {
-            Start::Context => self.context(input),
-            Start::Root => self.root,
-            Start::Variable(name) => self.memory.lookup(frame, name),
-        };
+        let mut item = self.start(plain.start, input, frame);
         for key in &self.program.plain_keys[plain.keys.indexes()] {
             item = self.get(item, *key)?;
             if item.is_nothing() {

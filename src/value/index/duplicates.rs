@@ -40,15 +40,15 @@ impl Filter {
     /// follows the key in them. Longer keys may be confused. `low_bits` is [`low_bits`].
     #[inline(always)]
     pub(in crate::value) fn hash(first: u64, len: u32, low_bits: impl Fn(u64, u32) -> u64) -> u64 {
-        let kept = low_bits(first, len.wrapping_mul(8).wrapping_sub(16));
+        let kept = low_bits(first, len.min(10) * 8 - 16);
         kept.wrapping_add(u64::from(len)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }
 }
 
-/// The lowest bits of a word, `count % 256` of them: all from 64 on. As the instruction BZHI has it.
+/// The lowest `count` bits of a word, as the instruction BZHI gives them; at most 64.
 pub(in crate::value) fn low_bits(word: u64, count: u32) -> u64 {
-    match count % 256 {
-        count @ 0..64 => word & !(u64::MAX << count),
+    match count {
+        0..64 => word & !(u64::MAX << count),
         _ => word,
     }
 }
@@ -111,7 +111,16 @@ fn hash(text: &str) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::low_bits;
+    use super::{Filter, low_bits};
+
+    #[test]
+    fn the_first_eight_bytes_of_long_keys_count() {
+        for len in 10..300 {
+            let [a, b] = [b"12345678", b"12345679"]
+                .map(|first| Filter::hash(u64::from_le_bytes(*first), len, low_bits));
+            assert_ne!(a, b, "{len}");
+        }
+    }
 
     #[test]
     #[cfg(target_arch = "x86_64")]
@@ -120,7 +129,7 @@ mod tests {
             println!("skipped: this CPU has no BMI2");
             return;
         }
-        for count in 0..1024 {
+        for count in 0..=64 {
             // SAFETY: the CPU has the instruction.
             let expected = unsafe { std::arch::x86_64::_bzhi_u64(u64::MAX, count) };
             assert_eq!(low_bits(u64::MAX, count), expected, "{count}");

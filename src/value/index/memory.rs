@@ -146,7 +146,7 @@ impl Tape {
     /// # Safety
     /// The vector that `entries` belongs to lives on unchanged meanwhile.
     pub(super) unsafe fn written<'a>(self) -> &'a [Value] {
-        // SAFETY: `push` wrote the entries up to `end`, and those before them were there.
+        // SAFETY: `push` wrote the last ones, and those before them were there.
         unsafe { std::slice::from_raw_parts(self.entries, self.len as usize) }
     }
 }

@@ -32,7 +32,7 @@ const SENTINELS: usize = 4;
 /// Which code indexes documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Implementation {
-    /// AVX-512 (F, BW) with carry-less multiplication.
+    /// AVX-512 (F, BW, VBMI2) with carry-less multiplication.
     Avx512,
     /// AVX2 with carry-less multiplication.
     Avx2,
@@ -146,7 +146,8 @@ pub(super) struct Traits {
 /// Working memory of the indexer, reused from document to document.
 #[derive(Default)]
 pub(super) struct Workspace {
-    /// Where each token starts in the bytes, and each string ends; then [`SENTINELS`] times the document's end.
+    /// Where each token starts in the bytes, and each string ends; then [`SENTINELS`] times the
+    /// document's end.
     pub positions: Vec<u32>,
     /// The blocks that hold backslashes: first byte, and a bit per backslash.
     pub backslashes: Vec<(u32, u64)>,
