@@ -13,6 +13,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
+
 pub use self::shared::SharedNested;
 
 use self::child::{Child, Owner, Parent};
@@ -67,7 +69,7 @@ pub struct Nested {
     tasks: Tasks,
     limits: NestedLimits,
     children: HashMap<u64, Child>,
-    by_call: HashMap<CallId, u64>,
+    by_call: FxHashMap<CallId, u64>,
     /// In front of [`CallId::NESTED`] it makes an id.
     last_number: u32,
     /// What came of children that children have started.
@@ -90,7 +92,7 @@ impl Nested {
             tasks,
             limits,
             children: HashMap::new(),
-            by_call: HashMap::new(),
+            by_call: FxHashMap::default(),
             last_number: 0,
             replies: VecDeque::new(),
             outcomes: VecDeque::new(),

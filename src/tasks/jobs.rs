@@ -16,10 +16,11 @@ mod rows;
 mod run;
 
 use std::cell::RefCell;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
+use rustc_hash::FxHashMap;
 use serde_json::Value as Json;
 use tokio::task::AbortHandle;
 
@@ -65,7 +66,7 @@ struct Jobs {
     end: aws::End,
     settings: Rc<Settings>,
     place: Place,
-    under_way: HashMap<CallId, UnderWay>,
+    under_way: FxHashMap<CallId, UnderWay>,
     outcomes: Outcomes,
     answer: Vec<u8>,
 }
@@ -95,7 +96,7 @@ impl Jobs {
             end: aws::End::open(settings, place)?,
             settings: Rc::new(settings.jobs.clone()),
             place: place.clone(),
-            under_way: HashMap::new(),
+            under_way: FxHashMap::default(),
             outcomes: Outcomes::default(),
             answer: Vec::new(),
         })

@@ -2,11 +2,12 @@
 //! as what they are, which is far smaller: a hundred thousand executions may wait for an answer.
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
 
+use rustc_hash::FxHashMap;
 use tokio::task::{AbortHandle, LocalSet};
 
 use super::{CallId, Place, Take};
@@ -34,7 +35,7 @@ struct Shared<J, O> {
     begun: Cell<usize>,
     held: Held,
     wake: Wake,
-    calls: RefCell<HashMap<CallId, Call<J>>>,
+    calls: RefCell<FxHashMap<CallId, Call<J>>>,
     /// Calls that have not begun; and in which order they are to, with some that are cancelled.
     waiting: Cell<usize>,
     order: RefCell<VecDeque<CallId>>,

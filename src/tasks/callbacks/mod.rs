@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustc_hash::FxHashMap;
 use tokio::sync::Notify;
 
 pub use desk::{Activity, Ask, Asked, Desk, Given, Inbox, Reply, Taken};
@@ -118,7 +119,7 @@ pub struct Callbacks {
     inbox: Option<Inbox>,
     limits: Limits,
     places: BTreeMap<Place, Entry>,
-    by_call: HashMap<CallId, Place>,
+    by_call: FxHashMap<CallId, Place>,
     /// In the order of closing; a place may have been opened again since.
     closed: VecDeque<Place>,
     held: Held,

@@ -2,7 +2,9 @@
 //! nothing once it has grown.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashSet};
+use std::collections::BinaryHeap;
+
+use rustc_hash::FxHashSet;
 
 use super::Mocks;
 use crate::fault::StateError;
@@ -27,7 +29,7 @@ struct Pending {
 #[derive(Default)]
 pub(in crate::tasks) struct Calls {
     heap: BinaryHeap<Reverse<Pending>>,
-    live: HashSet<CallId>,
+    live: FxHashSet<CallId>,
     failed: Vec<(CallId, StateError)>,
     serial: u64,
 }
