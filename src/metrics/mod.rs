@@ -181,10 +181,10 @@ impl Metrics {
     /// Everything in Prometheus' text format.
     pub fn render(&self) -> String {
         let mut text = self.handle.render();
-        let Metric { name, help, .. } = LATENCY;
-        // Writing to a string does not fail.
-        let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} histogram\n");
+        // Writing to a string does not fail. All lines of a metric are one group.
         let _ = targets::render(&mut text, &lock(&self.targets));
+        let Metric { name, help, .. } = LATENCY;
+        let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} histogram\n");
         for totals in &self.pipelines {
             let _ = render_latency(&mut text, &totals.pipeline, &lock(&totals.inner).latency);
         }
@@ -251,6 +251,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn metrics() -> Metrics {
@@ -267,6 +269,30 @@ mod tests {
     fn shows(metrics: &Metrics, line: &str) {
         let text = metrics.render();
         assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+    }
+
+    /// All lines of a metric follow each other: its help, its type, then samples, and nobody else's.
+    fn is_in_groups(text: &str) {
+        let mut lines = text.lines().filter(|line| !line.is_empty()).peekable();
+        let mut seen = BTreeSet::new();
+        while let Some(line) = lines.next() {
+            let help = line.strip_prefix("# HELP ").and_then(|rest| rest.split_once(' '));
+            let (name, _) = help.unwrap_or_else(|| panic!("{line:?} is in no group:\n{text}"));
+            assert!(seen.insert(name), "{name} is in two groups:\n{text}");
+            let kind = lines.next().and_then(|line| line.strip_prefix("# TYPE "));
+            let kind = kind.and_then(|rest| rest.strip_prefix(name)).map(str::trim_start);
+            let endings: &[&str] = match kind {
+                Some("histogram") => &["_bucket", "_sum", "_count"],
+                Some("counter" | "gauge") => &[""],
+                other => panic!("{name} is a {other:?}:\n{text}"),
+            };
+            let is_its = |line: &&str| {
+                let of = line.split(['{', ' ']).next().and_then(|of| of.strip_prefix(name));
+                of.is_some_and(|ending| endings.contains(&ending))
+            };
+            let samples = std::iter::from_fn(|| lines.next_if(is_its)).count();
+            assert!(samples > 0, "{name} has no sample of its own after its type:\n{text}");
+        }
     }
 
     #[test]
@@ -372,6 +398,7 @@ mod tests {
                 "{metric:?}"
             );
         }
+        is_in_groups(&text);
         drop(shard);
         metrics.set_targets(Vec::new());
         assert!(!metrics.render().contains("api:1"), "it is forgotten");
