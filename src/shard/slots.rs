@@ -143,7 +143,7 @@ pub struct Passage {
     /// Executions of it that have begun.
     pub runs: u32,
     /// How often one ran out of time at a target that is down, and does not count.
-    pub held_up: u16,
+    pub held_up: u32,
     /// The plan that it came under, and stays with.
     pub plan: PlanId,
     /// Which of the plan's versions it runs.
@@ -318,6 +318,12 @@ mod tests {
     use crate::ack::Limits;
     use crate::record::{Assignment, AssignmentId};
     use crate::shard::window::Windows;
+
+    /// It is copied for each record, waiting or not.
+    #[test]
+    fn a_passage_is_no_larger_than_a_cache_line() {
+        assert!(size_of::<Passage>() <= 64, "{}", size_of::<Passage>());
+    }
 
     #[test]
     fn an_id_finds_its_own_use_of_a_slot_only() {

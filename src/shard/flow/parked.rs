@@ -206,7 +206,7 @@ impl Flow {
         }
         let Passage { runs, held_up, .. } = run.passage;
         // A target that answers with its trouble may be brought there by this record.
-        if u32::from(held_up) >= core.tasks.troubled_max() && !core.tasks.is_cut_off(plan) {
+        if held_up >= core.tasks.troubled_max() && !core.tasks.is_cut_off(plan) {
             return false;
         }
         let (runs, held_up) = (runs.saturating_sub(1), held_up.saturating_add(1));
