@@ -49,6 +49,15 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// Calls are held to nothing.
+    fn is_bare(&self) -> bool {
+        // A bound on a wait that nobody is asked to take is none on calls.
+        let Settings { calls_max, rate_max, is_adaptive, retry_after_max: _, breaker } = self;
+        calls_max.is_none() && rate_max.is_none() && !is_adaptive && breaker.is_none()
+    }
+}
+
 /// When a target counts as down, and what follows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BreakerSettings {
@@ -202,8 +211,7 @@ pub struct Standing {
 impl Targets {
     /// Targets under these rules.
     pub fn new(rules: Rules) -> Targets {
-        let is_bare = |settings: &Settings| *settings == Settings::default();
-        let is_idle = is_bare(&rules.general) && rules.named.values().all(is_bare);
+        let is_idle = rules.general.is_bare() && rules.named.values().all(Settings::is_bare);
         Targets(Arc::new(Inner { rules, since: Instant::now(), known: RwLock::default(), is_idle }))
     }
 

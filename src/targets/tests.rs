@@ -61,6 +61,7 @@ fn the_narrowest_name_counts() {
     assert_eq!(calls_max(&rules, None, "api.example.com", 80), None);
     assert!(Targets::new(rules.clone()).find(&API).is_some());
     rules.named.clear();
+    rules.general.retry_after_max = MS;
     assert!(Targets::new(rules).find(&API).is_none(), "nothing is to be held to");
 }
 
