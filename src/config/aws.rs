@@ -124,8 +124,9 @@ section! {
         /// dynamodb:putItem and dynamodb:deleteItem without conditions and of different keys in the
         /// same table: 25 items, 4MiB. It needs the rights to BatchWriteItem and DescribeTable.
         dynamodb: Option<Duration> = None, example r#""5ms""#;
-        /// Tables of DynamoDB whose keys are kept in mind; with more, those that no call needs just
-        /// now are asked for again. For tables that come from events.
+        /// Tables of DynamoDB of which is kept in mind what their keys are, and for a minute that
+        /// BatchWriteItem is denied; with more, those that no call needs just now are asked again. For
+        /// tables that come from events.
         tables_max: u32 = 1_000;
     }
 }

@@ -19,9 +19,9 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 use tokio::sync::oneshot;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
-use self::denied::Denied;
+use self::denied::{Denied, is_denial};
 use self::keys::Keys;
 use self::rows::{Outcome, Part, ROWS, Row};
 use crate::aws::{Answer, Call, Client, Endpoint, Error, ErrorKind, Reply, Service};
@@ -32,7 +32,8 @@ use crate::targets::Held;
 pub struct Coalesced {
     /// By service: how long a call waits for others.
     pub waits: BTreeMap<String, Duration>,
-    /// Tables of DynamoDB whose keys are kept in mind.
+    /// Tables of DynamoDB of which is kept in mind what their keys are, and that their request for
+    /// many is denied.
     pub tables_max: usize,
 }
 
@@ -51,7 +52,6 @@ const ROUNDS_MAX: u32 = 4;
 const ROUND_PAUSE: Duration = Duration::from_millis(50);
 
 /// One driver's requests that are being put together.
-#[derive(Default)]
 pub(super) struct Batches {
     /// By service: how long a call waits for others.
     waits: BTreeMap<String, Duration>,
@@ -103,7 +103,8 @@ struct Sender {
 
 impl Batches {
     pub(super) fn new(Coalesced { waits, tables_max }: Coalesced) -> Batches {
-        Batches { waits, keys: Keys::new(tables_max), ..Batches::default() }
+        let (keys, denied) = (Keys::new(tables_max), Denied::new(tables_max));
+        Batches { waits, open: Rc::default(), keys, denied }
     }
 
     /// Calls that share a request, at most.
@@ -137,7 +138,7 @@ impl Batches {
             caller: call.caller,
             denied: self.denied.clone(),
         };
-        if self.denied.has(&sender.place(&common)) {
+        if self.denied.has(&sender.place(&common), Instant::now()) {
             return None;
         }
         let key = match service == "dynamodb" {
@@ -223,7 +224,7 @@ impl Open {
             match self.sender.send(&self.common, &self.entries).await {
                 // It was refused as a whole, perhaps for the sake of a single entry.
                 Err(error) if is_about_entries(&error) => {
-                    self.sender.denied.note(self.sender.place(&self.common), &error);
+                    self.sender.note_denial(&self.common, &error);
                     return self.tell_all(None);
                 }
                 Err(error) => return self.tell_all(Some(error)),
@@ -288,6 +289,21 @@ impl Sender {
     fn place(&self, common: &Json) -> String {
         let Sender { row, endpoint, region, role, .. } = self;
         format!("{} {} {endpoint:?} {region:?} {role:?} {common}", row.service, row.batch)
+    }
+
+    /// Has calls go alone for a while where they may not go together. Where single calls need the
+    /// same right, their own errors say all, and others' calls may be at fault.
+    fn note_denial(&self, common: &Json, error: &Error) {
+        let Row { service, batch, has_own_right, .. } = self.row;
+        if !has_own_right || !is_denial(error) {
+            return;
+        }
+        tracing::warn!(
+            place = %common,
+            %error,
+            "calls go alone for a minute: grant {service}:{batch}, or leave out coalesce.{service}"
+        );
+        self.denied.note(self.place(common), Instant::now());
     }
 
     async fn send(&self, common: &Json, entries: &[Json]) -> Result<Answer, Error> {

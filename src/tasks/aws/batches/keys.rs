@@ -13,7 +13,6 @@ use crate::aws::{Call, Client, ErrorKind};
 type Schema = Rc<OnceCell<Option<Vec<String>>>>;
 
 /// Tables whose keys are known.
-#[derive(Default)]
 pub(super) struct Keys {
     known: RefCell<HashMap<String, Schema>>,
     /// So many are kept: which ones there are may come from events.

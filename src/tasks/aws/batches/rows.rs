@@ -12,6 +12,8 @@ pub(super) struct Row {
     pub(super) operation: &'static str,
     /// The operation for many.
     pub(super) batch: &'static str,
+    /// It needs a right of its own: who may make single calls may be denied it.
+    pub(super) has_own_right: bool,
     /// Entries that one request takes, and their bytes.
     pub(super) entries_max: usize,
     pub(super) bytes_max: usize,
@@ -52,6 +54,7 @@ pub(super) static ROWS: &[Row] = &[
         service: "sqs",
         operation: "SendMessage",
         batch: "SendMessageBatch",
+        has_own_right: false,
         entries_max: 10,
         bytes_max: MESSAGES_BYTES_MAX,
         part: |members| message(members, "QueueUrl"),
@@ -62,6 +65,7 @@ pub(super) static ROWS: &[Row] = &[
         service: "sns",
         operation: "Publish",
         batch: "PublishBatch",
+        has_own_right: false,
         entries_max: 10,
         bytes_max: MESSAGES_BYTES_MAX,
         part: |members| {
@@ -76,6 +80,7 @@ pub(super) static ROWS: &[Row] = &[
         service: "eventbridge",
         operation: "PutEvents",
         batch: "PutEvents",
+        has_own_right: false,
         entries_max: 10,
         bytes_max: MESSAGES_BYTES_MAX,
         part: |members| {
@@ -98,6 +103,7 @@ const ITEMS: Row = Row {
     service: "dynamodb",
     operation: "",
     batch: "BatchWriteItem",
+    has_own_right: true,
     entries_max: 25,
     bytes_max: ITEMS_BYTES_MAX,
     part: |_| None,

@@ -120,6 +120,23 @@ fn where_a_request_for_many_is_denied_calls_go_alone_from_then_on() {
 }
 
 #[test]
+fn where_single_calls_need_the_same_right_a_denial_keeps_nobody_from_sharing() {
+    let denied =
+        r#"{"__type":"AccessDeniedException","Message":"not authorized: sqs:SendMessage"}"#;
+    let one = || says(200, r#"{"MessageId":"m"}"#);
+    let both =
+        json!({ "Successful": [{ "Id": "0", "MessageId": "c" }, { "Id": "1", "MessageId": "d" }] });
+    let script = vec![says(400, denied), one(), one(), says(200, &both.to_string())];
+    let (mut shard, server) = together(SQS, script);
+    for two in [["a", "b"], ["c", "d"]] {
+        let two = two.map(|body| message("orders", body));
+        assert!(answers(&mut shard, &two).iter().all(Result::is_ok));
+    }
+    let expected = ["SendMessageBatch", "SendMessage", "SendMessage", "SendMessageBatch"];
+    assert_eq!(operations(&server), expected);
+}
+
+#[test]
 fn a_call_that_was_cancelled_is_left_out() {
     let two =
         json!({ "Successful": [{ "Id": "0", "MessageId": "a" }, { "Id": "1", "MessageId": "c" }] });
