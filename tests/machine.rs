@@ -9,6 +9,7 @@ use expressway::machine::{
     Answer, Asked, Execution, Identity, Limits, Machine, Outcome, Rehearsal, Suspension,
 };
 use expressway::program::{Options, Program, compile};
+use expressway::states::ReadLimits;
 use expressway::step::{CallNumber, Resume};
 use expressway::value::Scratch;
 
@@ -277,6 +278,17 @@ fn selects(
     resource: &str,
     objects: &[(&str, &[u8])],
 ) -> Result<String, String> {
+    selects_within(ReadLimits::default(), path, config, resource, objects)
+}
+
+/// The same within these limits.
+fn selects_within(
+    limits: ReadLimits,
+    path: &str,
+    config: &str,
+    resource: &str,
+    objects: &[(&str, &[u8])],
+) -> Result<String, String> {
     let definition = format!(
         r#"{{"StartAt": "M", "States": {{"M": {{"Type": "Map", "End": true,
         "ItemReader": {{"Resource": "arn:aws:states:::s3:{resource}", "ReaderConfig": {config},
@@ -289,7 +301,7 @@ fn selects(
     let mut scratch = program.scratch();
     let input = scratch.parse(b"{}").expect("it is JSON");
     // Whatever is not rooted is lost at once.
-    let limits = Limits { garbage_bytes_max: 1, ..Limits::default() };
+    let limits = Limits { garbage_bytes_max: 1, reads: limits, ..Limits::default() };
     let rehearsal = Rehearsal {
         program: &program,
         limits: &limits,
@@ -355,4 +367,22 @@ fn items_of_manifests() {
     assert_eq!(reads(athena, "getObject", &objects).as_deref(), Ok(rows));
     let none = reads(athena, "getObject", &[("index", b"")]);
     assert_eq!(none.as_deref(), Ok("[]"));
+}
+
+#[test]
+fn objects_are_read_within_limits() {
+    let listing: (&str, &[u8]) = ("index", br#"{"Contents": [{"Key": "1"}, {"Key": "2"}]}"#);
+    let objects: [(&str, &[u8]); 3] = [listing, ("1", b"[1, 2]"), ("2", b"[3, 4]")];
+    let json = r#"{"InputType": "JSON", "Transformation": "LOAD_AND_FLATTEN"}"#;
+    let read =
+        |limits| selects_within(limits, "$$.Map.Item.Value", json, "listObjectsV2", &objects);
+    let fits = ReadLimits { objects_max: 2, bytes_max: 12, ..ReadLimits::default() };
+    assert_eq!(read(fits).as_deref(), Ok("[1,2,3,4]"));
+    for (limits, why) in [
+        (ReadLimits { objects_max: 1, ..fits }, "more than 1 objects to read (engine.objects_max)"),
+        (ReadLimits { bytes_max: 11, ..fits }, "more than 11 bytes (engine.objects_size_max)"),
+    ] {
+        let told = read(limits).expect_err("it is too much");
+        assert!(told.contains("ItemReaderFailed") && told.contains(why), "{told}");
+    }
 }

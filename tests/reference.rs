@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use expressway::config::{self, Config, Origin, SourceKind};
 use expressway::jsonata;
 use expressway::metrics::CATALOG;
+use expressway::states::ReadLimits;
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("config")
@@ -48,6 +49,14 @@ fn evaluations_of_jsonata_have_the_budget_that_the_library_gives() {
     assert_eq!(engine.query_depth_max, limits.depth_max);
     assert_eq!(engine.query_string_max.bytes(), limits.string_bytes_max as u64);
     assert_eq!(engine.query_memory_max.bytes(), limits.memory_max as u64);
+}
+
+#[test]
+fn maps_read_what_the_library_lets_them() {
+    let (engine, limits) = (Config::default().engine, ReadLimits::default());
+    assert_eq!(engine.objects_max as usize, limits.objects_max);
+    assert_eq!(engine.object_unpacked_max.bytes(), limits.object_bytes_max as u64);
+    assert_eq!(engine.objects_size_max.bytes(), limits.bytes_max as u64);
 }
 
 #[test]

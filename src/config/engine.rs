@@ -10,6 +10,9 @@ use super::units::ByteSize;
 
 /// The largest document that may be configured: positions in one are 32 bits, with room to spare.
 pub const DOCUMENT_SIZE_LIMIT: ByteSize = ByteSize::mib(64);
+/// The most that may be configured for what one Map reads: positions of all that it holds meanwhile
+/// are 32 bits.
+pub const OBJECTS_SIZE_LIMIT: ByteSize = ByteSize::mib(512);
 /// The most memory that may be configured for an evaluation of JSONata: its text's positions are 32
 /// bits too.
 pub const QUERY_MEMORY_LIMIT: ByteSize = ByteSize::mib(1024);
@@ -51,6 +54,13 @@ section! {
         object_size_max: ByteSize = ByteSize::mib(64);
         /// Most keys that a Map's ItemReader lists; with more it fails, and narrowing its Prefix helps.
         object_keys_max: u32 = 1_000_000;
+        /// Most objects that one Map reads: those that a listing (LOAD_AND_FLATTEN) or a manifest names.
+        objects_max: u32 = 100_000;
+        /// Largest of them, or of their manifests, once unpacked from gzip. Up to 64MiB.
+        object_unpacked_max: ByteSize = ByteSize::mib(64);
+        /// Bytes of all of them, unpacked, that one Map reads: its execution holds them in memory. Up to
+        /// 512MiB.
+        objects_size_max: ByteSize = ByteSize::mib(512);
         /// Files of the folder "objects" of a pipeline that a shard reads or writes at the same time;
         /// more wait.
         object_files_max: u32 = 64;
@@ -125,6 +135,9 @@ impl Check for Engine {
         at_least_one("map_concurrency_max", u64::from(self.map_concurrency_max));
         at_least_one("object_size_max", self.object_size_max.bytes());
         at_least_one("object_keys_max", u64::from(self.object_keys_max));
+        at_least_one("objects_max", u64::from(self.objects_max));
+        at_least_one("object_unpacked_max", self.object_unpacked_max.bytes());
+        at_least_one("objects_size_max", self.objects_size_max.bytes());
         at_least_one("object_files_max", u64::from(self.object_files_max));
         at_least_one("query_steps_max", u64::from(self.query_steps_max));
         at_least_one("query_depth_max", u64::from(self.query_depth_max));
@@ -145,6 +158,8 @@ impl Check for Engine {
             ("document_size_max", self.document_size_max, DOCUMENT_SIZE_LIMIT),
             ("state_data_max", self.state_data_max, DOCUMENT_SIZE_LIMIT),
             ("object_size_max", self.object_size_max, DOCUMENT_SIZE_LIMIT),
+            ("object_unpacked_max", self.object_unpacked_max, DOCUMENT_SIZE_LIMIT),
+            ("objects_size_max", self.objects_size_max, OBJECTS_SIZE_LIMIT),
             ("query_string_max", self.query_string_max, QUERY_MEMORY_LIMIT),
             ("query_memory_max", self.query_memory_max, QUERY_MEMORY_LIMIT),
         ] {

@@ -194,9 +194,18 @@ fn throwing_outputs_away_must_be_written() {
 
 #[test]
 fn limits_are_held() {
-    let text = "engine.document_size_max = \"65MiB\"\nengine.work_budget_steps = 0\n";
-    let at = "/engine/document_size_max";
-    rejects(text, &[("INVALID_VALUE", at, 1), ("INVALID_VALUE", "/engine/work_budget_steps", 2)]);
+    let text = "engine.document_size_max = \"65MiB\"\nengine.work_budget_steps = 0\n\
+                engine.objects_size_max = \"513MiB\"\nengine.object_unpacked_max = \"65MiB\"\n\
+                engine.objects_max = 0\n";
+    let names = [
+        ("document_size_max", 1),
+        ("work_budget_steps", 2),
+        ("objects_size_max", 3),
+        ("object_unpacked_max", 4),
+        ("objects_max", 5),
+    ];
+    let paths = names.map(|(name, line)| (format!("/engine/{name}"), line));
+    rejects(text, &paths.each_ref().map(|(path, line)| ("INVALID_VALUE", path.as_str(), *line)));
 }
 
 #[test]

@@ -16,6 +16,7 @@ use crate::expr::Path;
 use crate::fault::{Diagnostic, Location};
 use crate::program::{Definition, Options, Program, parts_of, unreadable};
 use crate::shard::Routing;
+use crate::states::ReadLimits;
 use crate::tasks::{self, Mocks, TaskState};
 use crate::value::Scratch;
 use crate::{ack, aws, jsonata, machine, shard, value};
@@ -269,6 +270,11 @@ fn limits_of(engine: &config::Engine, pipeline: &Pipeline) -> machine::Limits {
             string_bytes_max: engine.query_string_max.bytes() as usize,
             memory_max: engine.query_memory_max.bytes() as usize,
             ..jsonata::Limits::default()
+        },
+        reads: ReadLimits {
+            objects_max: engine.objects_max as usize,
+            object_bytes_max: engine.object_unpacked_max.bytes() as usize,
+            bytes_max: engine.objects_size_max.bytes() as usize,
         },
         duration_max: pipeline.timeout.map_or(ceiling, |timeout| timeout.min(ceiling)),
         ..machine::Limits::default()

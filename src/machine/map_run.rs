@@ -67,7 +67,7 @@ impl Machine<'_> {
         };
         let mut nothing = Value::NULL;
         self.with_frame(execution, scratch, &mut nothing, &mut (), |frame| {
-            state.read(frame, text, known)
+            state.read(frame, text, known, &self.limits.reads)
         })
     }
 

@@ -40,7 +40,7 @@ use crate::asl::retry::{DataLimitRule, Raised};
 use crate::fault::{StateError, names};
 use crate::jsonata;
 use crate::program::Program;
-use crate::states::Step;
+use crate::states::{ReadLimits, Step};
 use crate::step::{Exit, Frame, Resume, States, StepId, TaskRequest, Transition};
 use crate::value::{Scratch, TooDeep, Value};
 
@@ -66,6 +66,8 @@ pub struct Limits {
     pub data_limit_rule: DataLimitRule,
     /// What one evaluation of a JSONata expression may take.
     pub queries: jsonata::Limits,
+    /// What one Map may read, where its items stand in several objects.
+    pub reads: ReadLimits,
 }
 
 impl Default for Limits {
@@ -80,6 +82,7 @@ impl Default for Limits {
             garbage_bytes_max: 64 << 10,
             data_limit_rule: DataLimitRule::Observed,
             queries: jsonata::Limits::default(),
+            reads: ReadLimits::default(),
         }
     }
 }

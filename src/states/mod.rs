@@ -26,7 +26,8 @@ pub use fail::Fail;
 pub use given::TIMEOUT_SECONDS_MAX;
 pub use lowering::{Lowering, Resource};
 pub use map::{
-    Destination, Map, READER_FAILED, Read, Sources, Transformation, WRITER_FAILED, Writer,
+    Destination, Map, READER_FAILED, Read, ReadLimits, Sources, Transformation, WRITER_FAILED,
+    Writer,
 };
 pub use parallel::Parallel;
 pub use pass::Pass;

@@ -1,6 +1,7 @@
 //! Items that stand in several objects: those of a listing, or those that a manifest names
 //! (Developer Guide, "ItemReader"). The index is read first, then object after object.
 
+use std::borrow::Cow;
 use std::io::Read;
 
 use super::csv;
@@ -10,12 +11,23 @@ use crate::asl::{codes, names};
 use crate::fault::StateError;
 use crate::value::{Kind, Scratch, Value};
 
-/// Objects that one Map reads.
-const OBJECTS_MAX: usize = 100_000;
-/// Bytes of one object, unpacked: what the index of a document can hold.
-const OBJECT_BYTES_MAX: u64 = 64 << 20;
-/// Bytes of all objects that one Map reads.
-const READ_BYTES_MAX: i64 = 512 << 20;
+/// What a Map may read, where its items stand in several objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadLimits {
+    /// Objects.
+    pub objects_max: usize,
+    /// Bytes of one object, unpacked, and of what names them; what the index of a document can hold.
+    pub object_bytes_max: usize,
+    /// Bytes of all objects, unpacked.
+    pub bytes_max: usize,
+}
+
+impl Default for ReadLimits {
+    fn default() -> ReadLimits {
+        ReadLimits { objects_max: 100_000, object_bytes_max: 64 << 20, bytes_max: 512 << 20 }
+    }
+}
+
 /// What is known while objects are read, as a value that lives through calls: this many things, and
 /// the items of each object read so far.
 pub(super) const KNOWN: usize = 3;
@@ -74,6 +86,7 @@ impl Index {
         scratch: &mut Scratch,
         text: &[u8],
         bucket: &str,
+        objects_max: usize,
     ) -> Result<Objects, String> {
         let objects = match self {
             Index::Athena => of_lines(text)?,
@@ -86,8 +99,10 @@ impl Index {
                 of_inventory(scratch, manifest)?
             }
         };
-        if objects.places.len() > OBJECTS_MAX {
-            return Err(format!("There are more than {OBJECTS_MAX} objects to read."));
+        if objects.places.len() > objects_max {
+            return Err(format!(
+                "There are more than {objects_max} objects to read (engine.objects_max)."
+            ));
         }
         Ok(objects)
     }
@@ -157,15 +172,17 @@ pub(super) fn inventory_form(columns: &str) -> csv::Form {
 }
 
 /// A text that may be packed.
-pub(super) fn unpacked(text: &[u8]) -> Result<std::borrow::Cow<'_, [u8]>, String> {
+pub(super) fn unpacked(text: &[u8], bytes_max: usize) -> Result<Cow<'_, [u8]>, String> {
     if !text.starts_with(&GZIP) {
         return Ok(text.into());
     }
     let mut out = Vec::new();
-    let mut reader = flate2::read::MultiGzDecoder::new(text).take(OBJECT_BYTES_MAX + 1);
+    let mut reader = flate2::read::MultiGzDecoder::new(text).take(bytes_max as u64 + 1);
     reader.read_to_end(&mut out).map_err(|e| format!("An object can't be unpacked: {e}"))?;
-    if out.len() as u64 > OBJECT_BYTES_MAX {
-        return Err(format!("An object has more than {OBJECT_BYTES_MAX} bytes, unpacked."));
+    if out.len() > bytes_max {
+        return Err(format!(
+            "An object has more than {bytes_max} bytes, unpacked (engine.object_unpacked_max)."
+        ));
     }
     Ok(out.into())
 }
@@ -191,18 +208,30 @@ pub(super) fn begun(scratch: &mut Scratch, objects: Objects) -> Result<Value, St
     scratch.array(whole).map_err(|_| too_deep())
 }
 
-/// What was known, and the items of one more object.
+/// Bytes of the objects read so far and one more.
+pub(super) fn bytes_with(
+    scratch: &Scratch,
+    known: Value,
+    more: usize,
+    bytes_max: usize,
+) -> Result<i64, StateError> {
+    let before = scratch.item(known, 1).and_then(|bytes| scratch.i64(bytes)).unwrap_or(0);
+    let bytes = before.saturating_add_unsigned(more as u64);
+    if bytes.unsigned_abs() > bytes_max as u64 {
+        return Err(failed(format!(
+            "The objects have more than {bytes_max} bytes (engine.objects_size_max)."
+        )));
+    }
+    Ok(bytes)
+}
+
+/// What was known, and the items of one more object; `bytes` of all so far.
 pub(super) fn longer(
     scratch: &mut Scratch,
     known: Value,
-    more_bytes: usize,
+    bytes: i64,
     items: Value,
 ) -> Result<Value, StateError> {
-    let before = scratch.item(known, 1).and_then(|bytes| scratch.i64(bytes)).unwrap_or(0);
-    let bytes = before.saturating_add_unsigned(more_bytes as u64);
-    if bytes > READ_BYTES_MAX {
-        return Err(failed(format!("The objects have more than {READ_BYTES_MAX} bytes.")));
-    }
     let bytes = scratch.integer(bytes);
     let mark = scratch.mark();
     let mut parts = scratch.items(known);
@@ -270,7 +299,7 @@ mod tests {
     use crate::value::Limits;
 
     fn names(index: Index, text: &str) -> Result<Objects, String> {
-        index.objects(&mut Scratch::new(Limits::default()), text.as_bytes(), "b")
+        index.objects(&mut Scratch::new(Limits::default()), text.as_bytes(), "b", 2)
     }
 
     fn places(list: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -300,6 +329,7 @@ mod tests {
             (Index::Inventory, r#"{"fileFormat": "ORC"}"#, "ORC can't be read"),
             (Index::Inventory, r#"{"fileFormat": "CSV"}"#, "no destinationBucket"),
             (Index::Inventory, "[", "What was read is"),
+            (Index::Athena, "s3://x/1\ns3://x/2\ns3://x/3", "more than 2 objects"),
         ] {
             let told = names(index, text).expect_err(text);
             assert!(told.contains(why), "{told}");
@@ -313,10 +343,12 @@ mod tests {
             out.write_all(text).expect("a Vec takes everything");
             out.finish().expect("a Vec takes everything")
         };
-        assert_eq!(unpacked(&packed(b"a,b")).as_deref(), Ok(&b"a,b"[..]));
-        assert_eq!(unpacked(b"a").as_deref(), Ok(&b"a"[..]));
-        assert!(unpacked(&[0x1f, 0x8b, 0]).is_err());
-        let bomb = packed(&vec![0; OBJECT_BYTES_MAX as usize + 1]);
-        assert!(unpacked(&bomb).is_err_and(|why| why.contains("more than")));
+        assert_eq!(unpacked(&packed(b"a,b"), 3).as_deref(), Ok(&b"a,b"[..]));
+        assert_eq!(unpacked(b"a", 3).as_deref(), Ok(&b"a"[..]));
+        assert!(unpacked(&[0x1f, 0x8b, 0], 3).is_err());
+        let bomb = packed(&vec![0; 1 << 20]);
+        assert!(unpacked(&bomb, 1 << 20).is_ok());
+        let told = unpacked(&bomb, (1 << 20) - 1);
+        assert!(told.is_err_and(|why| why.contains("more than 1048575 bytes, unpacked")));
     }
 }

@@ -7,6 +7,7 @@ mod index;
 mod reader;
 mod writer;
 
+pub use index::ReadLimits;
 pub use reader::{READER_FAILED, Read, Sources};
 pub use writer::{Destination, Transformation, WRITER_FAILED, Writer};
 
@@ -89,10 +90,11 @@ impl Map {
         frame: &mut Frame<'_>,
         text: &[u8],
         known: Value,
+        limits: &ReadLimits,
     ) -> Result<(Read, Value), StateError> {
         let input = self.io.enter(frame)?;
         let read = frame.with_input(input, |frame| match &self.reader {
-            Some(reader) => reader.read(frame, text, known),
+            Some(reader) => reader.read(frame, text, known, limits),
             None => self.items(frame).map(|items| Read::Items(items, Sources::new())),
         })?;
         Ok((read, input))

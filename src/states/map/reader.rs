@@ -3,7 +3,8 @@
 use super::count::Count;
 use super::csv;
 use super::index::{
-    Index, KNOWN, begun, flat, inventory_form, items_in, longer, place, sources, unpacked,
+    Index, KNOWN, ReadLimits, begun, bytes_with, flat, inventory_form, items_in, longer, place,
+    sources, unpacked,
 };
 use crate::asl::fields::Fields;
 use crate::asl::{codes, names};
@@ -127,6 +128,7 @@ impl Reader {
         frame: &mut Frame<'_>,
         text: &[u8],
         known: Value,
+        limits: &ReadLimits,
     ) -> Result<Read, StateError> {
         let max = self.most(frame)?;
         let Some((index, resource)) = self.index else {
@@ -134,18 +136,19 @@ impl Reader {
             let source = self.source(frame)?;
             return Ok(Read::Items(items, vec![(u32::MAX, source)]));
         };
-        let text = unpacked(text).map_err(failed)?;
+        let text = unpacked(text, limits.object_bytes_max).map_err(failed)?;
         let known = match known.is_null() {
             true => {
                 let bucket = self.argument("Bucket", frame)?;
                 let scratch = &mut *frame.scope.scratch;
-                let objects = index.objects(scratch, &text, &bucket).map_err(failed)?;
-                begun(scratch, objects)?
+                let objects = index.objects(scratch, &text, &bucket, limits.objects_max);
+                begun(scratch, objects.map_err(failed)?)?
             }
             false => {
                 let scratch = &mut *frame.scope.scratch;
+                let bytes = bytes_with(scratch, known, text.len(), limits.bytes_max)?;
                 let items = self.items_of_object(scratch, &text, known, max)?;
-                longer(scratch, known, text.len(), items)?
+                longer(scratch, known, bytes, items)?
             }
         };
         let scratch = &mut *frame.scope.scratch;
