@@ -117,6 +117,16 @@ impl Target {
             return decided.map(|begun| self.pass(begun, turn));
         }
         drop(turn);
+        // In a box: it would take room in every call's future.
+        Box::pin(self.queue(turns, held)).await
+    }
+
+    /// Waits in the target's queue.
+    async fn queue<'t>(
+        &self,
+        turns: &'t Semaphore,
+        held: Option<&Held>,
+    ) -> Result<Pass<'t>, Refused> {
         let place = Place::take(self, held);
         loop {
             let turn = turns.acquire().await.ok();

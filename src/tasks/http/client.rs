@@ -9,7 +9,7 @@ use reqwest::{Certificate, Client, Identity, Method, Request, StatusCode, Url};
 use tokio::time::timeout;
 
 use super::guard::Guard;
-use super::oauth::{self, Token};
+use super::oauth::{self, OAuth, Token};
 use super::request::Prepared;
 use super::{Settings, Tls};
 use crate::fault::{StateError, names};
@@ -143,33 +143,41 @@ impl Clients {
     /// Sends a call as its connection has it, with a token where that needs one.
     pub(super) async fn exchange(
         &self,
-        Prepared { mut request, connection }: Prepared,
+        Prepared { request, connection }: Prepared,
         settings: &Settings,
     ) -> Result<Exchange, Failure> {
-        let name = connection.unwrap_or_default();
-        let client = self.special.get(&name).unwrap_or(&self.plain);
-        let oauth = settings.connections.get(&name).and_then(|it| it.oauth.as_ref());
-        let call =
-            |request| async { exchange(client, request, settings).await.map_err(Failure::Call) };
-        let (Some(oauth), Some(token)) = (oauth, self.tokens.get(&name)) else {
-            return call(request).await;
-        };
-        let header =
-            || async { token.header(client, oauth, settings).await.map_err(Failure::Token) };
-        let again = request.try_clone();
-        let (taken, is_held) = header().await?;
-        oauth::authorize(&mut request, taken.clone());
-        let answer = call(request).await?;
-        // A token that was taken before may have been withdrawn.
-        let (true, StatusCode::UNAUTHORIZED, Some(mut request)) = (is_held, answer.status, again)
-        else {
-            return Ok(answer);
-        };
-        token.forget(&taken).await;
-        let (fresh, _) = header().await?;
-        oauth::authorize(&mut request, fresh);
-        call(request).await
+        let name = connection.as_deref().unwrap_or_default();
+        let client = self.special.get(name).unwrap_or(&self.plain);
+        let oauth = settings.connections.get(name).and_then(|it| it.oauth.as_ref());
+        match oauth.zip(self.tokens.get(name)) {
+            // In a box: its parts would take room in the future of every call.
+            Some(token) => Box::pin(with_token(client, request, token, settings)).await,
+            None => exchange(client, request, settings).await.map_err(Failure::Call),
+        }
     }
+}
+
+async fn with_token(
+    client: &Client,
+    mut request: Request,
+    (oauth, token): (&OAuth, &Token),
+    settings: &Settings,
+) -> Result<Exchange, Failure> {
+    let call = |request| async { exchange(client, request, settings).await.map_err(Failure::Call) };
+    let header = || async { token.header(client, oauth, settings).await.map_err(Failure::Token) };
+    let again = request.try_clone();
+    let (taken, is_held) = header().await?;
+    oauth::authorize(&mut request, taken.clone());
+    let answer = call(request).await?;
+    // A token that was taken before may have been withdrawn.
+    let (true, StatusCode::UNAUTHORIZED, Some(mut request)) = (is_held, answer.status, again)
+    else {
+        return Ok(answer);
+    };
+    token.forget(&taken).await;
+    let (fresh, _) = header().await?;
+    oauth::authorize(&mut request, fresh);
+    call(request).await
 }
 
 /// A client with its own connections. HTTP/2 is used where the server offers it.
