@@ -51,9 +51,10 @@ enum Call<J> {
 }
 
 /// What makes calls, one after the other.
+#[derive(Default)]
 struct Worker {
     /// Which call it is at.
-    at: Cell<CallId>,
+    at: Cell<Option<CallId>>,
     /// What ends it, once it has been spawned.
     handle: OnceCell<AbortHandle>,
 }
@@ -61,7 +62,7 @@ struct Worker {
 impl Worker {
     /// Ends it, if it is at this call still.
     fn end(&self, id: CallId) {
-        if self.at.get() == id {
+        if self.at.get() == Some(id) {
             self.handle.get().map(AbortHandle::abort);
         }
     }
@@ -143,8 +144,7 @@ impl<J: 'static, O: 'static> Line<J, O> {
     /// Has as many calls begin as may.
     fn advance(&self) {
         while self.shared.may_advance() {
-            let nowhere = CallId(u64::MAX, u64::MAX);
-            let worker = Rc::new(Worker { at: Cell::new(nowhere), handle: OnceCell::new() });
+            let worker = Rc::new(Worker::default());
             let Some(first) = self.shared.take_next(&worker) else { return };
             let work = work(Begun::new(self.shared.clone()), worker.clone(), first);
             // It is new.
@@ -221,7 +221,7 @@ impl<J, O> Shared<J, O> {
             let Some(call) = calls.get_mut(&id) else { continue };
             if let Call::Waiting(job) = std::mem::replace(call, Call::Begun(worker.clone())) {
                 self.waiting.update(|it| it - 1);
-                worker.at.set(id);
+                worker.at.set(Some(id));
                 return Some((id, job));
             }
         }
