@@ -254,8 +254,7 @@ pub(super) fn place_of(url: &Url) -> String {
 
 /// All that an error says, from the outermost to its root.
 fn reason(error: &reqwest::Error) -> String {
-    // No other limit of time is the client's.
-    if error.is_timeout() {
+    if error.is_timeout() && error.is_connect() {
         return "connecting took longer than http.connect_timeout".to_owned();
     }
     let mut text = error.to_string();
