@@ -138,27 +138,28 @@ impl Batches {
             caller: call.caller,
             denied: self.denied.clone(),
         };
-        if self.denied.has(&sender.place(&common), Instant::now()) {
+        let place = sender.place(&common);
+        if row.has_own_right && self.denied.has(&place, Instant::now()) {
             return None;
         }
         let key = match service == "dynamodb" {
             true => Some(self.keys.of(client, call, &common, &entries[0]).await?),
             false => None,
         };
-        let told = self.add(sender, Part { common, entries }, (bytes, key), wait);
+        let told = self.add(place, sender, Part { common, entries }, (bytes, key), wait);
         // Whoever would tell it is gone: it goes alone.
         told.await.unwrap_or_default()
     }
 
     fn add(
         &self,
+        place: String,
         sender: Sender,
         part: Part,
         (bytes, key): (usize, Option<String>),
         wait: Duration,
     ) -> oneshot::Receiver<Told> {
         let row = sender.row;
-        let place = sender.place(&part.common);
         let mut open = self.open.borrow_mut();
         let has_no_room = |it: &Open| {
             it.entries.len() + part.entries.len() > row.entries_max
