@@ -70,7 +70,9 @@ impl Evaluation<'_> {
         }
     }
 
-    /// What a path of names leads to, if one look at each object on the way finds it.
+    /// What a path of names leads to, if one look at each object on the way finds it. Who wants a value
+    /// asks this first, and not [`Evaluation::plain_path`]: an item on the way there took a machine of
+    /// five states 5 % more.
     #[inline(always)]
     pub(super) fn plain_value(&self, id: PlainId, input: Item, frame: Frame) -> Option<Value> {
         let plain = &self.program.plains[id.index()];
