@@ -163,8 +163,7 @@ impl Query {
         let known =
             |scratch: &Scratch, at: usize| self.sources[at].known(&states, variables, scratch);
         if let Some((source, keys)) = self.expression.path() {
-            let start = known(scratch, source)?;
-            let found = if keys.is_empty() { Some(start) } else { scratch.follow(start, keys) };
+            let found = scratch.follow(known(scratch, source)?, keys);
             if found.is_some() {
                 return found;
             }

@@ -135,7 +135,7 @@ impl Default for Hints {
     }
 }
 
-/// Which pair it was of the object that was built, if it was none of the last of many.
+/// Which pair of a built object keys were last found in, as [`Hints`]; of the first 256.
 pub(super) struct PairHints([AtomicU8; HINTS]);
 
 impl Default for PairHints {
@@ -183,9 +183,10 @@ impl Scratch {
     /// What `keys` lead to, each within what the one before it leads to.
     #[inline(always)]
     pub fn follow(&self, start: Value, keys: &[Key]) -> Option<Value> {
-        let Some(mut entry) = self.base(start).filter(|_| !keys.is_empty()) else {
-            return self.search(start, keys);
-        };
+        if keys.is_empty() {
+            return Some(start);
+        }
+        let Some(mut entry) = self.base(start) else { return self.search(start, keys) };
         for key in keys {
             match self.place(entry, &key.probe) {
                 Some(found) => entry = found,
@@ -268,11 +269,16 @@ impl Scratch {
         let at = object + hint;
         let key = self.tape.get(at as usize)?;
         // Only keys point back, and only at their own object.
-        if key.link != object || key.len != probe.len {
-            return None;
-        }
+        (key.link == object && self.is_seen(*key, probe)).then_some(at + 1)
+    }
+
+    /// Is it the probe's key, as far as one look tells?
+    #[inline(always)]
+    fn is_seen(&self, key: Value, probe: &Probe) -> bool {
         let name = key.offset as usize + 1;
-        (name + probe.reach <= self.bytes.len() && self.ends_match(name, probe)).then_some(at + 1)
+        key.len == probe.len
+            && name + probe.reach <= self.bytes.len()
+            && self.ends_match(name, probe)
     }
 
     /// Do the first and the last eight bytes of a key as long as the probe's match, whose name begins
@@ -322,9 +328,7 @@ impl Scratch {
         let at = (offset + 2 * hint.min(len)) as usize;
         if let Some([key, value, ..]) = self.nodes.get(at..)
             && hint < len
-            && key.len == probe.len
-            && key.offset as usize + 1 + probe.reach <= self.bytes.len()
-            && self.ends_match(key.offset as usize + 1, probe)
+            && self.is_seen(*key, probe)
         {
             return Some(*value);
         }

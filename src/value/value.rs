@@ -101,6 +101,20 @@ impl Value {
         Value { offset: 0, len, link: 0, tag: Tag::of(shape), flags: 0, height: 0 }
     }
 
+    /// A handle of its words: with its fields written one by one, the small ones take a store each.
+    #[inline(always)]
+    pub(super) const fn of_words(
+        offset: u32,
+        len: u32,
+        link: u32,
+        shape: Shape,
+        flags: u8,
+    ) -> Value {
+        let rest = u32::from_ne_bytes([shape as u8, flags, 0, 0]);
+        // SAFETY: as in `moved`, and the tag is a shape's.
+        unsafe { std::mem::transmute::<[u32; 4], Value>([offset, len, link, rest]) }
+    }
+
     /// The same handle, so put together that it can be copied at once: a copy of 16 bytes has to wait
     /// until all fields that were stored apart have reached the cache.
     #[cfg(target_arch = "x86_64")]

@@ -119,13 +119,9 @@ impl Tape {
     /// Appends an entry with a link of its own.
     #[inline(always)]
     pub(super) fn push_linked(&mut self, at: u32, len: u32, shape: Shape, flags: u8, link: u32) {
-        // The fields of a `Value` as four words: written one by one, the small ones take a store each.
-        let rest = u32::from_ne_bytes([shape as u8, flags, 0, 0]);
-        // SAFETY: `walk` reserved an entry per token, and every entry takes a token of its own; the
-        // words are those of a value, whose layout is C's.
-        unsafe {
-            self.entries.add(self.len as usize).cast::<[u32; 4]>().write([at, len, link, rest])
-        };
+        let entry = Value::of_words(at, len, link, shape, flags);
+        // SAFETY: `walk` reserved an entry per token, and every entry takes a token of its own.
+        unsafe { self.entries.add(self.len as usize).write(entry) };
         self.len += 1;
     }
 
